@@ -1,0 +1,1 @@
+"""Decides which stock serves which demand, says why, and never loses count."""

@@ -1,0 +1,93 @@
+"""Every error of this package, and the problems that an error carries.
+
+An error never reports one problem and hides the next: it carries a list of `Problem`, each with a stable
+code, the place (table, column, row), the value and a hint. `docs/errors.md` explains every code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SHOWN_MAX = 20
+"""How many problems the text of an error spells out; the rest is counted. `.problems` has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with an input.
+
+    Attributes:
+        code: Stable, snake_case; a key of `CODES`.
+        message: What is wrong, in one sentence for a person.
+        table: The table or document it is in (`stock`, `demand`, `policy`, `limits`, …); "" when it is in none.
+        column: The column, or the dotted path of a setting; "" when it concerns the whole table.
+        row: The row number in the table as given, from 0; None when it concerns no single row.
+        value: The offending value as text, cut to 80 characters; None when there is none.
+        hint: What to do next; "" when there is nothing to add.
+    """
+
+    code: str
+    message: str
+    table: str = ""
+    column: str = ""
+    row: int | None = None
+    value: str | None = None
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = ".".join(part for part in (self.table, self.column) if part)
+        if self.row is not None:
+            place = f"{place}[{self.row}]"
+        text = f"{self.code}: {place + ': ' if place else ''}{self.message}"
+        if self.value is not None:
+            text += f" (value: {self.value})"
+        return f"{text}. {self.hint}" if self.hint else text
+
+
+class AllocatorError(Exception):
+    """Any error that this package raises on purpose.
+
+    Attributes:
+        code: The code of the first problem.
+        problems: All problems that were found, in the order table, column, row.
+    """
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        self.problems: Sequence[Problem] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        if not self.problems:
+            raise ValueError("an AllocatorError needs at least one problem")
+        self.code: str = self.problems[0].code
+        shown = [str(problem) for problem in self.problems[:SHOWN_MAX]]
+        if len(self.problems) > SHOWN_MAX:
+            shown.append(f"… and {len(self.problems) - SHOWN_MAX} more")
+        head = "" if len(shown) == 1 else f"{len(self.problems)} problems\n"
+        super().__init__(head + "\n".join(shown))
+
+    def frame(self) -> pl.DataFrame:
+        """The problems as a table: one row per problem, columns as the attributes of `Problem`."""
+        import polars as pl  # noqa: PLC0415 - an error must be importable and printable without polars
+
+        fields = ("code", "table", "column", "row", "value", "message", "hint")
+        schema = dict.fromkeys(fields, pl.String) | {"row": pl.Int64}
+        return pl.DataFrame([[getattr(p, f) for f in fields] for p in self.problems], schema=schema, orient="row")
+
+
+class InputError(AllocatorError, ValueError):
+    """A table, file or argument that makes no sense. Nothing was done."""
+
+
+class PolicyError(AllocatorError, ValueError):
+    """A policy, lifecycle or limits document that makes no sense, or does not fit the tables it is used with."""
+
+
+class FileError(AllocatorError, OSError):
+    """A file that cannot be read or written."""
+
+
+class InternalError(AllocatorError, RuntimeError):
+    """A defect of this package: please report it. Nothing was done."""
