@@ -1,8 +1,20 @@
 //! The private module `allocator._core`: columns in, columns out, errors. No logic.
+#![allow(clippy::needless_pass_by_value)] // pyo3 hands arguments over by value.
 use pyo3::prelude::*;
 
+pub mod columns;
+pub mod errors;
+
+/// Each line exports what one file binds; `python/allocator/_core.pyi` says it in Python's types.
 #[pymodule]
 mod _core {
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
+    #[pymodule_export]
+    use crate::columns::Column;
+
+    #[pymodule_init]
+    fn init() {
+        crate::errors::keep_panics_quiet();
+    }
 }
