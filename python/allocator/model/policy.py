@@ -274,7 +274,7 @@ class Unit(Part):
 def _order(named: dict[str, tuple[OrderKey, ...]]) -> BeforeValidator:
     def resolve(value: object) -> object:
         if not isinstance(value, str):
-            return value
+            return tuple(value) if isinstance(value, list) else value
         if value not in named:
             raise ValueError(f"no order is named {value!r}; there are {', '.join(named)}, or give a list of keys")
         return named[value]
