@@ -6,15 +6,38 @@ code, the place (table, column, row), the value and a hint. `docs/errors.md` exp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import polars as pl
 
 SHOWN_MAX = 20
 """How many problems the text of an error spells out; the rest is counted. `.problems` has them all."""
+
+CODES: Final[Mapping[str, str]] = {
+    # documents: policies, lifecycles, limits
+    "document_syntax": "The text is not a document of its format.",
+    "preset_unknown": "There is no preset of this name.",
+    "setting_missing": "A required setting is not there.",
+    "setting_type": "A setting has a value of the wrong type.",
+    "setting_unknown": "There is no such setting.",
+    "setting_value": "A setting has a value that makes no sense.",
+    # files
+    "file_format": "The file's suffix names no format that is read here.",
+    "file_missing": "There is no such file.",
+    "file_too_large": "The file is larger than a document may be.",
+    "file_unreadable": "The file is there and cannot be read.",
+    "file_unwritable": "The file cannot be written.",
+    # columns
+    "column_chunks": "A column is in several pieces where one is needed.",
+    "column_type": "A column has a type that cannot be read as what it should hold.",
+    "row_count": "Columns of one table differ in length.",
+    # this package
+    "internal": "A defect of this package.",
+}
+"""What each code means, in one sentence. A code never changes its meaning; `docs/errors.md` says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
