@@ -2,6 +2,14 @@
 //! and nothing of warehouses, Python or files.
 #![forbid(unsafe_code)]
 
+pub mod column;
+mod eligible;
 pub mod error;
+mod group;
+mod kernel;
+pub mod outcome;
+mod packing;
+pub mod problem;
 
 pub use error::{Error, Result};
+pub use kernel::run;

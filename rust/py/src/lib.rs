@@ -2,6 +2,7 @@
 #![allow(clippy::needless_pass_by_value)] // pyo3 hands arguments over by value.
 use pyo3::prelude::*;
 
+pub mod allocate;
 pub mod columns;
 pub mod errors;
 
@@ -10,6 +11,8 @@ pub mod errors;
 mod _core {
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
+    #[pymodule_export]
+    use crate::allocate::{Answer, Plan};
     #[pymodule_export]
     use crate::columns::Column;
 

@@ -1,0 +1,221 @@
+//! The run: partition, sort, serve. One file for each way of serving.
+
+mod plain;
+
+use rayon::prelude::*;
+
+use crate::column::{BLOCK, Column};
+use crate::eligible::Eligibility;
+use crate::group::{Grouping, Partitioned, QTY_IN_COLUMN, Record, Side};
+use crate::outcome::Stretch;
+use crate::packing::Packing;
+use crate::problem::{Fill, Problem, StockKey};
+
+/// Stretches that run in parallel. Fixed, so that the answer comes in the same pieces on any machine.
+const STRETCHES: usize = 16;
+
+/// A problem with everything that is derived from it once.
+pub(crate) struct Run<'a> {
+    problem: &'a Problem<'a>,
+    eligibility: Eligibility<'a>,
+    grouping: Grouping<'a>,
+    stock_order: Packing<'a>,
+    line_order: Packing<'a>,
+    /// Whether a code of the first group part has stock anywhere; empty when groups have one part.
+    stocked: Vec<bool>,
+}
+
+/// Serves all lines.
+pub fn run(problem: &Problem) -> crate::Result<Vec<Stretch>> {
+    problem.check()?;
+    let run = Run::new(problem);
+    let (stock, lines) = rayon::join(|| run.partition_stock(), || run.partition_lines());
+    let weights: Vec<usize> = (0..run.grouping.partitions()).map(|p| stock.len(p) + lines.len(p)).collect();
+    Ok(stretches(&weights)
+        .into_par_iter()
+        .map(|partitions| {
+            let mut stretch = Stretch::default();
+            let mut pools = Pools::default();
+            let expected = partitions.clone().map(|p| lines.len(p)).sum();
+            stretch.line.reserve(expected);
+            stretch.allocated.reserve(expected);
+            stretch.reason.reserve(expected);
+            stretch.takes.reserve(partitions.clone().map(|p| weights[p]).sum());
+            for partition in partitions {
+                pools.load(&run, partition, &stock, &lines);
+                plain::serve(&run, &mut pools, &mut stretch);
+            }
+            stretch
+        })
+        .collect())
+}
+
+/// Cuts the partitions into stretches of about equal weight.
+fn stretches(weights: &[usize]) -> Vec<std::ops::Range<usize>> {
+    let total: usize = weights.iter().sum();
+    let mut cuts = vec![0];
+    let mut sum = 0;
+    for (partition, weight) in weights.iter().enumerate() {
+        sum += weight;
+        if sum * STRETCHES >= total.max(1) * cuts.len() && cuts.len() < STRETCHES {
+            cuts.push(partition + 1);
+        }
+    }
+    if *cuts.last().expect("cuts begin with 0") < weights.len() {
+        cuts.push(weights.len());
+    }
+    cuts.windows(2).map(|w| w[0]..w[1]).collect()
+}
+
+impl<'a> Run<'a> {
+    fn new(problem: &'a Problem<'a>) -> Self {
+        let (rows, lines) = (problem.stock.on_hand.len(), problem.demand.qty.len());
+        let grouping = Grouping::new(&problem.group, rows, lines);
+        let bits = u64::BITS - grouping.bits;
+        let row_keys: Vec<_> = problem
+            .stock
+            .order
+            .iter()
+            .filter_map(|key| if let StockKey::Row(key) = key { Some(*key) } else { None })
+            .collect();
+        let (eligibility, (stock_order, line_order)) = rayon::join(
+            || Eligibility::new(&problem.tests, &problem.stock.order, &problem.fills),
+            || {
+                rayon::join(
+                    || Packing::new(&row_keys, problem.stock.ids, rows, bits),
+                    || Packing::new(&problem.demand.order, problem.demand.ids, lines, bits),
+                )
+            },
+        );
+        let stocked = if problem.group.len() > 1 { stocked(&problem.group[0].stock, problem.group[0].card) } else { Vec::new() };
+        Self { problem, eligibility, grouping, stock_order, line_order, stocked }
+    }
+
+    fn partition_stock(&self) -> Partitioned {
+        let stock = &self.problem.stock;
+        Partitioned::new(&self.grouping, Side::Stock, stock.on_hand.len(), &|start, keys, payloads| {
+            let (mut block, mut reserved, mut classes) = ([0_i64; BLOCK], [0_i64; BLOCK], [0_u32; BLOCK]);
+            let n = keys.len();
+            self.stock_order.pack(start, &mut block, keys);
+            self.eligibility.classify_stock(start, &mut block, &mut classes[..n]);
+            stock.on_hand.decode(start, &mut block[..n]);
+            if let Some(column) = stock.reserved {
+                column.decode(start, &mut reserved[..n]);
+            }
+            for i in 0..n {
+                payloads[i] = payload(block[i] - reserved[i], classes[i]);
+            }
+        })
+    }
+
+    fn partition_lines(&self) -> Partitioned {
+        let demand = &self.problem.demand;
+        Partitioned::new(&self.grouping, Side::Demand, demand.qty.len(), &|start, keys, payloads| {
+            let (mut block, mut classes) = ([0_i64; BLOCK], [0_u32; BLOCK]);
+            let n = keys.len();
+            self.line_order.pack(start, &mut block, keys);
+            self.eligibility.classify_lines(demand.fill, start, &mut block, &mut classes[..n]);
+            demand.qty.decode(start, &mut block[..n]);
+            for i in 0..n {
+                payloads[i] = payload(block[i], classes[i]);
+            }
+        })
+    }
+
+    /// Available quantity of a stock record, as the run begins.
+    #[inline]
+    fn available(&self, record: &Record) -> i64 {
+        let qty = record[1] as u32;
+        if qty == QTY_IN_COLUMN { self.available_in_column(self.stock_order.row(record[0])) } else { i64::from(qty) }
+    }
+
+    #[cold]
+    fn available_in_column(&self, row: u32) -> i64 {
+        let stock = &self.problem.stock;
+        stock.on_hand.get(row as usize) - stock.reserved.map_or(0, |column| column.get(row as usize))
+    }
+
+    /// Requested quantity of a line record.
+    #[inline]
+    fn requested(&self, record: &Record) -> i64 {
+        let qty = record[1] as u32;
+        if qty == QTY_IN_COLUMN {
+            self.problem.demand.qty.get(self.line_order.row(record[0]) as usize)
+        } else {
+            i64::from(qty)
+        }
+    }
+
+    fn fill(&self, line_class: u16) -> &Fill<'a> {
+        &self.problem.fills[self.eligibility.fill_of(line_class)]
+    }
+
+    /// Why a line of a group without stock rows is short.
+    fn reason_of_empty(&self, group: usize) -> u8 {
+        u8::from(!self.stocked.is_empty() && self.stocked.get(self.grouping.first_part(group)).copied().unwrap_or(false))
+    }
+}
+
+#[inline]
+fn payload(qty: i64, class: u32) -> u64 {
+    u64::from(u32::try_from(qty).unwrap_or(QTY_IN_COLUMN)) | u64::from(class) << 32
+}
+
+/// The class in a record.
+#[inline]
+pub(crate) fn class_of(record: &Record) -> u16 {
+    (record[1] >> 32) as u16
+}
+
+fn stocked(column: &Column, card: u32) -> Vec<bool> {
+    let mut known = vec![false; card as usize + 1];
+    let mut block = [0_i64; BLOCK];
+    for start in (0..column.len()).step_by(BLOCK) {
+        let block = &mut block[..BLOCK.min(column.len() - start)];
+        column.decode(start, block);
+        for &code in &*block {
+            known[if code < 0 { card as usize } else { code as usize }] = true;
+        }
+    }
+    known
+}
+
+/// The groups of one partition: rows and lines, each sorted where it matters.
+#[derive(Default)]
+pub(crate) struct Pools {
+    first_group: usize,
+    rows: Vec<Record>,
+    row_ends: Vec<u32>,
+    lines: Vec<Record>,
+    line_ends: Vec<u32>,
+}
+
+impl Pools {
+    fn load(&mut self, run: &Run, partition: usize, stock: &Partitioned, lines: &Partitioned) {
+        let bits = run.grouping.bits;
+        self.first_group = partition << bits;
+        stock.gather(partition, bits, &mut self.row_ends, &mut self.rows);
+        lines.gather(partition, bits, &mut self.line_ends, &mut self.lines);
+        let mut ends = (0, 0);
+        for group in 0..self.line_ends.len() {
+            let next = (self.row_ends[group] as usize, self.line_ends[group] as usize);
+            if next.1 > ends.1 {
+                run.line_order.sort(&mut self.lines[ends.1..next.1]);
+                run.stock_order.sort(&mut self.rows[ends.0..next.0]);
+            }
+            ends = next;
+        }
+    }
+
+    /// Groups that have lines: number, rows, lines.
+    fn demanded(&self) -> impl Iterator<Item = (usize, &[Record], &[Record])> {
+        let mut ends = (0, 0);
+        (0..self.line_ends.len()).filter_map(move |group| {
+            let next = (self.row_ends[group] as usize, self.line_ends[group] as usize);
+            let found = (next.1 > ends.1)
+                .then(|| (self.first_group + group, &self.rows[ends.0..next.0], &self.lines[ends.1..next.1]));
+            ends = next;
+            found
+        })
+    }
+}
