@@ -33,7 +33,10 @@ CODES: Final[Mapping[str, str]] = {
     # columns
     "column_chunks": "A column is in several pieces where one is needed.",
     "column_type": "A column has a type that cannot be read as what it should hold.",
+    "key_range": "Integers that should be the same kind of key do not fit in one 64-bit type.",
+    "mixed_keys": "Strings in one table should match integers in another.",
     "row_count": "Columns of one table differ in length.",
+    "too_many_rows": "There are more rows than one call takes.",
     # this package
     "internal": "A defect of this package.",
 }

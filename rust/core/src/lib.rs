@@ -4,6 +4,7 @@
 
 pub mod column;
 mod eligible;
+pub mod encode;
 pub mod error;
 mod group;
 mod kernel;

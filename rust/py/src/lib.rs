@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 pub mod allocate;
 pub mod columns;
+pub mod encode;
 pub mod errors;
 
 /// Each line exports what one file binds; `python/allocator/_core.pyi` says it in Python's types.
@@ -15,6 +16,8 @@ mod _core {
     use crate::allocate::{Answer, Plan};
     #[pymodule_export]
     use crate::columns::Column;
+    #[pymodule_export]
+    use crate::encode::{IdReport, argsort_ids, check_ids, encode};
 
     #[pymodule_init]
     fn init() {

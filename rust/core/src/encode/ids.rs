@@ -1,0 +1,145 @@
+//! Ids: is each value there once, and in which order do they come.
+
+use rayon::prelude::*;
+
+use super::column::{Column, IntegerKeys, Integers, Keys, LongKeys, Numbers, ShortKeys, Text};
+use super::{TASK_ROWS, crowded, encode, pieces, sort};
+use crate::error::{Error, Result};
+
+/// What is wrong with a column of ids.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IdReport {
+    /// Whether every row holds an id that is greater than the one before; then they are unique.
+    pub ascending: bool,
+    /// How many rows hold no id.
+    pub nulls: usize,
+    /// How many rows hold an empty string.
+    pub empty: usize,
+    /// How many rows repeat the id of an earlier row.
+    pub repeats: usize,
+    /// The first of these rows, each with the first row that holds the same id.
+    pub first_repeats: Vec<(u32, u32)>,
+}
+
+/// Calls `work` with the rows of a column as keys of the kind that suits them.
+macro_rules! with_keys {
+    ($column:expr, $keys:ident => $work:expr) => {{
+        let rows = $column.rows();
+        if rows >= u32::MAX as usize {
+            return Err(Error::TooManyRows {
+                rows,
+                rows_max: u32::MAX as usize - 1,
+            });
+        }
+        match $column {
+            Column::Text(text) if is_short(text) => {
+                let $keys = ShortKeys(text);
+                $work
+            }
+            Column::Text(text) => {
+                let $keys = LongKeys(text);
+                $work
+            }
+            Column::Integers(integers) => {
+                let low = integers.bounds(0..rows).map_or(0, |bounds| bounds.0);
+                let $keys = IntegerKeys {
+                    integers: *integers,
+                    low,
+                };
+                $work
+            }
+            Column::Listed(listed, _) => {
+                let codes = encode(std::slice::from_ref($column))?.codes.swap_remove(0);
+                let integers = Integers {
+                    numbers: Numbers::U32(&codes),
+                    valid: listed.valid,
+                };
+                let $keys = IntegerKeys { integers, low: 0 };
+                $work
+            }
+        }
+    }};
+}
+
+/// Looks for missing, empty and repeated ids, in linear time; at most `repeats_max` repeats are listed.
+pub fn check_ids(column: &Column<'_>, repeats_max: usize) -> Result<IdReport> {
+    let mut report = with_keys!(column, keys => check(&keys, repeats_max));
+    if let Column::Text(text) = column {
+        report.empty = (0..text.rows())
+            .into_par_iter()
+            .with_min_len(TASK_ROWS)
+            .filter(|&row| text.length(row) == 0 && text.valid.is_none_or(|valid| valid.get(row)))
+            .count();
+    }
+    Ok(report)
+}
+
+/// The rows in ascending order of their ids; equal ids by row, rows without an id last.
+pub fn argsort_ids(column: &Column<'_>) -> Result<Vec<u32>> {
+    Ok(with_keys!(column, keys => argsort(&keys)))
+}
+
+fn is_short(text: &Text<'_>) -> bool {
+    pieces([text.rows()].into_iter(), TASK_ROWS)
+        .into_par_iter()
+        .all(|(_, rows)| text.is_short(rows))
+}
+
+fn check<K: Keys>(keys: &K, repeats_max: usize) -> IdReport {
+    if is_ascending(keys) {
+        return IdReport {
+            ascending: true,
+            ..IdReport::default()
+        };
+    }
+    let partitions = crowded::group(std::slice::from_ref(keys));
+    let held: usize = partitions.par_iter().map(|groups| groups.rows.len()).sum();
+    let distinct: usize = partitions.par_iter().map(|groups| groups.keys.len()).sum();
+    let mut first_repeats: Vec<_> = if held == distinct {
+        Vec::new()
+    } else {
+        partitions
+            .par_iter()
+            .flat_map_iter(crowded::Groups::repeats)
+            .collect()
+    };
+    first_repeats.par_sort_unstable();
+    first_repeats.truncate(repeats_max);
+    IdReport {
+        ascending: false,
+        nulls: keys.rows() - held,
+        empty: 0,
+        repeats: held - distinct,
+        first_repeats,
+    }
+}
+
+fn is_ascending<K: Keys>(keys: &K) -> bool {
+    let ascending = |row: usize| match (row.checked_sub(1), keys.key(row)) {
+        (_, None) => false,
+        (None, _) => true,
+        (Some(before), key) => keys.key(before) < key,
+    };
+    pieces([keys.rows()].into_iter(), TASK_ROWS)
+        .into_par_iter()
+        .all(|(_, mut rows)| rows.all(ascending))
+}
+
+fn argsort<K: Keys>(keys: &K) -> Vec<u32> {
+    let rows = 0..keys.rows() as u32;
+    let held: Vec<_> = rows
+        .clone()
+        .into_par_iter()
+        .filter(|&row| keys.key(row as usize).is_some())
+        .collect();
+    let values: Vec<_> = held
+        .par_iter()
+        .filter_map(|&row| keys.key(row as usize))
+        .collect();
+    let mut order: Vec<_> = sort::argsort::<K>(&values)
+        .into_iter()
+        .map(|place| held[place as usize])
+        .collect();
+    order.extend(rows.filter(|&row| keys.key(row as usize).is_none()));
+    order
+}
