@@ -26,6 +26,19 @@ impl Bits<'_> {
     }
 }
 
+impl Bits<'_> {
+    /// The bits of 64 rows from `row` on; what lies behind the last byte reads as 0.
+    #[inline]
+    fn word(&self, row: usize) -> u64 {
+        let at = self.offset + row;
+        let mut bytes = [0_u8; 16];
+        let from = &self.bytes[at >> 3..];
+        let n = from.len().min(9);
+        bytes[..n].copy_from_slice(&from[..n]);
+        (u128::from_le_bytes(bytes) >> (at & 7)) as u64
+    }
+}
+
 /// The values of a column in their own width.
 #[derive(Clone, Copy, Debug)]
 pub enum Values<'a> {
@@ -114,12 +127,18 @@ impl<'a> Column<'a> {
             self.values,
             v => out.iter_mut().zip(&v[start..end]).for_each(|(o, &x)| *o = x as i64),
             codes c => out.iter_mut().zip(&c[start..end]).for_each(|(o, &x)| *o = from_code(x)),
-            bool b => out.iter_mut().enumerate().for_each(|(i, o)| *o = i64::from(b.get(start + i)))
+            bool b => for (w, out) in out.chunks_mut(64).enumerate() {
+                let word = b.word(start + w * 64);
+                out.iter_mut().enumerate().for_each(|(i, o)| *o = (word >> i & 1) as i64);
+            }
         );
         if let Some(valid) = self.valid {
-            for (i, o) in out.iter_mut().enumerate() {
-                if !valid.get(start + i) {
-                    *o = NULL;
+            for (w, out) in out.chunks_mut(64).enumerate() {
+                let word = valid.word(start + w * 64);
+                if word != u64::MAX {
+                    for (i, o) in out.iter_mut().enumerate() {
+                        *o = if word >> i & 1 == 1 { *o } else { NULL };
+                    }
                 }
             }
         }
