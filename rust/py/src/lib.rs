@@ -6,6 +6,7 @@ pub mod allocate;
 pub mod columns;
 pub mod encode;
 pub mod errors;
+pub mod headroom;
 
 /// Each line exports what one file binds; `python/allocator/_core.pyi` says it in Python's types.
 #[pymodule]
@@ -18,6 +19,8 @@ mod _core {
     use crate::columns::Column;
     #[pymodule_export]
     use crate::encode::{IdReport, argsort_ids, check_ids, encode};
+    #[pymodule_export]
+    use crate::headroom::grant_requests;
 
     #[pymodule_init]
     fn init() {
