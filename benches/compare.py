@@ -41,7 +41,7 @@ RACES = {
 """A race is a world and the work to do in it. W1: FIFO. W2: FEFO with contracts, blocks and shelf life.
 W3: W2 with whole orders or nothing. wide: W2 with twenty comparisons and a matrix of fifty contract types."""
 
-PEERS = ("numba", "numpy", "polars", "duckdb", "python", "join")
+PEERS = ("numba", "union", "numpy", "polars", "duckdb", "python")
 KNOWN = Path(__file__).with_name("digests.json")
 
 
@@ -74,7 +74,7 @@ def main() -> int:
     judge(results, expected)
     report = describe(options, results)
     console = Console(stderr=options.json)
-    console.width = max(console.width, 110)
+    console.width = max(console.width, 120)
     console.print(table(options, results, expected))
     if options.json:
         print(json.dumps(report, indent=2))
@@ -237,9 +237,9 @@ def describe(options: argparse.Namespace, results: list[Result]) -> dict[str, An
 def table(options: argparse.Namespace, results: list[Result], expected: str | None) -> Table:
     shown = Table(title=f"{options.race}, {options.rows:,} lots and lines, {options.rounds} rounds in turns")
     shown.add_column("contender")
-    for heading in ("median s", "fastest s", f"times {results[0].name}", "MB beyond input", "allocations"):
+    for heading in ("median s", "fastest s", f"x {results[0].name}", "MB more", "allocations"):
         shown.add_column(heading, justify="right")
-    shown.add_column("digest")
+    shown.add_column("digest", no_wrap=True)
     shown.add_column("correct")
     for result in results:
         shown.add_row(

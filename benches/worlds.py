@@ -133,15 +133,14 @@ def hot_sku_lives(rows: int) -> World:
 
 
 def orders(rows: int) -> World:
-    """Orders of 2 to 40 lines over many SKUs, and a fifth of the stock: most orders cannot be complete."""
+    """Orders of 2 to 20 lines over many SKUs at one place: many an order lacks one line and gives the rest back."""
     lots, lines = spread(rows)
     rng = np.random.default_rng([3, rows])
-    order = np.repeat(np.arange(rows, dtype=np.int64), rng.integers(2, 41, rows))[:rows]
+    order = np.repeat(np.arange(rows, dtype=np.int64), rng.integers(2, 21, rows))[:rows]
     first = np.searchsorted(order, order)
     for header in ("priority", "requested", "location"):
         lines[header] = lines[header][first]
     lines["order_id"] = order
-    lots["qty"] = (lots["qty"] + 4) // 5
     return lots, lines
 
 

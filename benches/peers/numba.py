@@ -46,7 +46,7 @@ def _offsets(sku, loc, places, groups):
 
 
 @jit
-def _scatter_lots(sku, loc, places, groups, eligible, expiry, e0, received, r0):
+def scatter_lots(sku, loc, places, groups, eligible, expiry, e0, received, r0):
     """expiry << 48 | received << 32 | row, grouped; lots that may serve no line are left out."""
     off = np.zeros(groups + 1, np.int32)
     for i in range(sku.shape[0]):
@@ -94,7 +94,7 @@ def _scatter_lines(sku, loc, places, groups, priority, requested, q0):
 
 
 @jit
-def _sort_lots(key, off, g0, g1):
+def sort_lots(key, off, g0, g1):
     for g in range(g0, g1):
         lo, hi = off[g], off[g + 1]
         if hi - lo > 40:
@@ -110,7 +110,7 @@ def _sort_lots(key, off, g0, g1):
 
 
 @jit
-def _sort_lines(key, row, off, g0, g1):
+def sort_lines(key, row, off, g0, g1):
     for g in range(g0, g1):
         lo, hi = off[g], off[g + 1]
         if hi - lo > 40:
@@ -125,25 +125,25 @@ def _sort_lines(key, row, off, g0, g1):
             key[j + 1], row[j + 1] = x, y
 
 
-def _groups(lots: Columns, lines: Columns) -> tuple[int, int]:
+def group_space(lots: Columns, lines: Columns) -> tuple[int, int]:
     places = int(max(lots["location"].max(), lines["location"].max())) + 1
     return places, (int(max(lots["sku"].max(), lines["sku"].max())) + 1) * places
 
 
-def _check(lots: Columns, lines: Columns) -> None:
+def check_ids(lots: Columns, lines: Columns) -> None:
     """Rows stand for ids in the sorts, which is right only if ids ascend; an order's lines stand together."""
     assert (np.diff(lots["stock_id"]) > 0).all()
     assert (np.diff(lines["line_id"]) > 0).all()
     assert (np.diff(lines["order_id"]) >= 0).all()
 
 
-def _lines(lines: Columns, places: int, groups: int):
+def grouped_lines(lines: Columns, places: int, groups: int):
     return _scatter_lines(
         lines["sku"], lines["location"], places, groups, lines["priority"], lines["requested"], lines["requested"].min()
     )
 
 
-def _in_halves(loff: np.ndarray, doff: np.ndarray, part: Callable[[int, int], tuple]) -> Parts:
+def in_halves(loff: np.ndarray, doff: np.ndarray, part: Callable[[int, int], tuple]) -> Parts:
     """Both halves of the groups at once, split where half of the rows are."""
     middle = int(np.searchsorted(loff.astype(np.int64) + doff, (int(loff[-1]) + int(doff[-1])) // 2))
     first = POOL.submit(part, 0, middle)
@@ -151,7 +151,7 @@ def _in_halves(loff: np.ndarray, doff: np.ndarray, part: Callable[[int, int], tu
     return [first.result(), second]
 
 
-def _buffers(rows: int):
+def buffers(rows: int):
     return np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int32)
 
 
@@ -189,23 +189,23 @@ def _sweep_w1(g0, g1, loff, key, doff, drow, lqty, dqty, sid, lid, out_line, out
 
 
 def _w1(lots: Columns, lines: Columns) -> Parts:
-    _check(lots, lines)
-    places, groups = _groups(lots, lines)
+    check_ids(lots, lines)
+    places, groups = group_space(lots, lines)
     stock = POOL.submit(
         _scatter_lots_fifo, lots["sku"], lots["location"], places, groups, lots["received"], lots["received"].min()
     )
-    doff, dkey, drow = _lines(lines, places, groups)
+    doff, dkey, drow = grouped_lines(lines, places, groups)
     loff, lkey = stock.result()
 
     def part(g0: int, g1: int) -> tuple:
-        _sort_lots(lkey, loff, g0, g1)
-        _sort_lines(dkey, drow, doff, g0, g1)
-        out = _buffers(int(loff[g1] - loff[g0]) + int(doff[g1] - doff[g0]))
+        sort_lots(lkey, loff, g0, g1)
+        sort_lines(dkey, drow, doff, g0, g1)
+        out = buffers(int(loff[g1] - loff[g0]) + int(doff[g1] - doff[g0]))
         sources = lots["qty"], lines["qty"], lots["stock_id"], lines["line_id"]
         n = _sweep_w1(g0, g1, loff, lkey, doff, drow, *sources, *out)
         return tuple(column[:n] for column in out)
 
-    return _in_halves(loff, doff, part)
+    return in_halves(loff, doff, part)
 
 
 # --- W2 ---
@@ -253,7 +253,7 @@ def _kinds_of(lines: Columns) -> tuple[np.ndarray, np.ndarray, int]:
 def _lots(lots: Columns, places: int, groups: int, days: np.ndarray):
     eligible = _eligible(lots["blocked"], lots["contract_class"], lots["expiry"], days, AS_OF_DAY)
     expiry, received = lots["expiry"], lots["received"]
-    off, key = _scatter_lots(
+    off, key = scatter_lots(
         lots["sku"], lots["location"], places, groups, eligible, expiry, expiry.min(), received, received.min()
     )
     return eligible, off, key
@@ -294,22 +294,22 @@ def _sweep_w2(g0, g1, loff, key, doff, drow, lqty, eligible, dqty, kind, kinds, 
 
 
 def _w2(lots: Columns, lines: Columns) -> Parts:
-    _check(lots, lines)
-    places, groups = _groups(lots, lines)
+    check_ids(lots, lines)
+    places, groups = group_space(lots, lines)
     days, kind, kinds = _kinds_of(lines)
     stock = POOL.submit(_lots, lots, places, groups, days)
-    doff, dkey, drow = _lines(lines, places, groups)
+    doff, dkey, drow = grouped_lines(lines, places, groups)
     eligible, loff, lkey = stock.result()
 
     def part(g0: int, g1: int) -> tuple:
-        _sort_lots(lkey, loff, g0, g1)
-        _sort_lines(dkey, drow, doff, g0, g1)
-        out = _buffers(int(loff[g1] - loff[g0]) + int(doff[g1] - doff[g0]))
+        sort_lots(lkey, loff, g0, g1)
+        sort_lines(dkey, drow, doff, g0, g1)
+        out = buffers(int(loff[g1] - loff[g0]) + int(doff[g1] - doff[g0]))
         sources = lots["qty"], eligible, lines["qty"], kind, kinds, lots["stock_id"], lines["line_id"]
         n = _sweep_w2(g0, g1, loff, lkey, doff, drow, *sources, *out)
         return tuple(column[:n] for column in out)
 
-    return _in_halves(loff, doff, part)
+    return in_halves(loff, doff, part)
 
 
 # --- W3 ---
@@ -457,20 +457,20 @@ def _sweep_w3(
 
 
 def _w3(lots: Columns, lines: Columns) -> Parts:
-    _check(lots, lines)
-    places, groups = _groups(lots, lines)
+    check_ids(lots, lines)
+    places, groups = group_space(lots, lines)
     days, kind, kinds = _kinds_of(lines)
 
     def stock() -> tuple:
         eligible, off, key = _lots(lots, places, groups, days)
-        _sort_lots(key, off, 0, groups)
+        sort_lots(key, off, 0, groups)
         return off, *_available(off, key, lots["qty"], eligible, groups, kinds)
 
     sorted_stock = POOL.submit(stock)
     start, key = _orders(lines["order_id"], lines["priority"], lines["requested"], lines["requested"].min())
     seq = _radix_argsort(key)
     state = sorted_stock.result()
-    out = _buffers(len(state[1]) + len(kind))
+    out = buffers(len(state[1]) + len(kind))
     asked = lines["sku"], lines["location"], places, kind, lines["qty"], kinds
     n = _sweep_w3(seq, start, *asked, *state, lots["stock_id"], lines["line_id"], *out)
     return [tuple(column[:n] for column in out)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from worlds import AS_OF_DAY, World
 
 WORKS = ("w1", "w2", "w3")
+KIND_BITS = 12
 Lists = dict[str, list]
 Triples = tuple[list[int], list[int], list[int]]
 
@@ -24,11 +26,15 @@ def _sorted_rows(table: Lists, *keys: str) -> Iterable[int]:
     return (row for *_, row in sorted(zip(*(table[key] for key in keys), range(len(table[keys[0]])), strict=True)))
 
 
-def _grouped(lots: Lists, rows: Iterable[int]) -> dict[tuple[int, int], list[int]]:
-    groups = defaultdict(list)
-    sku, location = lots["sku"], lots["location"]
+def _groups(table: Lists) -> list[int]:
+    """The group of each row: SKU and place in one integer, which is cheaper to look up than a pair."""
+    return [sku << 8 | location for sku, location in zip(table["sku"], table["location"], strict=True)]
+
+
+def _grouped(lots: Lists, rows: Iterable[int]) -> dict[int, list[int]]:
+    groups, of = defaultdict(list), _groups(lots)
     for row in rows:
-        groups[sku[row], location[row]].append(row)
+        groups[of[row]].append(row)
     return groups
 
 
@@ -36,10 +42,10 @@ def _w1(lots: Lists, lines: Lists) -> Triples:
     groups = _grouped(lots, _sorted_rows(lots, "received", "stock_id"))
     cursors = dict.fromkeys(groups, 0)
     left, stock_id, line_id = lots["qty"][:], lots["stock_id"], lines["line_id"]
-    sku, location, asked = lines["sku"], lines["location"], lines["qty"]
+    keys, asked = _groups(lines), lines["qty"]
     out_line, out_stock, out_qty = [], [], []
     for line in _sorted_rows(lines, "priority", "requested", "line_id"):
-        key = sku[line], location[line]
+        key = keys[line]
         group = groups.get(key)
         if group is None:
             continue
@@ -58,15 +64,17 @@ def _w1(lots: Lists, lines: Lists) -> Triples:
     return out_line, out_stock, out_qty
 
 
-def _eligible_in_fefo_order(lots: Lists, asked: list[int]) -> tuple[dict[tuple[int, int], list[int]], list[int]]:
+def _eligible_in_fefo_order(lots: Lists, asked: list[int]) -> tuple[dict[int, list[int]], list[int]]:
     """Groups of lots in order, and per lot the kinds of line it may serve, as bits."""
     n = len(asked)
-    contracts = [sum(((1 << n) - 1) << (c * n) for c in range(3) if mask >> c & 1) for mask in range(8)]
-    lives = [sum(((1 << reached) - 1) << (c * n) for c in range(3)) for reached in range(n + 1)]
-    eligible = []
-    for mask, blocked, expiry in zip(lots["contract_class"], lots["blocked"], lots["expiry"], strict=True):
-        reached = sum(expiry - AS_OF_DAY >= days for days in asked)
-        eligible.append(0 if blocked else contracts[mask] & lives[reached])
+    kinds = [
+        [sum(((1 << reached) - 1) << (c * n) for c in range(3) if mask >> c & 1) for reached in range(n + 1)]
+        for mask in range(8)
+    ]
+    eligible = [
+        0 if blocked else kinds[mask][bisect_right(asked, expiry - AS_OF_DAY)]
+        for mask, blocked, expiry in zip(lots["contract_class"], lots["blocked"], lots["expiry"], strict=True)
+    ]
     rows = (row for row in _sorted_rows(lots, "expiry", "received", "stock_id") if eligible[row])
     return _grouped(lots, rows), eligible
 
@@ -82,16 +90,17 @@ def _kinds(lines: Lists) -> tuple[list[int], list[int]]:
 def _w2(lots: Lists, lines: Lists) -> Triples:
     asked, kinds = _kinds(lines)
     groups, eligible = _eligible_in_fefo_order(lots, asked)
-    cursors: dict[tuple[int, int, int], int] = {}
+    cursors: dict[int, int] = {}
     left, stock_id, line_id = lots["qty"][:], lots["stock_id"], lines["line_id"]
-    sku, location, qty = lines["sku"], lines["location"], lines["qty"]
+    keys, qty = _groups(lines), lines["qty"]
     out_line, out_stock, out_qty = [], [], []
     for line in _sorted_rows(lines, "priority", "requested", "line_id"):
-        group = groups.get((sku[line], location[line]))
+        group = groups.get(keys[line])
         if group is None:
             continue
-        cursor = sku[line], location[line], kinds[line]
-        bit, need, c, lots_here = 1 << kinds[line], qty[line], cursors.get(cursor, 0), len(group)
+        kind, need, lots_here = kinds[line], qty[line], len(group)
+        cursor = keys[line] << KIND_BITS | kind
+        bit, c = 1 << kind, cursors.get(cursor, 0)
         while c < lots_here:
             row = group[c]
             if left[row] and eligible[row] & bit:
@@ -112,49 +121,51 @@ def _w3(lots: Lists, lines: Lists) -> Triples:
     asked, kinds = _kinds(lines)
     groups, eligible = _eligible_in_fefo_order(lots, asked)
     bits = {mask: [p for p in range(3 * len(asked)) if mask >> p & 1] for mask in set(eligible)}
-    left, stock_id = lots["qty"][:], lots["stock_id"]
-    available: dict[tuple[int, int, int], int] = defaultdict(int)
-    for (sku, location), group in groups.items():
+    left, stock_id, line_id, qty = lots["qty"][:], lots["stock_id"], lines["line_id"], lines["qty"]
+    available: dict[int, int] = defaultdict(int)  # by group and kind
+    for key, group in groups.items():
         for row in group:
             for p in bits[eligible[row]]:
-                available[sku, location, p] += left[row]
+                available[key << KIND_BITS | p] += left[row]
+    keys = [key << KIND_BITS | kind for key, kind in zip(_groups(lines), kinds, strict=True)]
     orders = defaultdict(list)
     for line in _sorted_rows(lines, "priority", "requested", "order_id", "line_id"):
         orders[lines["order_id"][line]].append(line)
-    cursors: dict[tuple[int, int, int], int] = {}
+    cursors: dict[int, int] = {}
     out_line, out_stock, out_qty = [], [], []
     for rows in orders.values():
-        wanted = [((lines["sku"][line], lines["location"][line], kinds[line]), line) for line in rows]
-        taken, moved, complete = [], [], True
-        for key, line in wanted:
-            need = lines["qty"][line]
-            if available.get(key, 0) < need:
+        if any(available.get(keys[line], 0) < qty[line] for line in rows):
+            continue
+        mark, taken, moved, complete = len(out_line), [], [], True
+        for line in rows:
+            key, need = keys[line], qty[line]
+            if available[key] < need:  # an earlier line of the order took what this one counted on
                 complete = False
                 break
-            *place, kind = key
-            group, c = groups[tuple(place)], cursors.get(key, 0)
+            group, place, kind = groups[key >> KIND_BITS], key >> KIND_BITS << KIND_BITS, key & (1 << KIND_BITS) - 1
+            c = cursors.get(key, 0)
             moved.append((key, c))
-            while need:
+            while True:
                 row = group[c]
-                take = min(need, left[row]) if eligible[row] >> kind & 1 else 0
-                if take:
+                if left[row] and eligible[row] >> kind & 1:
+                    take = min(need, left[row])
                     left[row] -= take
                     need -= take
-                    taken.append((line, row, take))
                     for p in bits[eligible[row]]:
-                        available[*place, p] -= take
-                if need:
-                    c += 1
+                        available[place | p] -= take
+                    taken.append((row, take, place))
+                    out_line.append(line_id[line])
+                    out_stock.append(stock_id[row])
+                    out_qty.append(take)
+                    if not need:
+                        break
+                c += 1
             cursors[key] = c
-        if complete:
-            out_line += [lines["line_id"][line] for line, _, _ in taken]
-            out_stock += [stock_id[row] for _, row, _ in taken]
-            out_qty += [take for _, _, take in taken]
-            continue
-        for line, row, take in taken:
-            left[row] += take
-            for p in bits[eligible[row]]:
-                available[lines["sku"][line], lines["location"][line], p] += take
-        for key, c in reversed(moved):
-            cursors[key] = c
+        if not complete:
+            for row, take, place in taken:
+                left[row] += take
+                for p in bits[eligible[row]]:
+                    available[place | p] += take
+            cursors.update(reversed(moved))
+            del out_line[mark:], out_stock[mark:], out_qty[mark:]
     return out_line, out_stock, out_qty
