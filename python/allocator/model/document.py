@@ -86,7 +86,7 @@ class Document(Part):
         if path.suffix == "" and path.name == str(source):
             if path.name not in cls.presets():
                 message = f"there is no {cls.kind} preset of this name, and a path ends in {', '.join(FORMATS)}"
-                hint = _did_you_mean(path.name, cls.presets()) or f"Presets: {', '.join(cls.presets()) or 'none'}"
+                hint = did_you_mean(path.name, cls.presets()) or f"Presets: {', '.join(cls.presets()) or 'none'}"
                 raise PolicyError(Problem("preset_unknown", message, cls.kind, value=_shown(path.name), hint=hint))
             preset = resources.files(__package__) / "presets" / cls.kind / f"{path.name}.toml"
             return cls.loads(preset.read_text("utf-8"))
@@ -248,7 +248,7 @@ def _explained(model: type[Part], details: ErrorDetails) -> Iterator[Problem]:
     kind, message, hint, value = details["type"], details["msg"], "", _shown(details["input"])
     if kind == "extra_forbidden":
         known = sorted(_settings_at(model.model_json_schema(), details["loc"][:-1]))
-        hint = _did_you_mean(str(details["loc"][-1]), known) or f"Settings here: {', '.join(known)}"
+        hint = did_you_mean(str(details["loc"][-1]), known) or f"Settings here: {', '.join(known)}"
         yield Problem("setting_unknown", "there is no such setting", model.kind, path, value=value, hint=hint)
     elif kind == "missing":
         yield Problem("setting_missing", "this setting is required", model.kind, path)
@@ -260,7 +260,7 @@ def _explained(model: type[Part], details: ErrorDetails) -> Iterator[Problem]:
         yield Problem("setting_type", message, model.kind, path, value=value)
     else:
         expected = str(details.get("ctx", {}).get("expected", ""))
-        hint = _did_you_mean(str(details["input"]), [word.strip("'") for word in expected.split() if "'" in word])
+        hint = did_you_mean(str(details["input"]), [word.strip("'") for word in expected.split() if "'" in word])
         yield Problem("setting_value", message, model.kind, path, value=value, hint=hint)
 
 
@@ -283,7 +283,8 @@ def _settings_at(schema: Mapping[str, Any], path: Sequence[int | str]) -> set[st
     return {name for node in nodes for name in node.get("properties", ())}
 
 
-def _did_you_mean(word: str, known: Sequence[str]) -> str:
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """A question that names the nearest of the known words, or nothing."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"Did you mean {close[0]!r}?" if close else ""
 
