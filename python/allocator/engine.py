@@ -19,12 +19,31 @@ def series(name: str, data: _core.Column) -> pl.Series:
     return pl.Series(data).alias(name)
 
 
-# --- limits ---
+# --- transitions ---
 
 
-def grant_requests(
-    key: pl.Series, qty: pl.Series, above: pl.Series, headroom: pl.Series
-) -> tuple[pl.Series, pl.Series]:
-    """What each request found left for its key, and what it was granted; see `_core.grant_requests`."""
-    left, granted = _core.grant_requests(key.rechunk(), qty.rechunk(), above.rechunk(), headroom.rechunk())
-    return series("left", left), series("granted", granted)
+def transition_verdicts(
+    *,
+    from_: tuple[pl.Series, bytes],
+    to: tuple[pl.Series, bytes],
+    kinds: bytes,
+    verdicts: bytes,
+    needs: list[tuple[pl.Series, bytes, bytes]],
+    back: tuple[pl.Series, bytes, bytes, bytes] | None,
+    path: tuple[pl.Series, int, int] | None,
+) -> pl.Series:
+    """The verdict (UInt8) of each change, by the tables of `allocator.transitions.table`.
+
+    Columns are UInt8 without nulls, each with the 256 bytes that say what its codes mean, and the tables that
+    judge them; `path` is the dense unit codes (UInt32), their number, and the verdict of a broken history.
+    """
+    found = _core.transition_verdicts(
+        (from_[0].rechunk(), from_[1]),
+        (to[0].rechunk(), to[1]),
+        kinds,
+        verdicts,
+        [(given.rechunk(), meaning, table) for given, meaning, table in needs],
+        None if back is None else (back[0].rechunk(), *back[1:]),
+        None if path is None else (path[0].rechunk(), *path[1:]),
+    )
+    return series("verdict", found)

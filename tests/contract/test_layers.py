@@ -14,7 +14,7 @@ LAYERS = (
     ("frames",),
     ("plan",),
     ("engine",),
-    ("result", "limits"),
+    ("result", "transitions"),
     ("ledger", "scenario"),
     ("flows",),
     ("service", "studio", "cluster", "demo", "cli"),

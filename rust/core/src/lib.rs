@@ -7,11 +7,11 @@ mod eligible;
 pub mod encode;
 pub mod error;
 mod group;
-pub mod headroom;
 mod kernel;
 pub mod outcome;
 mod packing;
 pub mod problem;
+pub mod transition;
 
 pub use error::{Error, Result};
 pub use kernel::run;

@@ -6,7 +6,7 @@ pub mod allocate;
 pub mod columns;
 pub mod encode;
 pub mod errors;
-pub mod headroom;
+pub mod transition;
 
 /// Each line exports what one file binds; `python/allocator/_core.pyi` says it in Python's types.
 #[pymodule]
@@ -20,7 +20,7 @@ mod _core {
     #[pymodule_export]
     use crate::encode::{IdReport, argsort_ids, check_ids, encode};
     #[pymodule_export]
-    use crate::headroom::grant_requests;
+    use crate::transition::transition_verdicts;
 
     #[pymodule_init]
     fn init() {
