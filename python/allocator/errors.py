@@ -19,11 +19,15 @@ SHOWN_MAX = 20
 CODES: Final[Mapping[str, str]] = {
     # documents: policies, lifecycles, limits
     "document_syntax": "The text is not a document of its format.",
+    "place_malformed": "A place is not spelled as levels joined by '/'.",
     "preset_unknown": "There is no preset of this name.",
+    "setting_conflict": "A setting contradicts another one, or what its name means.",
     "setting_missing": "A required setting is not there.",
+    "setting_twice": "The same entry is in a list twice.",
     "setting_type": "A setting has a value of the wrong type.",
     "setting_unknown": "There is no such setting.",
     "setting_value": "A setting has a value that makes no sense.",
+    "substitute_ring": "Substitutes that stand in for each other do not exchange one for one in the end.",
     # lifecycles
     "event_ambiguous": "An event would make two different changes of one status, or a change back.",
     "lifecycle_too_large": "A lifecycle has more names than fit in a byte.",

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
+
+from allocator.model.document import Name, Part
 
 RANK_KEYS = ("source_rank", "substitute_rank", "contract_rank", "owner_rank")
 """Keys of a stock order that depend on the line, in the order in which they lead when an order does not name them."""
 
 
-class OrderKey(BaseModel):
+class OrderKey(Part):
     """One key of an order.
 
     Written in full as `{column = "expires_on", descending = false, nulls = "last"}`, or as the column's name
@@ -30,10 +32,8 @@ class OrderKey(BaseModel):
         nulls: Where rows without a value go.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    column: str = Field(min_length=1)
-    descending: bool = False
+    column: Name
+    descending: Annotated[bool, Field(strict=True)] = False
     nulls: Literal["first", "last"] = "last"
 
     def __str__(self) -> str:

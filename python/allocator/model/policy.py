@@ -7,43 +7,31 @@ A policy is data. It can be written in TOML, YAML or JSON, read, compared, finge
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from allocator.model.document import Document
+from allocator.errors import Problem
+from allocator.model.consistency import (
+    AT_LEAST_ONE,
+    accepted,
+    checked,
+    filled,
+    keys_of_lines,
+    keys_of_stock,
+    location_problems,
+    once,
+    places,
+    rings,
+    unique,
+)
+from allocator.model.describe import describe
+from allocator.model.document import Document, Name, Part
+from allocator.model.exact import Amount, Constants, Days, Flag, Qty, Ratio, Whole
 from allocator.model.order import DEMAND_ORDERS, RANK_KEYS, STOCK_ORDERS, Key, OrderKey
-
-Days = Annotated[int, Field(ge=0, le=100_000)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Qty = Annotated[Decimal, Field(gt=0, max_digits=18)]
-
-
-def _ratio(value: object) -> object:
-    if isinstance(value, bool | float):
-        raise ValueError("a ratio is exact: write it as a whole number or as text such as '1/9' or '2.5'")
-    if isinstance(value, int | str | Decimal | Fraction):
-        try:
-            return Fraction(value)
-        except (ValueError, ZeroDivisionError):
-            raise ValueError("a ratio is a whole number or text such as '1/9' or '2.5'") from None
-    raise ValueError("a ratio is a whole number or text such as '1/9' or '2.5'")
-
-
-Ratio = Annotated[
-    Fraction,
-    BeforeValidator(_ratio),
-    PlainSerializer(str, return_type=str),
-    Field(gt=0, json_schema_extra={"type": "string", "pattern": r"^\d+([./]\d+)?$"}),
-]
-
-
-class Part(BaseModel):
-    """A part of a policy: unknown keys are refused, nothing can be changed after it was made."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class ShelfLife(Part):
@@ -69,13 +57,10 @@ class ShelfLife(Part):
     usable: Literal["through", "until"] = "through"
     measured_at: Literal["as_of", "needed_on"] = "as_of"
     days_min: Days = 0
-    by_customer: dict[Name, Days] = {}
-    by_group: dict[Name, Days] = {}
-    by_sku: dict[Name, Days] = {}
+    by_customer: dict[Name, Days] = Field(default_factory=dict)
+    by_group: dict[Name, Days] = Field(default_factory=dict)
+    by_sku: dict[Name, Days] = Field(default_factory=dict)
     combine: Literal["strictest", "most_specific"] = "strictest"
-
-
-Scalar = Annotated[bool | int | Decimal | dt.date | str, Field(union_mode="smart")]
 
 
 class AttributeRule(Part):
@@ -95,7 +80,7 @@ class AttributeRule(Part):
 
     column: Name
     op: Literal["=", "!=", "<", "<=", ">", ">=", "in", "not_in", "between"]
-    value: Scalar | tuple[Scalar, ...] | None = None
+    value: Constants | None = None
     demand_column: Name | None = None
     demand_columns: tuple[Name, Name] | None = None
     nulls: Literal["fail", "pass"] = "fail"
@@ -111,11 +96,27 @@ class AttributeRule(Part):
             raise ValueError(f"op {self.op!r} takes {'a list' if many else 'a single value'}")
         if self.op == "between" and isinstance(self.value, tuple) and len(self.value) != 2:
             raise ValueError("op 'between' takes a list of two values")
+        if isinstance(self.value, tuple):
+            self._is_one_kind(self.value)
+        if self.compare == "version" and not all(isinstance(v, str) for v in self._constants()):
+            raise ValueError("a version is text, such as '2.10.1'")
         if (self.demand_columns is not None) != (self.op == "between" and self.value is None):
             raise ValueError("demand_columns goes with op 'between', and op 'between' with demand_columns or a value")
         if self.demand_column is not None and many:
             raise ValueError(f"op {self.op!r} cannot be compared with one demand column")
         return self
+
+    def _constants(self) -> tuple[object, ...]:
+        return self.value if isinstance(self.value, tuple) else () if self.value is None else (self.value,)
+
+    def _is_one_kind(self, values: tuple[bool | int | Decimal | dt.date | str, ...]) -> None:
+        kinds = {"number" if type(v) in (int, Decimal) else type(v).__name__ for v in values}
+        if not values:
+            raise ValueError("the list of values is empty")
+        if len(kinds) > 1:
+            raise ValueError("the values of a list are all numbers, all days, all text or all booleans")
+        if self.op == "between" and self.compare == "plain" and values[0] > values[1]:  # type: ignore[operator]
+            raise ValueError("the low end of 'between' comes first")
 
 
 class ContractRule(Part):
@@ -140,8 +141,8 @@ class ContractRule(Part):
     sku_group: Name | None = None
     valid_from: dt.date | None = None
     valid_to: dt.date | None = None
-    allow: bool = True
-    rank: Annotated[int, Field(ge=0, le=10_000)] = 0
+    allow: Flag = True
+    rank: Annotated[Whole, Field(ge=0, le=10_000)] = 0
 
     @model_validator(mode="after")
     def _dates_in_order(self) -> Self:
@@ -163,7 +164,7 @@ class Contracts(Part):
             it), or `match` (it is matched like any other, by rules that name no contract type).
     """
 
-    rules: Annotated[tuple[ContractRule, ...], Field(min_length=1)]
+    rules: Annotated[tuple[ContractRule, ...], AT_LEAST_ONE, checked(filled)]
     otherwise: Literal["forbid", "allow"] = "forbid"
     without_contract: Literal["allow", "match"] = "allow"
 
@@ -177,7 +178,7 @@ class Source(Part):
 
     location: Name
     source: Name
-    rank: Annotated[int, Field(ge=1, le=10_000)] = 1
+    rank: Annotated[Whole, Field(ge=1, le=10_000)] = 1
 
 
 class Distance(Part):
@@ -185,7 +186,7 @@ class Distance(Part):
 
     location: Name
     source: Name
-    distance: Annotated[int, Field(ge=0)]
+    distance: Annotated[Whole, Field(ge=0, le=2**31 - 1)]
 
 
 class Location(Part):
@@ -207,6 +208,10 @@ class Location(Part):
     sources: tuple[Source, ...] = ()
     own_place: Literal["first", "only_if_listed"] = "first"
     distances: tuple[Distance, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        return accepted(self, location_problems)
 
 
 class Substitute(Part):
@@ -252,15 +257,20 @@ class Fill(Part):
     """
 
     whole: Literal["no", "line", "order"] = "no"
-    qty_min: Qty | Name | None = None
-    pack: Qty | Name | None = None
-    rows_max: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    qty_min: Amount | None = None
+    pack: Amount | None = None
+    rows_max: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
     one: Literal["lot", "source"] | None = None
-    whole_rows: bool = False
+    whole_rows: Flag = False
 
 
 FILLS: dict[str, Fill] = {"any": Fill(), "line": Fill(whole="line"), "order": Fill(whole="order")}
 """Names that the demand column `fill` may always use."""
+
+
+def _fill_names(fills: dict[str, Fill]) -> Iterator[Problem]:
+    for name in fills.keys() & FILLS.keys():
+        yield Problem("setting_conflict", "this name always means the same and cannot get another meaning", column=name)
 
 
 class Unit(Part):
@@ -280,6 +290,20 @@ def _order(named: dict[str, tuple[OrderKey, ...]]) -> BeforeValidator:
         return named[value]
 
     return BeforeValidator(resolve)
+
+
+def _safety_stock_problems(entries: tuple[SafetyStock, ...]) -> Iterator[Problem]:
+    yield from unique(lambda s: (s.sku, s.location), "{0.sku} at {0.location}".format)(entries)
+    yield from places((f"{i}.location", entry.location) for i, entry in enumerate(entries))
+
+
+DemandOrder = Annotated[tuple[Key, ...], _order(DEMAND_ORDERS), checked(keys_of_lines)]
+StockOrder = Annotated[tuple[Key, ...], _order(STOCK_ORDERS), checked(keys_of_stock)]
+Some = Annotated[tuple[Name, ...], AT_LEAST_ONE, checked(filled, unique(once, str))]
+Substitutes = Annotated[
+    tuple[Substitute, ...],
+    checked(unique(lambda s: (s.sku, s.substitute), "{0.substitute} for {0.sku}".format), rings),
+]
 
 
 class Policy(Document):
@@ -312,50 +336,30 @@ class Policy(Document):
         unit_rounding: What happens to a quantity that is no whole number of base units.
     """
 
+    kind: ClassVar[str] = "policy"
+
     name: Name = "default"
     description: str = ""
-    demand_order: Annotated[tuple[Key, ...], _order(DEMAND_ORDERS)] = DEMAND_ORDERS["priority"]
-    stock_order: Annotated[tuple[Key, ...], _order(STOCK_ORDERS)] = STOCK_ORDERS["fefo"]
-    statuses: Annotated[tuple[Name, ...], Field(min_length=1)] = ("available",)
-    conditions: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    demand_order: DemandOrder = DEMAND_ORDERS["priority"]
+    stock_order: StockOrder = STOCK_ORDERS["fefo"]
+    statuses: Some = ("available",)
+    conditions: Some | None = None
     owner: Literal["any", "exact", "unowned", "deposit_first"] = "any"
     inbound: Literal["exclude", "when_needed"] = "exclude"
     shelf_life: ShelfLife = ShelfLife()
     attributes: tuple[AttributeRule, ...] = ()
     contracts: Contracts | None = None
     location: Location = Location()
-    substitutes: tuple[Substitute, ...] = ()
-    safety_stock: tuple[SafetyStock, ...] = ()
+    substitutes: Substitutes = ()
+    safety_stock: Annotated[tuple[SafetyStock, ...], checked(_safety_stock_problems)] = ()
     fill: Fill = Fill()
-    fills: dict[Name, Fill] = {}
-    units: tuple[Unit, ...] = ()
+    fills: Annotated[dict[Name, Fill], checked(_fill_names)] = Field(default_factory=dict)
+    units: Annotated[tuple[Unit, ...], checked(unique(lambda u: (u.sku, u.unit), "{0.unit}".format))] = ()
     unit_rounding: Literal["refuse", "up", "down", "nearest"] = "refuse"
 
-    @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
-        problems = [*self._duplicates(), *self._misplaced_keys()]
-        problems += [f"substitutes: {s.sku} cannot stand in for itself" for s in self.substitutes if s.sku == s.substitute]
-        problems += [f"fills: the name {name!r} is taken" for name in self.fills if name in FILLS]
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
-
-    def _duplicates(self) -> list[str]:
-        keyed: dict[str, list[Any]] = {
-            "demand_order": [k.column for k in self.demand_order],
-            "stock_order": [k.column for k in self.stock_order],
-            "statuses": list(self.statuses),
-            "location.sources": [(s.location, s.source) for s in self.location.sources],
-            "location.distances": [(d.location, d.source) for d in self.location.distances],
-            "substitutes": [(s.sku, s.substitute) for s in self.substitutes],
-            "safety_stock": [(s.sku, s.location) for s in self.safety_stock],
-            "units": [(u.sku, u.unit) for u in self.units],
-        }
-        return [f"{field}: {key} is given twice" for field, keys in keyed.items() for key in sorted({k for k in keys if keys.count(k) > 1}, key=str)]
-
-    def _misplaced_keys(self) -> list[str]:
-        computed = {*RANK_KEYS, "distance", "qty_available"}
-        return [f"demand_order: {k.column} orders stock, not lines" for k in self.demand_order if k.column in computed]
+    def describe(self) -> str:
+        """The policy in plain words, one sentence per line: every setting that was changed, the others summed up."""
+        return describe(self)
 
     def full_stock_order(self) -> tuple[OrderKey, ...]:
         """The stock order with the ranks that this policy uses in their places; `stock_id` still to be appended."""
