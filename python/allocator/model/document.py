@@ -260,7 +260,7 @@ def _explained(model: type[Part], details: ErrorDetails) -> Iterator[Problem]:
         yield Problem("setting_type", message, model.kind, path, value=value)
     else:
         expected = str(details.get("ctx", {}).get("expected", ""))
-        hint = did_you_mean(str(details["input"]), [word.strip("'") for word in expected.split() if "'" in word])
+        hint = did_you_mean(str(details["input"]), re.findall("'([^']*)'", expected))
         yield Problem("setting_value", message, model.kind, path, value=value, hint=hint)
 
 
