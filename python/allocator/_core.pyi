@@ -52,3 +52,12 @@ def transition_verdicts(
     back: tuple[ArrowColumn, bytes, bytes, bytes] | None = None,
     path: tuple[ArrowColumn, int, int] | None = None,
 ) -> Column: ...
+
+def grant_requests(
+    key: ArrowColumn, qty: ArrowColumn, above: ArrowColumn, headroom: ArrowColumn
+) -> tuple[Column, Column]:
+    """Serves requests in order: `key` UInt32 into `headroom` Int64, `qty` Int64, `above` UInt8.
+
+    `above` says what a request gets that is above what its key has left: 0 that, 1 nothing, 2 all it asks for.
+    Returns what the key had left and what was granted, Int64 each, one row per request.
+    """

@@ -47,3 +47,14 @@ def transition_verdicts(
         None if path is None else (path[0].rechunk(), *path[1:]),
     )
     return series("verdict", found)
+
+
+# --- limits ---
+
+
+def grant_requests(
+    key: pl.Series, qty: pl.Series, above: pl.Series, headroom: pl.Series
+) -> tuple[pl.Series, pl.Series]:
+    """What each request found left for its key, and what it was granted; see `_core.grant_requests`."""
+    left, granted = _core.grant_requests(key.rechunk(), qty.rechunk(), above.rechunk(), headroom.rechunk())
+    return series("left", left), series("granted", granted)

@@ -50,23 +50,37 @@ CODES: Final[Mapping[str, str]] = {
     "role_missing": "The change takes a role that is not given.",
     "status_not_initial": "No unit begins in this status.",
     "transition_unlisted": "The lifecycle lists no change between the two statuses.",
+    # limits
+    "limit_conflict": "Two limits are equally specific for the same key.",
+    "limit_empty": "A limit names no maximum.",
+    "request_already_open": "A request to be checked is also among the open requests.",
+    "rounding_unknown": "A limit of a table names a rounding that does not exist.",
+    "trigger_above_limit": "A limit asks for stock at a position where there is no room for any.",
+    "unit_cost_missing": "A limit in value holds for a SKU without a unit cost above zero.",
     # files
     "file_format": "The file's suffix names no format that is read here.",
     "file_missing": "There is no such file.",
     "file_too_large": "The file is larger than a document may be.",
     "file_unreadable": "The file is there and cannot be read.",
     "file_unwritable": "The file cannot be written.",
-    # columns
+    # tables and columns
+    "argument_type": "An argument is not of the type that is asked for.",
     "column_chunks": "A column is in several pieces where one is needed.",
     "column_missing": "A required column is not there.",
     "column_reserved": "A column has a name that the answer needs.",
     "column_type": "A column has a type that cannot be read as what it should hold.",
+    "id_duplicate": "A value that must be unique comes more than once.",
     "key_range": "Integers that should be the same kind of key do not fit in one 64-bit type.",
     "mixed_keys": "Strings in one table should match integers in another.",
+    "money_out_of_range": "An amount of money is negative or too large.",
+    "money_too_fine": "An amount of money has more decimal places than are held.",
+    "qty_out_of_range": "A quantity is below the least that makes sense.",
+    "reserved_above_on_hand": "More is reserved than is on hand.",
     "row_count": "Columns of one table differ in length.",
     "table_unreadable": "What was given is no table.",
     "too_many_rows": "There are more rows than one call takes.",
     "value_null": "A value is missing where one is needed.",
+    "value_overflow": "A value or a sum does not fit in the range that is supported.",
     # this package
     "internal": "A defect of this package.",
 }

@@ -14,7 +14,7 @@ LAYERS = (
     ("frames",),
     ("plan",),
     ("engine",),
-    ("result", "transitions"),
+    ("result", "transitions", "limits"),
     ("ledger", "scenario"),
     ("flows",),
     ("service", "studio", "cluster", "demo", "cli"),

@@ -7,6 +7,7 @@ mod eligible;
 pub mod encode;
 pub mod error;
 mod group;
+pub mod headroom;
 mod kernel;
 pub mod outcome;
 mod packing;

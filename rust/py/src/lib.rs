@@ -6,6 +6,7 @@ pub mod allocate;
 pub mod columns;
 pub mod encode;
 pub mod errors;
+pub mod headroom;
 pub mod transition;
 
 /// Each line exports what one file binds; `python/allocator/_core.pyi` says it in Python's types.
@@ -19,6 +20,8 @@ mod _core {
     use crate::columns::Column;
     #[pymodule_export]
     use crate::encode::{IdReport, argsort_ids, check_ids, encode};
+    #[pymodule_export]
+    use crate::headroom::grant_requests;
     #[pymodule_export]
     use crate::transition::transition_verdicts;
 

@@ -1,0 +1,127 @@
+"""What a partner has and expects of every SKU, the limit that holds for it, and the headroom that is left."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+
+from allocator.errors import InputError, Problem
+from allocator.limits.rules import match
+from allocator.limits.tables import KEY
+from allocator.model.limits import QTY_MAX, OnHand
+
+PLACES = ("not_counted_status", "not_counted_blocked", "not_counted_expired", "in_transit", "on_hand")
+"""Where the units of a stock row count: the first that applies, from the left."""
+
+COUNTS = (*PLACES, "reserved", "requested_open")
+"""Units per key, by what they are."""
+
+
+def headroom(tables: dict[str, pl.DataFrame], keys: pl.DataFrame, on_hand: OnHand, as_of: dt.date) -> pl.DataFrame:
+    """One row per key that the tables or `keys` have, ordered by key: its position, its rule, and what that leaves.
+
+    Raises:
+        InputError: A value limit holds for a SKU without a unit cost above zero.
+    """
+    counted = _position(tables, keys, on_hand, as_of).join(tables["skus"], on="sku", how="left", maintain_order="left")
+    rules = tables["rules"]
+    chosen = rules.select("rule_row", "units_max", "value_max", "trigger", "rounding", rule="name", rule_pack="pack")
+    ruled = match(counted, rules).join(chosen, on="rule_row", how="left", maintain_order="left")
+    unpriced = ruled.filter(pl.col("value_max").is_not_null(), ~(pl.col("unit_cost").fill_null(0) > 0))
+    if unpriced.height:
+        message = "a limit in value holds for this SKU, which has no unit cost above zero"
+        hint = "Give it a unit_cost in the table skus, or limit it in units only"
+        skus = unpriced["sku"].unique(maintain_order=True)
+        raise InputError(
+            Problem("unit_cost_missing", message, "skus", "unit_cost", value=str(sku), hint=hint) for sku in skus
+        )
+    return _left(ruled)
+
+
+def _position(tables: dict[str, pl.DataFrame], keys: pl.DataFrame, on_hand: OnHand, as_of: dt.date) -> pl.DataFrame:
+    """Units by what they are, and their money: `value` where a row has its own unit cost, `qty_unpriced` elsewhere."""
+    parts = [_stock(tables["stock"], on_hand, as_of), keys.select(KEY)]
+    for table, column in (("in_transit", "in_transit"), ("open_requests", "requested_open")):
+        parts.append(tables[table].group_by(KEY).agg(pl.col("qty").sum().alias(column), **_money(pl.col("qty"))))
+    columns = [*COUNTS, "qty_unpriced", "value"]
+    sums = pl.concat(parts, how="diagonal").group_by(KEY).agg(pl.col(columns).sum())
+    promised = 0 if on_hand.reserved else pl.col("reserved")
+    position = pl.col("on_hand") + pl.col("in_transit") + pl.col("requested_open") - promised
+    return sums.sort(KEY).with_columns(position=position)
+
+
+def _stock(stock: pl.DataFrame, on_hand: OnHand, as_of: dt.date) -> pl.DataFrame:
+    """Every unit counts once: under the first cause that leaves it out, or as expected, or as on hand."""
+    last_usable_is_past = pl.col("expires_on") < as_of if on_hand.usable == "through" else pl.col("expires_on") <= as_of
+    usable = pl.col("status").is_in(on_hand.statuses) & pl.col("condition").is_in(on_hand.conditions)
+    blocked = pl.col("blocked") if not on_hand.blocked else pl.lit(value=False)
+    expired = last_usable_is_past if not on_hand.expired else pl.lit(value=False)
+    place = (
+        pl.when(~usable.fill_null(value=False))
+        .then(pl.lit(0))
+        .when(blocked)
+        .then(pl.lit(1))
+        .when(expired)
+        .then(pl.lit(2))
+        .when(pl.col("received_on") > as_of)
+        .then(pl.lit(3))
+        .otherwise(pl.lit(4))
+    )
+    qty = pl.col("qty_on_hand")
+    promised = pl.lit(0) if on_hand.reserved else pl.col("qty_reserved")
+    return (
+        stock.with_columns(place=place, counted=pl.when(place >= 3).then(qty - promised).otherwise(0))
+        .group_by(KEY)
+        .agg(
+            **{name: qty.filter(pl.col("place") == number).sum() for number, name in enumerate(PLACES)},
+            reserved=pl.col("qty_reserved").filter(pl.col("place") >= 3).sum(),
+            **_money(pl.col("counted")),
+        )
+    )
+
+
+def _money(qty: pl.Expr) -> dict[str, pl.Expr]:
+    own = pl.col("unit_cost")
+    return {
+        "qty_unpriced": qty.filter(own.is_null()).sum(),
+        "value": (own * qty).sum(),
+    }
+
+
+def _left(ruled: pl.DataFrame) -> pl.DataFrame:
+    """Headroom as the rule gives it, in whole units that fit under both limits, and in whole packs."""
+    value = pl.col("value") + pl.col("unit_cost") * pl.col("qty_unpriced")
+    by_value = (pl.col("headroom_value").to_physical() // pl.col("unit_cost").to_physical()).clip(-QTY_MAX, QTY_MAX)
+    return (
+        ruled.with_columns(pack=pl.coalesce("rule_pack", "pack", 1))
+        .with_columns(
+            headroom_units=pl.col("units_max") - pl.col("position"),
+            headroom_value=pl.col("value_max") - value,
+        )
+        .with_columns(units_by_value=by_value.cast(pl.Int64))
+        .with_columns(
+            headroom=pl.min_horizontal("headroom_units", "units_by_value"),
+            limited_by=pl.when(pl.col("rule").is_null())
+            .then(None)
+            .when(pl.col("units_by_value") < pl.col("headroom_units"))
+            .then(pl.lit("value"))
+            .when(pl.col("headroom_units").is_null())
+            .then(pl.lit("value"))
+            .otherwise(pl.lit("units")),
+        )
+        .with_columns(headroom_packs=in_packs(pl.col("headroom").clip(0), pl.col("pack"), pl.col("rounding")))
+    )
+
+
+def in_packs(qty: pl.Expr, pack: pl.Expr, rounding: pl.Expr) -> pl.Expr:
+    """`qty`, which is not negative, in whole packs."""
+    rest = qty % pack
+    up = (
+        pl.when(rounding == "always_reach")
+        .then(rest > 0)
+        .when(rounding == "nearest")
+        .then(2 * rest > pack)
+        .otherwise(pl.lit(value=False))
+    )
+    return qty - rest + pl.when(up).then(pack).otherwise(0)

@@ -1,0 +1,139 @@
+"""Turns what a caller gives into the tables of `tables.py`, or into the list of everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from allocator.errors import Problem
+from allocator.limits.tables import FORMS, REQUIRED, TABLES, Column
+from allocator.model.limits import MONEY_MAX, MONEY_SCALE, QTY_MAX
+
+ROWS_LISTED_MAX = 1_000
+"""How many rows with one kind of problem are listed one by one; a last problem counts the others."""
+
+
+def read(given: dict[str, Any], problems: list[Problem]) -> dict[str, pl.DataFrame]:
+    """Reads tables: all columns of `TABLES` are there, in their canonical dtypes; what is wrong goes to `problems`.
+
+    A key column (`bu`, `asp`, `sku`, …) is Int64 in all tables if it is an integer in all that were given, else String.
+
+    Args:
+        given: Frames by the name of their table; None is a table without rows.
+        problems: Every problem of every table is appended here. If there is none, every value makes sense.
+    """
+    raw = {table: _frame(table, frame, problems) for table, frame in given.items()}
+    dtypes = _key_dtypes(raw, problems)
+    return {table: _read(table, frame, dtypes, problems) for table, frame in raw.items()}
+
+
+def rows_where(bad: pl.Series, code: str, message: str, table: str, values: pl.Series) -> list[Problem]:
+    """One problem per row that is bad, the column and the value taken from `values`."""
+    rows = bad.arg_true()
+    problems = [
+        Problem(code, message, table, values.name, row, str(values[row])[:80] if values[row] is not None else None)
+        for row in rows[:ROWS_LISTED_MAX].to_list()
+    ]
+    if len(rows) > ROWS_LISTED_MAX:
+        more = f"{len(rows) - ROWS_LISTED_MAX} more rows like these: {message}"
+        problems.append(Problem(code, more, table, values.name))
+    return problems
+
+
+def _frame(table: str, given: Any, problems: list[Problem]) -> pl.DataFrame | None:  # noqa: ANN401 - anything tabular
+    """The frame with the columns that it has; None when there is none."""
+    if given is None and table not in REQUIRED:
+        return None
+    try:
+        if isinstance(given, pl.LazyFrame):
+            known = [name for name in given.collect_schema().names() if name in TABLES[table]]
+            return given.select(known).collect()
+        if isinstance(given, pl.DataFrame) or hasattr(given, "__arrow_c_stream__"):
+            return given if isinstance(given, pl.DataFrame) else pl.DataFrame(given)
+        why = f"a {type(given).__name__} is not a table"
+    except Exception as error:  # a foreign table may fail in any way; what it says goes to the caller
+        why = f"the table cannot be read: {error}"
+    hint = "Give a polars frame, or anything that exports an Arrow stream (pandas, pyarrow, DuckDB)"
+    problems.append(Problem("table_unreadable", why, table=table, hint=hint))
+    return None
+
+
+def _key_dtypes(raw: dict[str, pl.DataFrame | None], problems: list[Problem]) -> dict[str, pl.DataType]:
+    """Int64 or String for each key, the same in all tables; limit rules adapt to it."""
+    dtypes: dict[str, pl.DataType] = {}
+    for name in ("bu", "asp", "sku", "request_id", "stock_id"):
+        integer = {
+            table: frame.schema[name].is_integer()
+            for table, frame in raw.items()
+            if frame is not None and table != "rules" and name in frame.columns and frame.schema[name] != pl.Null
+        }
+        if len(set(integer.values())) > 1:
+            of = {True: "an integer", False: "text"}
+            where = ", ".join(f"{of[is_integer]} in {table}" for table, is_integer in integer.items())
+            hint = f"Cast {name} to one dtype in all tables"
+            problems.append(Problem("mixed_keys", f"{name} is {where}", column=name, hint=hint))
+        dtypes[name] = pl.Int64() if integer and all(integer.values()) else pl.String()
+    return dtypes
+
+
+def _read(
+    table: str, frame: pl.DataFrame | None, dtypes: dict[str, pl.DataType], problems: list[Problem]
+) -> pl.DataFrame:
+    columns: list[pl.Series] = []
+    for name, column in TABLES[table].items():
+        dtype = FORMS[column.kind].dtype if table == "rules" else dtypes.get(name, FORMS[column.kind].dtype)
+        if frame is not None and name in frame.columns:
+            columns.append(_column(table, frame[name], column, dtype, problems))
+            continue
+        if column.required and frame is not None:
+            hint = f"The table has {', '.join(frame.columns) or 'no columns'}"
+            problems.append(Problem("column_missing", "the column is missing", table=table, column=name, hint=hint))
+        rows = 0 if frame is None else frame.height
+        columns.append(pl.Series(name, [column.default], dtype=dtype).new_from_index(0, rows))
+    return pl.DataFrame(columns)
+
+
+def _column(table: str, given: pl.Series, column: Column, dtype: pl.DataType, problems: list[Problem]) -> pl.Series:
+    """The column in its canonical dtype; nulls take the place of values that make no sense."""
+    empty = pl.Series(given.name, [None], dtype=dtype).new_from_index(0, len(given))
+
+    form = FORMS[column.kind]
+    if given.dtype != pl.Null and not form.fits(given.dtype):
+        hint = "Floats are not exact: cast to an integer or Decimal" if given.dtype.is_float() else "Cast the column"
+        message = f"the dtype is {given.dtype}, {form.wanted} is expected"
+        problems.append(Problem("column_type", message, table, given.name, hint=hint))
+        return empty
+    values = _cast(given, dtype)
+    for code, message, bad in _checks(given, values, column):
+        problems += rows_where(bad, code, message, table, given)
+    if column.kind in ("qty", "count") and (total := values.cast(pl.Int128).sum()) > QTY_MAX:
+        message = f"the quantities add up to {total}, more than the {QTY_MAX} that are supported"
+        problems.append(Problem("value_overflow", message, table, given.name))
+    return values
+
+
+def _cast(given: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """In the canonical dtype; null where a value has no place in it."""
+    if isinstance(given.dtype, pl.Datetime) and given.dtype.time_zone is not None:
+        given = given.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return given.cast(dtype, strict=False)
+
+
+def _checks(given: pl.Series, values: pl.Series, column: Column) -> Iterator[tuple[str, str, pl.Series]]:
+    """Everything that may be wrong with single values: code, message, and the rows where it is."""
+    if not column.nullable:
+        yield "value_null", "the value is null", given.is_null()
+    yield "value_overflow", f"the value does not fit in {values.dtype}", values.is_null() & given.is_not_null()
+    if column.unique and (present := values.drop_nulls()).n_unique() < len(present):
+        repeated = ~values.is_first_distinct() & values.is_not_null()
+        yield "id_duplicate", "the value comes more than once", repeated
+    if column.kind in ("qty", "count"):
+        least = 1 if column.kind == "count" else 0
+        yield "qty_out_of_range", f"the quantity is below {least}", values < least
+    if column.kind == "money":
+        yield "money_out_of_range", f"the amount is not between 0 and {MONEY_MAX}", ~values.is_between(0, MONEY_MAX)
+        if isinstance(given.dtype, pl.Decimal) and given.dtype.scale > MONEY_SCALE:
+            finer = values.cast(given.dtype, strict=False) != given
+            yield "money_too_fine", f"the amount has more than {MONEY_SCALE} decimal places", finer

@@ -1,0 +1,100 @@
+"""Which limit holds for which key: rules of the document and of a table as one table, the most specific wins."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import get_args
+
+import polars as pl
+
+from allocator.errors import Problem
+from allocator.limits.tables import KEY
+from allocator.model.limits import RULE_KEYS, Limits, Rounding
+
+
+def merge(limits: Limits, table: pl.DataFrame, problems: list[Problem]) -> pl.DataFrame:
+    """All rules, one row each: first those of the document, then those of the table `rules`.
+
+    A rule of the table that limits nothing, has a trigger above its maximum, an unknown rounding, or is as specific
+    as another rule for the same key goes to `problems`.
+    """
+    documented = pl.DataFrame(
+        [rule.model_dump(include=set(table.columns)) for rule in limits.rules], schema=table.schema, orient="row"
+    )
+    numbered = table.with_columns(pl.col("name").fill_null(pl.format("rules[{}]", pl.int_range(pl.len()))))
+    rules = pl.concat([documented, numbered]).with_columns(
+        pl.col("rounding").fill_null(limits.rounding), rule_row=pl.int_range(pl.len())
+    )
+    problems += _problems(rules, documented=documented.height)
+    return rules
+
+
+def match(keys: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame:
+    """Adds the column `rule_row` to `keys` (bu, asp, sku, sku_group): the row of the rule that holds, or null.
+
+    Every subset of the four names that some rule gives is one join; the subsets are tried from the most specific.
+    """
+    given = {name: rules[name].is_not_null() for name in RULE_KEYS}
+    found: list[str] = []
+    for named in product((True, False), repeat=len(RULE_KEYS)):
+        wanted = pl.Series([True]).new_from_index(0, rules.height)
+        for name, is_named in zip(RULE_KEYS, named, strict=True):
+            wanted &= given[name] if is_named else ~given[name]
+        if not wanted.any():
+            continue
+        names = [name for name, is_named in zip(RULE_KEYS, named, strict=True) if is_named]
+        column = f"rule_row_{len(found)}"
+        found.append(column)
+        subset = rules.filter(wanted).select(*names, pl.col("rule_row").alias(column))
+        if names:
+            subset = subset.with_columns(pl.col(name).cast(keys.schema[name], strict=False) for name in names)
+            keys = keys.join(subset.drop_nulls(names), on=names, how="left", maintain_order="left")
+        else:
+            keys = keys.with_columns(pl.lit(subset[column][0]).alias(column))
+    best = pl.coalesce(found) if found else pl.lit(None, dtype=pl.Int64)
+    return keys.with_columns(rule_row=best.cast(pl.Int64)).drop(found)
+
+
+def keys_named(rules: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """The keys that a rule names in full: they are looked at even where nothing is on hand (base stock)."""
+    return rules.select(pl.col(name).cast(schema[name], strict=False) for name in KEY).drop_nulls()
+
+
+def _problems(rules: pl.DataFrame, documented: int) -> list[Problem]:
+    """What is wrong with the rules of the table; those of the document were checked when it was made."""
+    problems: list[Problem] = []
+    checks = {
+        "limit_empty": (
+            pl.col("units_max").is_null() & pl.col("value_max").is_null(),
+            "units_max",
+            "the rule gives neither units_max nor value_max",
+        ),
+        "trigger_above_limit": (
+            pl.col("trigger") > pl.col("units_max"),
+            "trigger",
+            "the trigger is above units_max: there is no room to ask for",
+        ),
+        "rounding_unknown": (
+            ~pl.col("rounding").is_in(get_args(Rounding)),
+            "rounding",
+            f"the rounding is none of {', '.join(get_args(Rounding))}",
+        ),
+    }
+    for code, (wrong, column, message) in checks.items():
+        bad = rules.filter(wrong, pl.col("rule_row") >= documented)
+        for row, value in bad.select("rule_row", column).iter_rows():
+            problems.append(
+                Problem(code, message, "rules", column, row - documented, None if value is None else str(value))
+            )
+    again = rules.filter(pl.col("name").is_duplicated() & ~pl.col("name").is_first_distinct())
+    for name, row in again.select("name", "rule_row").iter_rows():
+        problems.append(Problem("id_duplicate", "another rule has this name", "rules", "name", row - documented, name))
+    equals = rules.group_by(RULE_KEYS, maintain_order=True).agg("name", pl.col("rule_row").last())
+    for *key, names, row in equals.filter(pl.col("name").list.len() > 1).iter_rows():
+        where = ", ".join(
+            f"{column}={value}" for column, value in zip(RULE_KEYS, key, strict=True) if value is not None
+        )
+        message = f"rules {' and '.join(map(repr, names))} are equally specific for {where or 'everything'}"
+        hint = "Keep one of them, or make one more specific"
+        problems.append(Problem("limit_conflict", message, "rules", row=row - documented, hint=hint))
+    return problems
