@@ -213,7 +213,8 @@ fn fold_within<'a>(gate: Gate, stock: Column<'a>, low: Bound<'a>, high: Bound<'a
                 let inside = ordinal < stock_card - 1
                     && l.is_none_or(|l| ordinal > at(l))
                     && h.is_none_or(|h| ordinal <= at(h.saturating_add(1)));
-                cells.push(if inside || (ordinal == stock_card - 1 && null_passes) { 0 } else { -1 });
+                let unbound = l.is_none() && h.is_none();
+                cells.push(if inside || unbound || (ordinal == stock_card - 1 && null_passes) { 0 } else { -1 });
             }
         }
     }

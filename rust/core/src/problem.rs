@@ -250,9 +250,21 @@ impl Fill<'_> {
     }
 }
 
+/// Quantities kept back.
+pub struct Safety<'a> {
+    /// SKU code of each stock row.
+    pub sku: Column<'a>,
+    /// Place code of each stock row.
+    pub place: Option<Column<'a>>,
+    /// 1 where the row counts.
+    pub counts: Column<'a>,
+    /// What is kept back, in the order in which it is.
+    pub rules: Vec<SafetyRule>,
+}
+
 /// A quantity kept back.
 #[derive(Clone, Copy, Debug)]
-pub struct Safety {
+pub struct SafetyRule {
     /// SKU code.
     pub sku: u32,
     /// The places it counts at: an interval of place codes, or everywhere.
@@ -284,9 +296,9 @@ pub struct Stock<'a> {
     pub ids: Ids<'a>,
     /// Lot codes, for fills of one lot.
     pub lot: Option<Column<'a>>,
-    /// Place codes, for fills of one place and for safety stock.
+    /// Place codes, for fills of one place.
     pub place: Option<Column<'a>>,
-    /// SKU codes, for safety stock.
+    /// SKU codes, for fills of one lot.
     pub sku: Option<Column<'a>>,
 }
 
@@ -316,8 +328,8 @@ pub struct Problem<'a> {
     pub tests: Vec<Test<'a>>,
     /// Fill rules.
     pub fills: Vec<Fill<'a>>,
-    /// Quantities kept back, in the order in which they are.
-    pub safety: Vec<Safety>,
+    /// Quantities kept back.
+    pub safety: Option<Safety<'a>>,
 }
 
 impl Problem<'_> {
@@ -330,6 +342,11 @@ impl Problem<'_> {
         self.stock.lot.iter().for_each(|c| stock("lot", c));
         self.stock.place.iter().for_each(|c| stock("place", c));
         self.stock.sku.iter().for_each(|c| stock("sku", c));
+        if let Some(safety) = &self.safety {
+            stock("safety stock", &safety.sku);
+            stock("safety stock", &safety.counts);
+            safety.place.iter().for_each(|c| stock("safety stock", c));
+        }
         for key in &self.stock.order {
             if let StockKey::Row(key) = key {
                 stock("stock order", &key.column);

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use allocator_core::column::{Bits, Column as CoreColumn, Values};
 use allocator_core::outcome::Stretch;
 use allocator_core::problem::{
-    Amount, Bound as CoreBound, Demand, Digits, Fill, GroupPart, Ids, Key, One, Problem, Safety, Stock, StockKey,
+    Amount, Bound as CoreBound, Demand, Digits, Fill, GroupPart, Ids, Key, One, Problem, Safety, SafetyRule, Stock, StockKey,
     Substitute, Test, Whole,
 };
 use allocator_core::{Error, Result};
@@ -242,13 +242,33 @@ struct PartSpec {
 }
 
 #[derive(FromPyObject)]
+struct SafetySpec {
+    sku: Held,
+    place: Option<Held>,
+    counts: Held,
+    rules: Vec<(u32, Option<(i64, i64)>, i64)>,
+}
+
+impl SafetySpec {
+    fn safety(&self) -> Result<Safety<'_>> {
+        let rules = self.rules.iter().map(|&(sku, places, qty)| SafetyRule { sku, places, qty }).collect();
+        Ok(Safety {
+            sku: self.sku.column()?,
+            place: optional(self.place.as_ref())?,
+            counts: self.counts.column()?,
+            rules,
+        })
+    }
+}
+
+#[derive(FromPyObject)]
 struct PlanSpec {
     stock: StockSpec,
     demand: DemandSpec,
     group: Vec<PartSpec>,
     tests: Vec<TestSpec>,
     fills: Vec<FillSpec>,
-    safety: Vec<(u32, Option<(i64, i64)>, i64)>,
+    safety: Option<SafetySpec>,
 }
 
 /// A plan with its columns: bound once, run many times.
@@ -295,7 +315,7 @@ impl PlanSpec {
                 .collect::<Result<_>>()?,
             tests: self.tests.iter().map(TestSpec::test).collect::<Result<_>>()?,
             fills: self.fills.iter().map(FillSpec::fill).collect::<Result<_>>()?,
-            safety: self.safety.iter().map(|&(sku, places, qty)| Safety { sku, places, qty }).collect(),
+            safety: self.safety.as_ref().map(SafetySpec::safety).transpose()?,
         };
         allocator_core::run(&problem)
     }

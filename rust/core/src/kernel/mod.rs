@@ -1,15 +1,19 @@
 //! The run: partition, sort, serve. One file for each way of serving.
 
+mod book;
+mod fill;
+mod general;
+mod orders;
 mod plain;
 
 use rayon::prelude::*;
 
-use crate::column::{BLOCK, Column};
-use crate::eligible::Eligibility;
+use crate::column::{BLOCK, Column, NULL};
+use crate::eligible::{Eligibility, Wide};
 use crate::group::{Grouping, Partitioned, QTY_IN_COLUMN, Record, Side};
 use crate::outcome::Stretch;
 use crate::packing::Packing;
-use crate::problem::{Fill, Problem, StockKey};
+use crate::problem::{Fill, One, Problem, SERVED, StockKey, Whole};
 
 /// Stretches that run in parallel. Fixed, so that the answer comes in the same pieces on any machine.
 const STRETCHES: usize = 16;
@@ -23,6 +27,17 @@ pub(crate) struct Run<'a> {
     line_order: Packing<'a>,
     /// Whether a code of the first group part has stock anywhere; empty when groups have one part.
     stocked: Vec<bool>,
+    /// Whether every line takes any quantity from rows in one order, so that a cursor per class serves.
+    plain: bool,
+    /// Whether some lines are served with their order.
+    sequential: bool,
+    /// Whether some lines are confined to one lot or place.
+    confined: bool,
+    /// Number of ranks in the stock order, and whether they all come before the first key of the row.
+    ranks: usize,
+    ranks_lead: bool,
+    /// Which wide test exchanges substitutes, if any does.
+    exchange: Option<usize>,
 }
 
 /// Serves all lines.
@@ -30,6 +45,9 @@ pub fn run(problem: &Problem) -> crate::Result<Vec<Stretch>> {
     problem.check()?;
     let run = Run::new(problem);
     let (stock, lines) = rayon::join(|| run.partition_stock(), || run.partition_lines());
+    if run.sequential {
+        return Ok(orders::serve(&run, &stock, &lines));
+    }
     let weights: Vec<usize> = (0..run.grouping.partitions()).map(|p| stock.len(p) + lines.len(p)).collect();
     Ok(stretches(&weights)
         .into_par_iter()
@@ -43,7 +61,11 @@ pub fn run(problem: &Problem) -> crate::Result<Vec<Stretch>> {
             stretch.takes.reserve(partitions.clone().map(|p| weights[p]).sum());
             for partition in partitions {
                 pools.load(&run, partition, &stock, &lines);
-                plain::serve(&run, &mut pools, &mut stretch);
+                if run.plain {
+                    plain::serve(&run, &pools, &mut stretch);
+                } else {
+                    general::serve(&run, &pools, &mut stretch);
+                }
             }
             stretch
         })
@@ -88,7 +110,23 @@ impl<'a> Run<'a> {
             },
         );
         let stocked = if problem.group.len() > 1 { stocked(&problem.group[0].stock, problem.group[0].card) } else { Vec::new() };
-        Self { problem, eligibility, grouping, stock_order, line_order, stocked }
+        let is_rank = |key: &StockKey| matches!(key, StockKey::Rank(_));
+        let ranks = problem.stock.order.iter().filter(|key| is_rank(key)).count();
+        let any = problem.fills.iter().all(Fill::is_any);
+        Self {
+            plain: any && ranks == 0 && eligibility.wide.is_empty() && problem.safety.is_none(),
+            sequential: problem.fills.iter().any(|fill| fill.whole == Whole::Order),
+            confined: problem.fills.iter().any(|fill| fill.one != One::No),
+            ranks,
+            ranks_lead: problem.stock.order.iter().take(ranks).all(is_rank),
+            exchange: eligibility.wide.iter().position(|wide| matches!(wide, Wide::Exchange { .. })),
+            problem,
+            eligibility,
+            grouping,
+            stock_order,
+            line_order,
+            stocked,
+        }
     }
 
     fn partition_stock(&self) -> Partitioned {
@@ -129,7 +167,6 @@ impl<'a> Run<'a> {
         if qty == QTY_IN_COLUMN { self.available_in_column(self.stock_order.row(record[0])) } else { i64::from(qty) }
     }
 
-    #[cold]
     fn available_in_column(&self, row: u32) -> i64 {
         let stock = &self.problem.stock;
         stock.on_hand.get(row as usize) - stock.reserved.map_or(0, |column| column.get(row as usize))
@@ -148,6 +185,50 @@ impl<'a> Run<'a> {
 
     fn fill(&self, line_class: u16) -> &Fill<'a> {
         &self.problem.fills[self.eligibility.fill_of(line_class)]
+    }
+
+    /// Keeps safety stock back from the end of a group's rows.
+    fn hold_back(&self, rows: &[u32], start: &mut [i64]) {
+        let Some(safety) = &self.problem.safety.as_ref().filter(|s| !s.rules.is_empty()) else { return };
+        let mut skus: Vec<i64> = rows.iter().map(|&row| safety.sku.get(row as usize)).collect();
+        skus.sort_unstable();
+        skus.dedup();
+        let of_group = |rule: &&crate::problem::SafetyRule| skus.binary_search(&i64::from(rule.sku)).is_ok();
+        for rule in safety.rules.iter().filter(of_group) {
+            let counts = |row: usize| {
+                let place = safety.place.map_or(NULL, |c| c.get(row));
+                safety.sku.get(row) == i64::from(rule.sku)
+                    && safety.counts.get(row) == 1
+                    && rule.places.is_none_or(|(low, high)| low <= place && place <= high)
+            };
+            let held: i64 = rows
+                .iter()
+                .zip(&*start)
+                .filter(|&(&row, _)| counts(row as usize))
+                .map(|(&row, left)| self.available_in_column(row) - left)
+                .sum();
+            let mut missing = rule.qty - held;
+            for (&row, left) in rows.iter().zip(start.iter_mut()).rev() {
+                if missing <= 0 {
+                    break;
+                }
+                if counts(row as usize) {
+                    let held = missing.min(*left);
+                    *left -= held;
+                    missing -= held;
+                }
+            }
+        }
+    }
+
+    /// Answers the lines of a group that has no stock rows.
+    fn serve_empty(&self, group: usize, lines: &[Record], out: &mut Stretch) {
+        let reason = self.reason_of_empty(group);
+        for line in lines {
+            out.line.push(self.line_order.row(line[0]));
+            out.allocated.push(0);
+            out.reason.push(if self.requested(line) == 0 { SERVED } else { reason });
+        }
     }
 
     /// Why a line of a group without stock rows is short.

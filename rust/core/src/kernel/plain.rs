@@ -18,19 +18,13 @@ struct Cursor {
 }
 
 /// Serves all groups of a partition.
-pub fn serve(run: &Run, pools: &mut Pools, out: &mut Stretch) {
+pub fn serve(run: &Run, pools: &Pools, out: &mut Stretch) {
     let fresh = Cursor { group: usize::MAX, at: 0, reason: SERVED };
     let mut cursors = vec![fresh; run.eligibility.demand_classes];
     let mut balance: Vec<i64> = Vec::new();
     for (group, rows, lines) in pools.demanded() {
         if rows.is_empty() {
-            let reason = run.reason_of_empty(group);
-            for line in lines {
-                let requested = run.requested(line);
-                out.line.push(run.line_order.row(line[0]));
-                out.allocated.push(0);
-                out.reason.push(if requested == 0 { SERVED } else { reason });
-            }
+            run.serve_empty(group, lines, out);
             continue;
         }
         balance.clear();

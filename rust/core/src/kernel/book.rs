@@ -1,0 +1,439 @@
+//! The running balances of some groups, and what each kind of line finds there.
+
+use hashbrown::HashMap;
+
+use super::{Run, class_of};
+use crate::column::NULL;
+use crate::eligible::Wide;
+use crate::group::Record;
+use crate::problem::{Bound, GATE_NO_BALANCE, GATE_SAFETY, GATE_UNKNOWN, Gate, One, PASS, StockKey, Substitute};
+
+/// What a line asks of one wide test: a span, or codes.
+type Ask = (i64, i64);
+
+/// The lines of a group that ask the same: same class, same asks.
+pub struct Slot {
+    group: u32,
+    class: u16,
+    /// Candidates: rows of the book, or entries of `Book::candidates` if the policy ranks.
+    from: u32,
+    to: u32,
+    /// First candidate that may still give something.
+    cursor: u32,
+    /// What is left for these lines, in their units.
+    pub left: i64,
+    /// Whether any candidate had something at the start.
+    pub had_any: bool,
+    /// How much of the rows was taken so far.
+    pub drawn: i64,
+    /// Quantity of a pack.
+    pub pack: i64,
+    /// The gate that stopped the row that got furthest, once it was asked for.
+    furthest: Option<Gate>,
+    /// Candidates by lot or place, once they were asked for.
+    parcels: Option<Vec<Vec<u32>>>,
+}
+
+/// Rows and slots of one group.
+struct Group {
+    rows: (u32, u32),
+    slots: (u32, u32),
+}
+
+/// How units of a row exchange for units of a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Exchange {
+    /// So many of the row …
+    pub give: i64,
+    /// … for so many of the line.
+    pub asked: i64,
+}
+
+const SAME: Exchange = Exchange { give: 1, asked: 1 };
+
+/// Balances and slots of the groups of one partition.
+#[derive(Default)]
+pub struct Book {
+    /// What is left of each row.
+    pub left: Vec<i64>,
+    start: Vec<i64>,
+    available: Vec<i64>,
+    class: Vec<u16>,
+    /// Number of each row in the stock table.
+    pub row: Vec<u32>,
+    values: Vec<Vec<i64>>,
+    parcel: Vec<(i64, i64)>,
+    groups: Vec<Group>,
+    /// All slots.
+    pub slots: Vec<Slot>,
+    asks: Vec<Ask>,
+    candidates: Vec<u32>,
+}
+
+impl Book {
+    /// Forgets everything, but keeps the memory.
+    pub fn clear(&mut self) {
+        self.left.clear();
+        self.start.clear();
+        self.available.clear();
+        self.class.clear();
+        self.row.clear();
+        self.values.iter_mut().for_each(Vec::clear);
+        self.parcel.clear();
+        self.groups.clear();
+        self.slots.clear();
+        self.asks.clear();
+        self.candidates.clear();
+    }
+
+    /// Adds a group: its rows in stock order, and its lines; `slot_of` gets the slot of each line.
+    pub fn add(&mut self, run: &Run, rows: &[Record], lines: &[Record], slot_of: &mut Vec<u32>) {
+        let rows = self.add_rows(run, rows);
+        let first = self.slots.len() as u32;
+        let group = self.groups.len() as u32;
+        let width = run.eligibility.wide.len();
+        let mut known: HashMap<(u16, i64, Vec<Ask>), u32, foldhash::fast::FixedState> = HashMap::default();
+        let mut asks = Vec::with_capacity(width);
+        for line in lines {
+            let class = class_of(line);
+            let number = run.line_order.row(line[0]) as usize;
+            let pack = run.fill(class).pack.of(number).unwrap_or(1);
+            asks.clear();
+            asks.extend(run.eligibility.wide.iter().map(|wide| ask(wide, number)));
+            let mine = &self.slots[first as usize..];
+            // A handful of slots is the rule: look through them before hashing.
+            let found = if mine.len() <= 8 {
+                mine.iter().zip(first..).find(|&(slot, s)| slot.class == class && slot.pack == pack && self.asks_of(s, width) == asks).map(|(_, s)| s)
+            } else {
+                if known.is_empty() {
+                    for s in first..self.slots.len() as u32 {
+                        let slot = &self.slots[s as usize];
+                        known.insert((slot.class, slot.pack, self.asks_of(s, width).to_vec()), s);
+                    }
+                }
+                known.get(&(class, pack, asks.clone())).copied()
+            };
+            slot_of.push(found.unwrap_or_else(|| {
+                let slot = self.slots.len() as u32;
+                self.asks.extend_from_slice(&asks);
+                self.slots.push(Slot {
+                    group,
+                    class,
+                    from: rows.0,
+                    to: rows.1,
+                    cursor: 0,
+                    left: 0,
+                    had_any: false,
+                    drawn: 0,
+                    pack,
+                    furthest: None,
+                    parcels: None,
+                });
+                if !known.is_empty() {
+                    known.insert((class, pack, asks.clone()), slot);
+                }
+                slot
+            }));
+        }
+        let last = self.slots.len() as u32;
+        self.groups.push(Group { rows, slots: (first, last) });
+        for slot in first..last {
+            self.open(run, slot);
+        }
+    }
+
+    fn asks_of(&self, slot: u32, width: usize) -> &[Ask] {
+        &self.asks[slot as usize * width..(slot as usize + 1) * width]
+    }
+
+    fn add_rows(&mut self, run: &Run, rows: &[Record]) -> (u32, u32) {
+        let first = self.row.len();
+        self.class.extend(rows.iter().map(class_of));
+        self.row.extend(rows.iter().map(|r| run.stock_order.row(r[0])));
+        self.available.extend(rows.iter().map(|r| run.available(r)));
+        self.start.extend_from_slice(&self.available[first..]);
+        self.values.resize_with(run.eligibility.wide.len(), Vec::new);
+        for (values, wide) in self.values.iter_mut().zip(&run.eligibility.wide) {
+            values.extend(self.row[first..].iter().map(|&row| value(wide, row as usize)));
+        }
+        run.hold_back(&self.row[first..], &mut self.start[first..]);
+        self.left.extend_from_slice(&self.start[first..]);
+        if run.confined {
+            let stock = &run.problem.stock;
+            let sku = |row: usize| stock.sku.map_or(0, |c| c.get(row));
+            let code = |row: usize, one| match one {
+                One::Lot => stock.lot.map_or(NULL, |c| c.get(row)),
+                _ => stock.place.map_or(NULL, |c| c.get(row)),
+            };
+            // A row without a lot is a lot of its own; rows without a place are at one.
+            self.parcel.extend(self.row[first..].iter().map(|&row| {
+                let row = row as usize;
+                let lot = code(row, One::Lot);
+                let lot = if lot == NULL { -1 - row as i64 } else { lot << 32 | sku(row) };
+                (lot, code(row, One::Source))
+            }));
+        }
+        (first as u32, self.row.len() as u32)
+    }
+
+    /// Finds the candidates of a slot and counts what they have.
+    fn open(&mut self, run: &Run, slot: u32) {
+        let (from, to) = (self.slots[slot as usize].from, self.slots[slot as usize].to);
+        if run.ranks > 0 {
+            let first = self.candidates.len();
+            let mut ranked: Vec<(Vec<u32>, u32)> = (from..to)
+                .filter(|&at| self.passes(run, slot, at))
+                .map(|at| ((0..run.ranks).map(|rank| self.rank(run, slot, at, rank)).collect(), at))
+                .collect();
+            if run.ranks_lead {
+                ranked.sort_unstable();
+            } else {
+                ranked.sort_unstable_by(|a, b| self.compare(run, a, b));
+            }
+            self.candidates.extend(ranked.into_iter().map(|(_, at)| at));
+            let slot = &mut self.slots[slot as usize];
+            (slot.from, slot.to) = (first as u32, self.candidates.len() as u32);
+        }
+        let (from, to) = (self.slots[slot as usize].from, self.slots[slot as usize].to);
+        let (mut sum, mut had_any) = (0_i64, false);
+        for i in from..to {
+            let at = self.at(run, i);
+            if run.ranks > 0 || self.passes(run, slot, at) {
+                had_any |= self.left[at as usize] > 0;
+                sum += whole(self.left[at as usize], self.exchange(run, slot, at));
+            }
+        }
+        let slot = &mut self.slots[slot as usize];
+        (slot.cursor, slot.left, slot.had_any) = (from, sum, had_any);
+    }
+
+    fn compare(&self, run: &Run, a: &(Vec<u32>, u32), b: &(Vec<u32>, u32)) -> std::cmp::Ordering {
+        let (mut key, mut rank) = (0, 0);
+        for part in &run.problem.stock.order {
+            let order = match part {
+                StockKey::Rank(_) => {
+                    rank += 1;
+                    a.0[rank - 1].cmp(&b.0[rank - 1])
+                }
+                StockKey::Row(_) => {
+                    key += 1;
+                    run.stock_order.compare_keys(self.row[a.1 as usize], self.row[b.1 as usize], key - 1..key)
+                }
+            };
+            if order.is_ne() {
+                return order;
+            }
+        }
+        a.1.cmp(&b.1)
+    }
+
+    #[inline]
+    fn at(&self, run: &Run, candidate: u32) -> u32 {
+        if run.ranks > 0 { self.candidates[candidate as usize] } else { candidate }
+    }
+
+    /// Whether a row passes every test of the lines of a slot.
+    #[inline]
+    fn passes(&self, run: &Run, slot: u32, at: u32) -> bool {
+        let class = self.slots[slot as usize].class;
+        run.eligibility.verdicts(class)[self.class[at as usize] as usize] == PASS
+            && (run.eligibility.wide.is_empty() || self.gate_of_wide(run, slot, at) == PASS)
+    }
+
+    fn gate_of_wide(&self, run: &Run, slot: u32, at: u32) -> Gate {
+        let wide = &run.eligibility.wide;
+        let asks = self.asks_of(slot, wide.len());
+        let gates = wide.iter().zip(asks).zip(&self.values).map(|((wide, ask), values)| {
+            let value = values[at as usize];
+            let (passes, gate) = match wide {
+                Wide::Span { gate, null_passes, .. } => (inside(value, *ask, *null_passes), *gate),
+                Wide::Exchange { .. } => (substitution(wide, value, *ask).is_some(), GATE_UNKNOWN),
+                Wide::Table { gate, stock, cells, .. } => (cells[ask.0 as usize * stock.card() + value as usize] >= 0, *gate),
+            };
+            if passes { PASS } else { gate }
+        });
+        gates.min().unwrap_or(PASS)
+    }
+
+    fn rank(&self, run: &Run, slot: u32, at: u32, number: usize) -> u32 {
+        let wide = &run.eligibility.wide;
+        let asks = self.asks_of(slot, wide.len());
+        for ((wide, ask), values) in wide.iter().zip(asks).zip(&self.values) {
+            let value = values[at as usize];
+            match wide {
+                Wide::Exchange { slot, .. } if *slot == number => {
+                    return substitution(wide, value, *ask).map_or(u32::MAX, |s| s.rank);
+                }
+                Wide::Table { slot, stock, cells, .. } if *slot == number => {
+                    return cells[ask.0 as usize * stock.card() + value as usize] as u32;
+                }
+                _ => {}
+            }
+        }
+        run.eligibility.rank(number, self.slots[slot as usize].class, self.class[at as usize])
+    }
+
+    /// How a row exchanges for the lines of a slot.
+    #[inline]
+    pub fn exchange(&self, run: &Run, slot: u32, at: u32) -> Exchange {
+        let Some(number) = run.exchange else { return SAME };
+        let wide = &run.eligibility.wide;
+        let ask = self.asks_of(slot, wide.len())[number];
+        substitution(&wide[number], self.values[number][at as usize], ask)
+            .map_or(SAME, |s| Exchange { give: s.give, asked: s.asked })
+    }
+
+    /// Takes from a row (or, negative, gives back), and tells every slot that can see it.
+    pub fn take(&mut self, run: &Run, slot: u32, at: u32, qty: i64) {
+        let before = self.left[at as usize];
+        self.left[at as usize] = before - qty;
+        let slots = self.groups[self.slots[slot as usize].group as usize].slots;
+        for slot in slots.0..slots.1 {
+            if self.passes(run, slot, at) {
+                let change = if run.exchange.is_none() {
+                    -qty
+                } else {
+                    let exchange = self.exchange(run, slot, at);
+                    whole(before - qty, exchange) - whole(before, exchange)
+                };
+                let slot = &mut self.slots[slot as usize];
+                slot.left += change;
+                slot.drawn += qty;
+            }
+        }
+    }
+
+    /// The next candidate at or behind the cursor that has something left, from `from` on.
+    #[inline]
+    pub fn next(&self, run: &Run, slot: u32, from: u32) -> Option<(u32, u32)> {
+        let to = self.slots[slot as usize].to;
+        (from..to)
+            .map(|i| (i, self.at(run, i)))
+            .find(|&(_, at)| self.left[at as usize] > 0 && (run.ranks > 0 || self.passes(run, slot, at)))
+    }
+
+    /// Where the candidates of a slot that may still give something begin, after moving behind those that cannot.
+    pub fn advance(&mut self, run: &Run, slot: u32) -> u32 {
+        let Slot { cursor, to, .. } = self.slots[slot as usize];
+        let cursor = self.next(run, slot, cursor).map_or(to, |(i, _)| i);
+        self.slots[slot as usize].cursor = cursor;
+        cursor
+    }
+
+    /// Puts a cursor back to where it was before something was given back.
+    pub fn rewind(&mut self, slot: u32, cursor: u32) {
+        self.slots[slot as usize].cursor = cursor;
+    }
+
+    /// Where the cursor of a slot stands.
+    pub fn cursor(&self, slot: u32) -> u32 {
+        self.slots[slot as usize].cursor
+    }
+
+    /// The gate that stopped the row that got furthest.
+    pub fn furthest(&mut self, run: &Run, slot: u32) -> Gate {
+        let Slot { furthest, group, class, .. } = self.slots[slot as usize];
+        furthest.unwrap_or_else(|| {
+            let rows = self.groups[group as usize].rows;
+            let gates = (rows.0..rows.1).map(|at| {
+                let verdict = run.eligibility.verdicts(class)[self.class[at as usize] as usize];
+                let balance = if self.available[at as usize] == 0 {
+                    GATE_NO_BALANCE
+                } else if self.start[at as usize] == 0 {
+                    GATE_SAFETY
+                } else {
+                    PASS
+                };
+                verdict.min(balance).min(self.gate_of_wide(run, slot, at))
+            });
+            let furthest = gates.max().unwrap_or(GATE_UNKNOWN);
+            self.slots[slot as usize].furthest = Some(furthest);
+            furthest
+        })
+    }
+
+    /// The candidates of a slot by lot or place, in order of their first one that had something at the start.
+    pub fn parcels(&mut self, run: &Run, slot: u32, one: One) -> Vec<Vec<u32>> {
+        if let Some(parcels) = self.slots[slot as usize].parcels.take() {
+            return parcels;
+        }
+        let Slot { from, to, .. } = self.slots[slot as usize];
+        let mut known: HashMap<i64, usize, foldhash::fast::FixedState> = HashMap::default();
+        let mut parcels: Vec<Vec<u32>> = Vec::new();
+        for i in from..to {
+            let at = self.at(run, i);
+            if self.start[at as usize] > 0 && (run.ranks > 0 || self.passes(run, slot, at)) {
+                let (lot, place) = self.parcel[at as usize];
+                let number = *known.entry(if one == One::Lot { lot } else { place }).or_insert(parcels.len());
+                if number == parcels.len() {
+                    parcels.push(Vec::new());
+                }
+                parcels[number].push(at);
+            }
+        }
+        parcels
+    }
+
+    /// Keeps what `parcels` found for the next line of the slot.
+    pub fn keep_parcels(&mut self, slot: u32, parcels: Vec<Vec<u32>>) {
+        self.slots[slot as usize].parcels = Some(parcels);
+    }
+
+    /// The class of the lines of a slot.
+    pub fn class(&self, slot: u32) -> u16 {
+        self.slots[slot as usize].class
+    }
+}
+
+/// Units of a line that so many units of a row make, in whole exchanges.
+#[inline]
+fn whole(qty: i64, exchange: Exchange) -> i64 {
+    if exchange == SAME { qty } else { qty / exchange.give * exchange.asked }
+}
+
+#[inline]
+fn inside(value: i64, ask: Ask, null_passes: bool) -> bool {
+    if ask == (i64::MIN, i64::MAX) {
+        true
+    } else if value == NULL {
+        null_passes
+    } else {
+        ask.0 <= value && value <= ask.1
+    }
+}
+
+fn ask(wide: &Wide, line: usize) -> Ask {
+    let end = |bound: &Bound, open: i64| match bound {
+        Bound::Open => open,
+        Bound::At(value) => *value,
+        Bound::Of(column) => Some(column.get(line)).filter(|&v| v != NULL).unwrap_or(open),
+    };
+    match wide {
+        Wide::Span { low, high, .. } => (end(low, i64::MIN), end(high, i64::MAX)),
+        Wide::Exchange { demand, substitutes, .. } => {
+            let sku = demand.get(line);
+            (sku, substitutes.partition_point(|s| i64::from(s.sku) < sku) as i64)
+        }
+        Wide::Table { demand, .. } => (demand.code(line) as i64, 0),
+    }
+}
+
+fn value(wide: &Wide, row: usize) -> i64 {
+    match wide {
+        Wide::Span { stock, .. } | Wide::Exchange { stock, .. } => stock.get(row),
+        Wide::Table { stock, .. } => stock.code(row) as i64,
+    }
+}
+
+/// How a row of SKU `value` stands in for the SKU that is asked.
+fn substitution(wide: &Wide, value: i64, ask: Ask) -> Option<Substitute> {
+    let Wide::Exchange { substitutes, .. } = wide else { return None };
+    if value == ask.0 {
+        return Some(Substitute { sku: value as u32, substitute: value as u32, rank: 0, give: 1, asked: 1 });
+    }
+    substitutes[ask.1 as usize..]
+        .iter()
+        .take_while(|s| i64::from(s.sku) == ask.0)
+        .find(|s| i64::from(s.substitute) == value)
+        .copied()
+}
