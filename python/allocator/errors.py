@@ -33,7 +33,7 @@ CODES: Final[Mapping[str, str]] = {
     "lifecycle_too_large": "A lifecycle has more names than fit in a byte.",
     "name_duplicate": "People cannot tell two names apart.",
     "name_reserved": "A name begins with $, which has a meaning.",
-    "restricted_contradiction": "A change is restricted and names no role, or an event makes it although people decide.",
+    "restricted_contradiction": "A change is restricted without a role, or made by an event although people decide.",
     "state_unknown": "There is no state of this name.",
     "status_unknown": "There is no status of this name.",
     "status_unreachable": "No unit can ever have this status.",

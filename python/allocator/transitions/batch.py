@@ -52,7 +52,8 @@ def validate_transitions(
     Cost: linear, about 1 ns a row from codes or Enum columns; text is encoded first. `path` sorts the units.
 
     Example:
-        >>> asked = pl.DataFrame({"from": ["Available", "Quarantine", "Sold"], "to": ["Allocated", "Available", "Retired"]})
+        >>> pairs = [("Available", "Allocated"), ("Quarantine", "Available"), ("Sold", "Retired")]
+        >>> asked = pl.DataFrame(pairs, schema=["from", "to"], orient="row")
         >>> validate_transitions(asked, Lifecycle.load("serial"))["verdict"].to_list()
         ['allowed', 'approval_missing', 'status_unknown']
     """
