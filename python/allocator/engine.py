@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from allocator import _core
@@ -47,6 +49,18 @@ def transition_verdicts(
         None if path is None else (path[0].rechunk(), *path[1:]),
     )
     return series("verdict", found)
+
+
+# --- keys ---
+
+
+def encode(columns: Sequence[pl.Series]) -> tuple[list[pl.Series], pl.Series]:
+    """The columns, of strings or of integers, in one set of dense codes (UInt32, 2³² - 1 where null); their values.
+
+    A code is the rank of its value, so codes sort as values do.
+    """
+    codes, values = _core.encode([each.rechunk() for each in columns])
+    return [series(each.name, code) for each, code in zip(columns, codes, strict=True)], series("value", values)
 
 
 # --- limits ---

@@ -5,8 +5,8 @@ hold the same `Limits`, and reckon the same position, so what one proposes the o
 the rules, the formulas and the table of rounding.
 """
 
-from allocator.limits.check import check_requests
-from allocator.limits.replenish import replenish
+from allocator.limits.decide import check_requests
+from allocator.limits.propose import replenish
 from allocator.model.limits import LimitRule, Limits, OnHand, Override
 
 __all__ = ["LimitRule", "Limits", "OnHand", "Override", "check_requests", "replenish"]

@@ -8,7 +8,6 @@ import polars as pl
 
 from allocator.errors import InputError, Problem
 from allocator.limits.rules import match
-from allocator.limits.tables import KEY
 from allocator.model.limits import QTY_MAX, OnHand
 
 PLACES = ("not_counted_status", "not_counted_blocked", "not_counted_expired", "in_transit", "on_hand")
@@ -19,15 +18,18 @@ COUNTS = (*PLACES, "reserved", "requested_open")
 
 
 def headroom(tables: dict[str, pl.DataFrame], keys: pl.DataFrame, on_hand: OnHand, as_of: dt.date) -> pl.DataFrame:
-    """One row per key that the tables or `keys` have, ordered by key: its position, its rule, and what that leaves.
+    """One row per key, in the order of `keys` (key, bu, asp, sku): its position, its rule, and what that leaves.
 
     Raises:
         InputError: A value limit holds for a SKU without a unit cost above zero.
     """
-    counted = _position(tables, keys, on_hand, as_of).join(tables["skus"], on="sku", how="left", maintain_order="left")
     rules = tables["rules"]
+    in_value = rules["value_max"].is_not_null().any()
+    known = _position(tables, keys, on_hand, as_of, in_value).join(
+        tables["skus"], on="sku", how="left", maintain_order="left"
+    )
     chosen = rules.select("rule_row", "units_max", "value_max", "trigger", "rounding", rule="name", rule_pack="pack")
-    ruled = match(counted, rules).join(chosen, on="rule_row", how="left", maintain_order="left")
+    ruled = match(known, rules).join(chosen, on="rule_row", how="left", maintain_order="left")
     unpriced = ruled.filter(pl.col("value_max").is_not_null(), ~(pl.col("unit_cost").fill_null(0) > 0))
     if unpriced.height:
         message = "a limit in value holds for this SKU, which has no unit cost above zero"
@@ -39,19 +41,29 @@ def headroom(tables: dict[str, pl.DataFrame], keys: pl.DataFrame, on_hand: OnHan
     return _left(ruled)
 
 
-def _position(tables: dict[str, pl.DataFrame], keys: pl.DataFrame, on_hand: OnHand, as_of: dt.date) -> pl.DataFrame:
-    """Units by what they are, and their money: `value` where a row has its own unit cost, `qty_unpriced` elsewhere."""
-    parts = [_stock(tables["stock"], on_hand, as_of), keys.select(KEY)]
+def _position(
+    tables: dict[str, pl.DataFrame], keys: pl.DataFrame, on_hand: OnHand, as_of: dt.date, in_value: bool
+) -> pl.DataFrame:
+    """Units by what they are and, where a rule limits value, their money: zero where there is nothing."""
+    qty = pl.col("qty")
+    parts = [_stock(tables["stock"], on_hand, as_of, in_value)]
     for table, column in (("in_transit", "in_transit"), ("open_requests", "requested_open")):
-        parts.append(tables[table].group_by(KEY).agg(pl.col("qty").sum().alias(column), **_money(pl.col("qty"))))
-    columns = [*COUNTS, "qty_unpriced", "value"]
-    sums = pl.concat(parts, how="diagonal").group_by(KEY).agg(pl.col(columns).sum())
+        parts.append(tables[table].group_by("key").agg(qty.sum().alias(column), **_money(qty, in_value)))
+    columns = [*COUNTS, *_money(qty, in_value)]
+    together = [part for part in parts if part.height]
+    sums = pl.concat(together or parts, how="diagonal")
+    if len(together) > 1:
+        sums = sums.group_by("key").agg(pl.all().sum())
+    absent = [pl.lit(0, dtype=pl.Int64).alias(name) for name in columns if name not in sums.columns]
     promised = 0 if on_hand.reserved else pl.col("reserved")
-    position = pl.col("on_hand") + pl.col("in_transit") + pl.col("requested_open") - promised
-    return sums.sort(KEY).with_columns(position=position)
+    return (
+        keys.join(sums.with_columns(absent), on="key", how="left", maintain_order="left")
+        .with_columns(pl.col(columns).fill_null(0))
+        .with_columns(position=pl.col("on_hand") + pl.col("in_transit") + pl.col("requested_open") - promised)
+    )
 
 
-def _stock(stock: pl.DataFrame, on_hand: OnHand, as_of: dt.date) -> pl.DataFrame:
+def _stock(stock: pl.DataFrame, on_hand: OnHand, as_of: dt.date, in_value: bool) -> pl.DataFrame:
     """Every unit counts once: under the first cause that leaves it out, or as expected, or as on hand."""
     last_usable_is_past = pl.col("expires_on") < as_of if on_hand.usable == "through" else pl.col("expires_on") <= as_of
     usable = pl.col("status").is_in(on_hand.statuses) & pl.col("condition").is_in(on_hand.conditions)
@@ -59,39 +71,43 @@ def _stock(stock: pl.DataFrame, on_hand: OnHand, as_of: dt.date) -> pl.DataFrame
     expired = last_usable_is_past if not on_hand.expired else pl.lit(value=False)
     place = (
         pl.when(~usable.fill_null(value=False))
-        .then(pl.lit(0))
+        .then(pl.lit(0, dtype=pl.UInt8))
         .when(blocked)
-        .then(pl.lit(1))
+        .then(pl.lit(1, dtype=pl.UInt8))
         .when(expired)
-        .then(pl.lit(2))
+        .then(pl.lit(2, dtype=pl.UInt8))
         .when(pl.col("received_on") > as_of)
-        .then(pl.lit(3))
-        .otherwise(pl.lit(4))
+        .then(pl.lit(3, dtype=pl.UInt8))
+        .otherwise(pl.lit(4, dtype=pl.UInt8))
     )
-    qty = pl.col("qty_on_hand")
-    promised = pl.lit(0) if on_hand.reserved else pl.col("qty_reserved")
-    return (
-        stock.with_columns(place=place, counted=pl.when(place >= 3).then(qty - promised).otherwise(0))
-        .group_by(KEY)
-        .agg(
-            **{name: qty.filter(pl.col("place") == number).sum() for number, name in enumerate(PLACES)},
-            reserved=pl.col("qty_reserved").filter(pl.col("place") >= 3).sum(),
-            **_money(pl.col("counted")),
-        )
+    qty, promised = pl.col("qty_on_hand"), pl.col("qty_reserved")
+    counts = pl.col("place") >= PLACES.index("in_transit")
+    placed = stock.with_columns(place=place).with_columns(
+        counted=_where(counts, qty if on_hand.reserved else qty - promised)
     )
+    # A cause that no row has costs no sum: `_position` knows it as zero.
+    found = {PLACES[number]: number for number in placed["place"].unique()}
+    sums = {name: _where(pl.col("place") == number, qty).sum() for name, number in found.items()}
+    if (placed["qty_reserved"] > 0).any():
+        sums["reserved"] = _where(counts, promised).sum()
+    return placed.group_by("key").agg(**sums, **_money(pl.col("counted"), in_value))
 
 
-def _money(qty: pl.Expr) -> dict[str, pl.Expr]:
+def _where(condition: pl.Expr, qty: pl.Expr) -> pl.Expr:
+    return pl.when(condition).then(qty).otherwise(0)
+
+
+def _money(qty: pl.Expr, in_value: bool) -> dict[str, pl.Expr]:
+    """`value` of what has its own unit cost, and `qty_unpriced` of what takes the SKU's; nothing where none asks."""
     own = pl.col("unit_cost")
-    return {
-        "qty_unpriced": qty.filter(own.is_null()).sum(),
-        "value": (own * qty).sum(),
-    }
+    return {"value": (own * qty).sum(), "qty_unpriced": _where(own.is_null(), qty).sum()} if in_value else {}
 
 
 def _left(ruled: pl.DataFrame) -> pl.DataFrame:
     """Headroom as the rule gives it, in whole units that fit under both limits, and in whole packs."""
-    value = pl.col("value") + pl.col("unit_cost") * pl.col("qty_unpriced")
+    value = pl.lit(0)
+    if "value" in ruled.columns:
+        value = pl.col("value") + pl.col("unit_cost") * pl.col("qty_unpriced")
     by_value = (pl.col("headroom_value").to_physical() // pl.col("unit_cost").to_physical()).clip(-QTY_MAX, QTY_MAX)
     return (
         ruled.with_columns(pack=pl.coalesce("rule_pack", "pack", 1))

@@ -9,6 +9,7 @@ import polars as pl
 
 from allocator import engine
 from allocator.limits.inputs import prepare
+from allocator.limits.keys import encode
 from allocator.limits.position import headroom
 from allocator.limits.tables import KEY
 from allocator.model.limits import QTY_MAX, Limits
@@ -98,19 +99,21 @@ def check_requests(
         skus=skus,
         rules=rules,
     )
-    keys = tables["requests"].select(KEY).unique()
-    asked_for = {name: tables[name].join(keys, on=KEY, how="semi") for name in ("stock", "in_transit", "open_requests")}
+    moving = ("stock", "in_transit", "open_requests")
+    coded, keys = encode([tables["requests"], *(tables[name] for name in moving)])
+    keys = keys.join(coded[0], on="key", how="semi", maintain_order="left")
+    asked_for = {name: table.join(keys, on="key", how="semi") for name, table in zip(moving, coded[1:], strict=True)}
     left = headroom(tables | asked_for, keys, limits.on_hand, as_of)
     served = (
-        tables["requests"]
+        coded[0]
         .sort("priority", "requested_at", "request_id", nulls_last=True)
-        .join(left.with_row_index("key"), on=KEY, how="left", maintain_order="left")
+        .join(left.with_row_index("place"), on="key", how="left", maintain_order="left")
         .with_columns(qty_asked=_whole_packs(limits), override=_override(limits))
         .with_columns(above=_above(limits))
     )
     open_end = QTY_MAX if limits.without_rule == "allow" else 0
     headroom_left, granted = engine.grant_requests(
-        served["key"], served["qty_asked"], served["above"], left["headroom_packs"].fill_null(open_end)
+        served["place"], served["qty_asked"], served["above"], left["headroom_packs"].fill_null(open_end)
     )
     ruled = pl.col("rule").is_not_null()
     return (

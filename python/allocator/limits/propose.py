@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from allocator.limits.inputs import prepare
+from allocator.limits.keys import encode
 from allocator.limits.position import headroom
 from allocator.limits.rules import keys_named
 from allocator.limits.tables import KEY
@@ -107,8 +108,10 @@ def replenish(
         rules=rules,
     )
     assorted = tables["assortment"]
-    keys = pl.concat([assorted, keys_named(tables["rules"], assorted.schema)])
-    left = headroom(tables, keys, limits.on_hand, as_of)
+    named = keys_named(tables["rules"], assorted.schema)
+    moving = ("stock", "in_transit", "open_requests")
+    coded, keys = encode([*(tables[name] for name in moving), pl.concat([assorted, named])])
+    left = headroom(tables | dict(zip(moving, coded, strict=False)), keys, limits.on_hand, as_of)
     triggered = pl.col("rule").is_not_null() & (pl.col("position") <= pl.col("trigger")).fill_null(value=True)
     reason = (
         pl.when(pl.col("rule").is_null())
