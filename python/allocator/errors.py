@@ -57,6 +57,8 @@ CODES: Final[Mapping[str, str]] = {
     "rounding_unknown": "A limit of a table names a rounding that does not exist.",
     "trigger_above_limit": "A limit asks for stock at a position where there is no room for any.",
     "unit_cost_missing": "A limit in value holds for a SKU without a unit cost above zero.",
+    # arguments
+    "line_unknown": "There is no demand line of this id.",
     # files
     "file_format": "The file's suffix names no format that is read here.",
     "file_missing": "There is no such file.",

@@ -13,7 +13,7 @@ LAYERS = (
     ("model",),
     ("frames",),
     ("plan",),
-    ("engine",),
+    ("engine", "explain"),
     ("result", "transitions", "limits"),
     ("ledger", "scenario"),
     ("flows",),

@@ -11,21 +11,21 @@ GATES: dict[str, str] = {
     "place": "the stock is in a place that does not serve this line",
     "serial": "the stock is not the serial that the line names",
     "lot": "the stock is not of the lot that the line names",
-    "owner": "the stock belongs to an owner that does not serve this line",
-    "no_balance": "nothing of it was available when the run began",
-    "status": "its status may not be allocated",
-    "blocked": "it is blocked",
-    "expired": "it is past its last usable day",
-    "not_received": "it is not received in time",
-    "condition": "its condition may not be allocated",
-    "attribute": "it fails a comparison that the policy asks for",
-    "contract": "the contract of the line does not cover it",
-    "shelf_life": "its remaining life is shorter than the line asks",
-    "safety_stock": "all of it is kept back as safety stock",
+    "owner": "the stock belongs to an owner whose stock does not serve this line",
+    "no_balance": "the stock had nothing available when the run began",
+    "status": "the stock is in a status that may not be allocated",
+    "blocked": "the stock is blocked",
+    "expired": "the stock is past its last usable day",
+    "not_received": "the stock is not received in time",
+    "condition": "the stock is in a condition that may not be allocated",
+    "attribute": "the stock fails a comparison that the policy asks for",
+    "contract": "the contract of the line does not cover the stock",
+    "shelf_life": "the stock has a shorter remaining life than the line asks",
+    "safety_stock": "the stock is all kept back as safety stock",
 }
 """Every gate in its sequence, and what is wrong with a row that fails it."""
 
-FILLS_SHORT: dict[str, str] = {
+SHORTAGES: dict[str, str] = {
     "one_lot": "no single lot holds enough, and the line takes from one lot only",
     "one_source": "no single place holds enough, and the line takes from one place only",
     "whole_rows": "stock rows are taken whole, and no choice of them in order fits",
@@ -40,5 +40,5 @@ FILLS_SHORT: dict[str, str] = {
 }
 """Reasons of a line that had candidates."""
 
-REASONS: dict[str, str] = GATES | FILLS_SHORT
+REASONS: dict[str, str] = GATES | SHORTAGES
 """Every reason of a line, in words that complete the sentence 'It is short because …'."""
