@@ -1,0 +1,88 @@
+"""Problems found in tables, collected until all were looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from allocator.errors import AllocatorError, InputError, PolicyError, Problem
+
+ROWS_MAX = 100
+"""How many rows are listed per table, column and code; the message counts all of them."""
+
+VALUE_LENGTH_MAX = 80
+
+
+def shown(value: object) -> str:
+    """A value as text, cut to what a message can bear."""
+    text = str(value)
+    return text if len(text) <= VALUE_LENGTH_MAX else text[: VALUE_LENGTH_MAX - 1] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One way in which rows of a column can be wrong.
+
+    Attributes:
+        code: The problem's code.
+        column: The column that is blamed, and whose value is shown.
+        bad: A boolean expression that is true on the rows that are wrong; null counts as not wrong.
+        message: What is wrong with such a row, in one sentence without its full stop.
+        hint: What to do.
+    """
+
+    code: str
+    column: str
+    bad: pl.Expr
+    message: str
+    hint: str = ""
+
+
+@dataclass
+class Findings:
+    """All problems found so far."""
+
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(
+        self, code: str, message: str, table: str, column: str = "", *, value: object = None, hint: str = ""
+    ) -> None:
+        """Notes a problem of a whole table or column."""
+        text = None if value is None else shown(value)
+        self.problems.append(Problem(code, message, table, column, value=text, hint=hint))
+
+    def rows(self, check: Check, table: str, found: Sequence[tuple[int, object]], count: int) -> None:
+        """Notes that `count` rows fail a check; the first of them are given as (row, value)."""
+        message = check.message
+        if count > len(found):
+            message = f"{message} (one of {count} rows; the first {len(found)} are listed)"
+        for row, value in found:
+            text = None if value is None else shown(value)
+            self.problems.append(Problem(check.code, message, table, check.column, row, text, check.hint))
+
+    def run(self, table: str, frame: pl.DataFrame, checks: list[Check]) -> None:
+        """Runs all checks in one pass over the frame, and looks for rows only where something is wrong."""
+        counts = frame.select(check.bad.sum().alias(str(number)) for number, check in enumerate(checks))
+        for check, count in zip(checks, counts.row(0) if checks else (), strict=True):
+            if count:
+                rows = frame.select(pl.arg_where(check.bad).head(ROWS_MAX)).to_series()
+                values = frame.get_column(check.column).gather(rows)
+                self.rows(check, table, list(zip(rows, values, strict=True)), count)
+
+    def error(self) -> AllocatorError | None:
+        """All problems as one error, by table, column and row; a `PolicyError` if only the policy is to blame."""
+        if not self.problems:
+            return None
+        tables = {"stock": 0, "demand": 1, "policy": 2}
+        ordered = sorted(
+            self.problems, key=lambda p: (tables.get(p.table, 3), p.column, p.code, -1 if p.row is None else p.row)
+        )
+        blame = PolicyError if all(problem.table == "policy" for problem in ordered) else InputError
+        return blame(ordered)
+
+    def raise_any(self) -> None:
+        """Raises what was found, if anything was."""
+        if (error := self.error()) is not None:
+            raise error

@@ -1,0 +1,137 @@
+"""Tables as the engine wants them: every problem found, quantities in exact integers, days as dates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from allocator.frames import columns, ids, location, named, quantity
+from allocator.frames.findings import Check, Findings
+from allocator.model.policy import FILLS, Policy
+from allocator.model.tables import TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that was found to make sense.
+
+    Attributes:
+        name: `stock` or `demand`.
+        frame: The rows as given, in their order; each column in one piece. Quantities are Int64 in units of
+            10^-scale base units, days are Date. Columns of the contract that were absent, or held no value, are
+            absent: `docs/tables.md` says what that means. Any further column is as given.
+        scale: Decimals of the quantities.
+        ascending: Whether the ids ascend with the rows.
+    """
+
+    name: str
+    frame: pl.DataFrame
+    scale: int
+    ascending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Stock and demand that fit each other and the policy; both have the same scale."""
+
+    stock: Table
+    demand: Table
+
+
+def prepare(stock: pl.DataFrame, demand: pl.DataFrame, policy: Policy, core: ids.Core) -> Prepared:
+    """Checks both tables against their contract and the policy, and normalises them.
+
+    Args:
+        stock: One row per serialized unit or balance of a lot at a place (`allocator.model.tables.STOCK`).
+        demand: One row per line (`allocator.model.tables.DEMAND`).
+        policy: Names further columns, units of measure and fill rules.
+        core: The compiled core.
+
+    Raises:
+        InputError: With every problem of both tables and the policy: `column_missing`, `column_type`, `value_null`,
+            `value_empty`, `id_duplicate`, `qty_out_of_range`, `value_overflow`, `qty_step`,
+            `reserved_above_on_hand`, `serial_quantity`, `serial_duplicate`, `place_malformed`, `date_range`,
+            `date_with_time`, `days_range`, `fill_unknown`, `unit_unknown`.
+        PolicyError: The same, if only the policy is to blame: `policy_column_missing`, `policy_column_type`,
+            `qty_step`.
+    """
+    frames = {"stock": stock, "demand": demand}
+    scale = max(scale_of(name, frame, policy) for name, frame in frames.items())
+    return Prepared(*_prepare(frames, policy, core, scale))
+
+
+def prepare_stock(stock: pl.DataFrame, policy: Policy, core: ids.Core, scale: int = 0) -> Table:
+    """Checks and normalises stock alone, in units of 10^-scale or finer; errors as `prepare`."""
+    return _prepare({"stock": stock}, policy, core, max(scale, scale_of("stock", stock, policy)))[0]
+
+
+def prepare_demand(demand: pl.DataFrame, policy: Policy, core: ids.Core, scale: int) -> Table:
+    """Checks and normalises demand alone, in the units of stock that was prepared before; errors as `prepare`."""
+    own = scale_of("demand", demand, policy)
+    if own > scale:
+        findings = Findings()
+        message = f"the quantities have {own} decimals, those of the stock that was prepared {scale}"
+        findings.add("qty_step", message, "demand", "qty", hint="Prepare the stock with as many decimals")
+        findings.raise_any()
+    return _prepare({"demand": demand}, policy, core, scale)[0]
+
+
+def scale_of(table: str, frame: pl.DataFrame, policy: Policy) -> int:
+    """Decimals of the quantities of a table."""
+    return quantity.scale_of(frame, quantity.quantity_columns(table, policy))
+
+
+def _prepare(frames: Mapping[str, pl.DataFrame], policy: Policy, core: ids.Core, scale: int) -> list[Table]:
+    findings = Findings()
+    tables = []
+    for name, given in frames.items():
+        frame = _check_columns(name, given, policy, findings)
+        frame = quantity.to_units(frame, name, scale, policy, findings)
+        key = next(iter(TABLES[name]))
+        ascending = key in frame.columns and ids.check_ids(frame, name, key, core, findings)
+        if name == "stock":
+            _check_stock(frame, scale, core, findings)
+        else:
+            _check_fills(frame, policy, findings)
+        tables.append(Table(name, frame, scale, ascending))
+    named.check_named(frames, policy, findings)
+    quantity.constants(policy, scale, findings)
+    findings.raise_any()
+    return tables
+
+
+def _check_columns(name: str, frame: pl.DataFrame, policy: Policy, findings: Findings) -> pl.DataFrame:
+    """The frame in one piece per column, days as dates, without columns that are empty or cannot be used."""
+    further = [column for column in quantity.quantity_columns(name, policy) if column not in TABLES[name]]
+    contract = {**TABLES[name], **{column: columns.named_quantity(column) for column in further}}
+    frame = columns.conform(frame.rechunk(), name, contract, findings)
+    findings.run(name, frame, list(columns.checks(frame, contract)))
+    if "location" in frame.columns:
+        location.check_paths(frame, name, "location", findings)
+    days = [column.name for column in contract.values() if column.kind == "day" and column.name in frame.columns]
+    return frame.with_columns(pl.col(day).cast(pl.Date) for day in days if frame.schema[day] != pl.Date)
+
+
+def _check_stock(frame: pl.DataFrame, scale: int, core: ids.Core, findings: Findings) -> None:
+    present = set(frame.columns)
+    if {"qty_on_hand", "qty_reserved"} <= present:
+        bad = pl.col("qty_reserved") > pl.col("qty_on_hand")
+        message = "more is reserved than is on hand"
+        findings.run("stock", frame, [Check("reserved_above_on_hand", "qty_reserved", bad, message)])
+    if {"serial", "sku", "qty_on_hand"} <= present:
+        ids.check_serials(frame, 10**scale, core, findings)
+    if "qty_on_hand" in present:
+        quantity.check_sum(frame, "stock", "qty_on_hand", findings)
+
+
+def _check_fills(frame: pl.DataFrame, policy: Policy, findings: Findings) -> None:
+    if "fill" not in frame.columns:
+        return
+    names = {*FILLS, *policy.fills}
+    unknown = set(frame.get_column("fill").drop_nulls().unique().cast(pl.String)) - names
+    if unknown:
+        bad = pl.col("fill").cast(pl.String).is_in(sorted(unknown))
+        hint = f"There are {', '.join(sorted(names))}"
+        findings.run("demand", frame, [Check("fill_unknown", "fill", bad, "the policy has no such fill rule", hint)])

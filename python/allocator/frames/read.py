@@ -1,0 +1,155 @@
+"""Anything tabular as a polars frame: frames, Arrow streams, files, lists by column."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from allocator.errors import AllocatorError, FileError, InputError, Problem
+from allocator.frames import text
+from allocator.frames.findings import Findings, shown
+from allocator.model.tables import TABLES
+
+
+class ArrowStream(Protocol):
+    """A pandas frame, a pyarrow table, a DuckDB relation: anything that exports a stream of Arrow records."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The stream, as a capsule."""
+
+
+Source = pl.DataFrame | pl.LazyFrame | ArrowStream | Mapping[str, Any] | str | os.PathLike[str]
+"""What a table may be given as."""
+
+
+def read(source: Source, table: str) -> pl.DataFrame:
+    """The table as a polars frame; columns and rows as given.
+
+    Args:
+        source: A polars DataFrame or LazyFrame; anything that exports an Arrow stream (pandas, pyarrow, DuckDB); a
+            dict of lists; or the path of a Parquet, CSV, Arrow IPC or NDJSON file, told by its suffix. Text of CSV and
+            NDJSON is read as the table's contract says: ids keep their leading zeros, decimals are exact, days are
+            `2026-06-30`, an empty cell is null.
+        table: `stock` or `demand`, or a name of your own, for messages.
+
+    Raises:
+        InputError: `table_unreadable`, `column_duplicate`, `column_type`, `value_text`, `table_unreadable`.
+        FileError: `file_missing`, `file_format`, `file_unreadable`.
+
+    Example:
+        >>> read({"line_id": ["L1"], "sku": ["A"], "qty": [3]}, "demand").shape
+        (1, 3)
+    """
+    if isinstance(source, str | os.PathLike):
+        return _read_file(Path(source), table)
+    if isinstance(source, Mapping):
+        return _from_lists(source, table)
+    try:
+        if isinstance(source, pl.DataFrame):
+            return source
+        if isinstance(source, pl.LazyFrame):
+            return source.collect()
+        if hasattr(source, "__arrow_c_stream__"):
+            return _from_stream(source, table)
+    except AllocatorError:
+        raise
+    except (Exception, pl.exceptions.PanicException) as error:
+        # Producers raise what they like: pandas on mixed columns, DuckDB on its queries, polars on what it cannot hold.
+        hint = "Give each column one type, and one that Arrow has"
+        raise InputError(Problem("table_unreadable", shown_error(error), table, hint=hint)) from error
+    message = f"{type(source).__name__} is no table"
+    hint = "Give a polars, pandas or pyarrow frame, a DuckDB relation, a dict of lists, or the path of a file"
+    raise InputError(Problem("table_unreadable", message, table, hint=hint))
+
+
+def shown_error(error: BaseException) -> str:
+    """The first line of an error of another library."""
+    lines = str(error).strip().splitlines()
+    return shown(lines[0] if lines else type(error).__name__).rstrip(".")
+
+
+def _from_stream(source: ArrowStream, table: str) -> pl.DataFrame:
+    names = getattr(source, "column_names", None) or list(getattr(source, "columns", None) or [])
+    _refuse_duplicates([str(name) for name in names], table)
+    return pl.DataFrame(source)
+
+
+def _refuse_duplicates(names: list[str], table: str) -> None:
+    findings = Findings()
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        findings.add("column_duplicate", f"there are {names.count(name)} columns {name}", table, name)
+    findings.raise_any()
+
+
+def _from_lists(source: Mapping[str, Any], table: str) -> pl.DataFrame:
+    findings = Findings()
+    columns = []
+    for name, values in source.items():
+        try:
+            columns.append(pl.Series(str(name), values, strict=True))
+        except (Exception, pl.exceptions.PanicException) as error:
+            hint = "Give a list, an array or a series of one type"
+            findings.add("column_type", shown_error(error), table, str(name), hint=hint)
+    heights = {column.name: len(column) for column in columns}
+    if len(set(heights.values())) > 1:
+        counts = ", ".join(f"{name} {height}" for name, height in heights.items())
+        findings.add("row_count", f"the columns differ in length: {counts}", table)
+    findings.raise_any()
+    return pl.DataFrame(columns)
+
+
+def _read_file(path: Path, table: str) -> pl.DataFrame:
+    suffix = path.suffix.lower()
+    if suffix not in READERS:
+        message = f"{suffix or 'a name without suffix'} is no format of tables"
+        raise FileError(_file_problem("file_format", message, path, table, f"Use {', '.join(READERS)}"))
+    if not path.exists():
+        raise FileError(_file_problem("file_missing", "there is no such file", path, table))
+    try:
+        return READERS[suffix](path, table)
+    except AllocatorError:
+        raise
+    except (Exception, pl.exceptions.PanicException) as error:
+        raise FileError(_file_problem("file_unreadable", shown_error(error), path, table)) from error
+
+
+def _file_problem(code: str, message: str, path: Path, table: str, hint: str = "") -> Problem:
+    return Problem(code, message, table, value=shown(path), hint=hint)
+
+
+def _read_csv(path: Path, table: str) -> pl.DataFrame:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header = next(csv.reader(file), [])
+    _refuse_duplicates(header, table)
+    frame = pl.read_csv(path, infer_schema=False, glob=False) if header else pl.DataFrame()
+    return text.parse(frame, table, TABLES.get(table, {}), infer=True)
+
+
+def _read_ndjson(path: Path, table: str) -> pl.DataFrame:
+    frame = pl.read_ndjson(path.read_bytes(), infer_schema_length=None)
+    return text.parse(frame, table, TABLES.get(table, {}), infer=False)
+
+
+def _read_parquet(path: Path, table: str) -> pl.DataFrame:
+    return pl.read_parquet(path, glob=False)
+
+
+def _read_ipc(path: Path, table: str) -> pl.DataFrame:
+    return pl.read_ipc(path)
+
+
+READERS: Mapping[str, Callable[[Path, str], pl.DataFrame]] = {
+    ".parquet": _read_parquet,
+    ".csv": _read_csv,
+    ".ndjson": _read_ndjson,
+    ".jsonl": _read_ndjson,
+    ".arrow": _read_ipc,
+    ".ipc": _read_ipc,
+    ".feather": _read_ipc,
+}
+"""By suffix."""
