@@ -1,1 +1,34 @@
-"""Decides which stock serves which demand, says why, and never loses count."""
+"""Decides which stock serves which demand, says why, and never loses count.
+
+The main thing is `allocate(stock, demand, policy, as_of=...)`; `docs/README.md` says where everything is explained.
+"""
+
+from allocator.errors import AllocatorError, FileError, InputError, InternalError, PolicyError, Problem
+from allocator.explain import Explanation
+from allocator.limits import check_requests, replenish
+from allocator.model.lifecycle import Lifecycle
+from allocator.model.limits import Limits
+from allocator.model.policy import Policy
+from allocator.result import Bound, Result, allocate, bind
+from allocator.transitions import check_transition, validate_transitions
+
+__all__ = [
+    "AllocatorError",
+    "Bound",
+    "Explanation",
+    "FileError",
+    "InputError",
+    "InternalError",
+    "Lifecycle",
+    "Limits",
+    "Policy",
+    "PolicyError",
+    "Problem",
+    "Result",
+    "allocate",
+    "bind",
+    "check_requests",
+    "check_transition",
+    "replenish",
+    "validate_transitions",
+]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from allocator import _core
+from allocator.plan.spec import Plan
 
 # --- columns ---
 
@@ -72,3 +75,83 @@ def grant_requests(
     """What each request found left for its key, and what it was granted; see `_core.grant_requests`."""
     left, granted = _core.grant_requests(key.rechunk(), qty.rechunk(), above.rechunk(), headroom.rechunk())
     return series("left", left), series("granted", granted)
+
+
+# --- keys and ids ---
+
+
+class Core:
+    """What frames and plan need of the compiled core."""
+
+    @staticmethod
+    def encode(columns: list[pl.Series]) -> tuple[list[pl.Series], pl.Series]:
+        """Dense codes (UInt32, 2³² - 1 for null) of several columns in one set, and the value of each code."""
+        codes, values = _core.encode([column.rechunk() for column in columns])
+        return [series("", code) for code in codes], series("", values)
+
+    @staticmethod
+    def check_ids(column: pl.Series, repeats_max: int) -> _core.IdReport:
+        """Whether ids ascend, and which are missing, empty or repeated."""
+        return _core.check_ids(column.rechunk(), repeats_max)
+
+    @staticmethod
+    def argsort_ids(column: pl.Series) -> pl.Series:
+        """The rows (UInt32) in ascending order of their ids."""
+        return series("", _core.argsort_ids(column.rechunk()))
+
+
+CORE = Core()
+
+
+# --- allocation ---
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a run answers, in the order of `docs/allocation.md`. Rows are row numbers in the tables as given.
+
+    Attributes:
+        line: Row of each line (UInt32).
+        allocated: How much of it is allocated (Int64, units).
+        reason: Number of the reason (UInt8); 255 where nothing is short.
+        take_line: Row of the line of each allocation (UInt32).
+        take_stock: Row of its stock (UInt32).
+        take_qty: Units of the stock row (Int64).
+        take_served: Units of the line (Int64).
+        take_rank: 1, 2, … within the line (UInt32).
+    """
+
+    line: pl.Series
+    allocated: pl.Series
+    reason: pl.Series
+    take_line: pl.Series
+    take_stock: pl.Series
+    take_qty: pl.Series
+    take_served: pl.Series
+    take_rank: pl.Series
+
+
+class BoundPlan:
+    """A compiled plan whose columns Rust holds: bound once, run many times, from any thread."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = _core.Plan(plan)
+
+    def run(self, threads: int | None = None) -> Answer:
+        """Serves all lines, on so many threads or on all there are. The answer is the same."""
+        found = self._plan.run(threads)
+
+        def joined(name: str) -> pl.Series:
+            return pl.concat([pl.Series(piece) for piece in getattr(found, name)], rechunk=False)
+
+        qty = joined("take_qty")
+        return Answer(
+            line=joined("line"),
+            allocated=joined("allocated"),
+            reason=joined("reason"),
+            take_line=joined("take_line"),
+            take_stock=joined("take_stock"),
+            take_qty=qty,
+            take_served=joined("take_served") if found.take_served else qty,
+            take_rank=joined("take_rank"),
+        )

@@ -16,7 +16,7 @@ pub type Span = (i64, i64);
 /// A test that is compared row by row.
 pub enum Wide<'a> {
     /// The row's value lies in the line's span.
-    Span { gate: Gate, stock: Column<'a>, low: Bound<'a>, high: Bound<'a>, null_passes: bool },
+    Span { gate: Gate, stock: Column<'a>, low: Bound<'a>, high: Bound<'a>, null_passes: bool, outside: bool },
     /// The row's SKU is the line's or a substitute.
     Exchange { stock: Column<'a>, demand: Column<'a>, substitutes: &'a [Substitute], slot: usize },
     /// A table too large to fold.
@@ -183,7 +183,7 @@ fn merge(n: usize, of: impl Fn(usize) -> Vec<i32>) -> (Vec<u32>, usize) {
     (table, known.len())
 }
 
-fn fold_within<'a>(gate: Gate, stock: Column<'a>, low: Bound<'a>, high: Bound<'a>, null_passes: bool) -> Option<Fold<'a>> {
+fn fold_within<'a>(gate: Gate, stock: Column<'a>, low: Bound<'a>, high: Bound<'a>, null_passes: bool, outside: bool) -> Option<Fold<'a>> {
     let values = |bound: Bound<'a>| match bound {
         Bound::Open => Some(Vec::new()),
         Bound::At(value) => Some(vec![value]),
@@ -210,11 +210,10 @@ fn fold_within<'a>(gate: Gate, stock: Column<'a>, low: Bound<'a>, high: Bound<'a
     for l in &low_options {
         for h in &high_options {
             for ordinal in 0..stock_card {
-                let inside = ordinal < stock_card - 1
-                    && l.is_none_or(|l| ordinal > at(l))
-                    && h.is_none_or(|h| ordinal <= at(h.saturating_add(1)));
+                let inside = l.is_none_or(|l| ordinal > at(l)) && h.is_none_or(|h| ordinal <= at(h.saturating_add(1)));
+                let is_null = ordinal == stock_card - 1;
                 let unbound = l.is_none() && h.is_none();
-                cells.push(if inside || unbound || (ordinal == stock_card - 1 && null_passes) { 0 } else { -1 });
+                cells.push(if unbound || (if is_null { null_passes } else { inside != outside }) { 0 } else { -1 });
             }
         }
     }
@@ -262,8 +261,8 @@ impl<'a> Eligibility<'a> {
             let slot = rank_slot(number);
             let folded = match test {
                 Test::Table { gate, stock, demand, cells } => fold_table(*gate, stock, demand, cells),
-                Test::Within { gate, stock, low, high, null_passes } => {
-                    fold_within(*gate, *stock, *low, *high, *null_passes)
+                Test::Within { gate, stock, low, high, null_passes, outside } => {
+                    fold_within(*gate, *stock, *low, *high, *null_passes, *outside)
                 }
                 Test::Equal { gate, stock, demand } => fold_equal(*gate, *stock, *demand),
                 Test::Exchange { .. } => None,
@@ -431,15 +430,21 @@ impl<'a> Eligibility<'a> {
 fn widen<'a>(test: &'a Test<'a>, slot: usize) -> Wide<'a> {
     match test {
         Test::Table { gate, stock, demand, cells } => Wide::Table { gate: *gate, stock, demand, cells, slot },
-        Test::Within { gate, stock, low, high, null_passes } => {
-            Wide::Span { gate: *gate, stock: *stock, low: *low, high: *high, null_passes: *null_passes }
-        }
+        Test::Within { gate, stock, low, high, null_passes, outside } => Wide::Span {
+            gate: *gate,
+            stock: *stock,
+            low: *low,
+            high: *high,
+            null_passes: *null_passes,
+            outside: *outside,
+        },
         Test::Equal { gate, stock, demand } => Wide::Span {
             gate: *gate,
             stock: *stock,
             low: Bound::Of(*demand),
             high: Bound::Of(*demand),
             null_passes: false,
+            outside: false,
         },
         Test::Exchange { stock, demand, substitutes } => {
             Wide::Exchange { stock: *stock, demand: *demand, substitutes, slot }

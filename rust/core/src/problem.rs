@@ -132,8 +132,10 @@ pub enum Test<'a> {
         low: Bound<'a>,
         /// Upper bound.
         high: Bound<'a>,
-        /// Whether a row without a value passes.
+        /// Whether a row without a value passes a line that has bounds.
         null_passes: bool,
+        /// The other way round: the row's value lies outside.
+        outside: bool,
     },
     /// The row's code is the line's; a line without one takes any.
     Equal {

@@ -142,7 +142,7 @@ fn amount(spec: Option<&BoundSpec>) -> Result<Amount<'_>> {
 #[derive(FromPyObject)]
 enum TestSpec {
     Table { gate: u8, stock_digits: Vec<(Held, u32)>, demand_digits: Vec<(Held, u32)>, cells: Vec<i32> },
-    Within { gate: u8, stock: Held, low: Option<BoundSpec>, high: Option<BoundSpec>, null_passes: bool },
+    Within { gate: u8, stock: Held, low: Option<BoundSpec>, high: Option<BoundSpec>, null_passes: bool, outside: bool },
     Exchange { stock: Held, demand: Held, substitutes: Vec<(u32, u32, u32, i64, i64)> },
     Equal { gate: u8, stock: Held, demand: Held },
 }
@@ -161,12 +161,13 @@ impl TestSpec {
                 }
                 Test::Table { gate: *gate, stock, demand, cells: cells.clone() }
             }
-            Self::Within { gate, stock, low, high, null_passes } => Test::Within {
+            Self::Within { gate, stock, low, high, null_passes, outside } => Test::Within {
                 gate: *gate,
                 stock: stock.column()?,
                 low: bound(low.as_ref())?,
                 high: bound(high.as_ref())?,
                 null_passes: *null_passes,
+                outside: *outside,
             },
             Self::Equal { gate, stock, demand } => {
                 Test::Equal { gate: *gate, stock: stock.column()?, demand: demand.column()? }

@@ -246,7 +246,7 @@ impl Book {
         let gates = wide.iter().zip(asks).zip(&self.values).map(|((wide, ask), values)| {
             let value = values[at as usize];
             let (passes, gate) = match wide {
-                Wide::Span { gate, null_passes, .. } => (inside(value, *ask, *null_passes), *gate),
+                Wide::Span { gate, null_passes, outside, .. } => (lies(value, *ask, *null_passes, *outside), *gate),
                 Wide::Exchange { .. } => (substitution(wide, value, *ask).is_some(), GATE_UNKNOWN),
                 Wide::Table { gate, stock, cells, .. } => (cells[ask.0 as usize * stock.card() + value as usize] >= 0, *gate),
             };
@@ -392,13 +392,13 @@ fn whole(qty: i64, exchange: Exchange) -> i64 {
 }
 
 #[inline]
-fn inside(value: i64, ask: Ask, null_passes: bool) -> bool {
+fn lies(value: i64, ask: Ask, null_passes: bool, outside: bool) -> bool {
     if ask == (i64::MIN, i64::MAX) {
         true
     } else if value == NULL {
         null_passes
     } else {
-        ask.0 <= value && value <= ask.1
+        (ask.0 <= value && value <= ask.1) != outside
     }
 }
 

@@ -1,0 +1,217 @@
+"""Compiles a policy and two prepared tables to the plan that the kernel runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import polars as pl
+
+from allocator.frames.prepare import Prepared
+from allocator.frames.quantity import scaled
+from allocator.model.order import RANK_KEYS, OrderKey
+from allocator.model.policy import FILLS, Fill, Policy
+from allocator.plan import rules
+from allocator.plan.keys import NULL_CODE, Columns, Core, plain
+from allocator.plan.places import Places, add_place_tests, by_exact_place, places
+from allocator.plan.spec import Bound, DemandSide, FillRule, Key, Part, Plan, Rank, Safety, StockSide, Tests
+
+
+def compile_plan(prepared: Prepared, policy: Policy, as_of: dt.date, core: Core) -> Plan:
+    """The plan of one run.
+
+    Cost is a few passes over the columns that the policy looks at; keys are encoded once each.
+
+    Args:
+        prepared: The tables, checked against each other and the policy.
+        policy: What is wanted.
+        as_of: The day on which it is decided.
+        core: The compiled core.
+
+    Raises:
+        PolicyError: `policy_too_wide`: more combinations of values than fit a table.
+    """
+    columns = Columns(prepared.stock, prepared.demand, core)
+    named = [sku for entry in policy.substitutes for sku in (entry.sku, entry.substitute)]
+    skus = columns.coded("sku", tuple(dict.fromkeys(named)))
+    numbers = skus.numbers if policy.substitutes or policy.safety_stock else {}
+    found = _places(policy, columns)
+    grouped = by_exact_place(policy, columns)
+    tests = Tests()
+    rules.add_exchange_test(tests, policy, skus.stock, skus.demand, numbers)
+    if found is not None:
+        add_place_tests(tests, policy, columns, found, grouped=grouped)
+    rules.add_named_tests(tests, columns)
+    rules.add_owner_test(tests, policy, columns)
+    rules.add_state_tests(tests, policy, columns)
+    rules.add_day_tests(tests, policy, columns, as_of)
+    rules.add_attribute_tests(tests, policy, columns)
+    rules.add_contract_test(tests, policy, columns, as_of)
+    group = [Part(skus.stock, skus.demand, skus.card)]
+    if policy.substitutes:
+        table = rules.linked(policy, numbers)
+        group = [Part(rules.mapped(skus.stock, table), rules.mapped(skus.demand, table), skus.card)]
+    if grouped and found is not None:
+        group.append(Part(found.stock, found.demand, len(found.tree.paths)))
+    fills, fill = _fills(policy, columns, prepared.demand.scale)
+    one = {f.one for f in fills}
+    return Plan(
+        stock=StockSide(
+            on_hand=prepared.stock.frame["qty_on_hand"],
+            reserved=prepared.stock.frame["qty_reserved"] if columns.has("stock", "qty_reserved") else None,
+            order=_stock_order(policy, columns, tests),
+            ids=None if prepared.stock.ascending else _ids(prepared.stock.frame["stock_id"]),
+            lot=columns.coded("lot").stock if "lot" in one else None,
+            place=columns.coded("location").stock if "source" in one else None,
+            sku=skus.stock if "lot" in one else None,
+        ),
+        demand=DemandSide(
+            qty=prepared.demand.frame["qty"],
+            order=_demand_order(policy, columns),
+            ids=None if prepared.demand.ascending else _ids(prepared.demand.frame["line_id"]),
+            fill=fill,
+            order_code=_order_codes(columns) if any(f.whole == "order" for f in fills) else None,
+        ),
+        group=group,
+        tests=tests.tests,
+        fills=fills,
+        safety=_safety(policy, columns, found, skus.stock, numbers, as_of, prepared.stock.scale),
+    )
+
+
+def _places(policy: Policy, columns: Columns) -> Places | None:
+    if columns.has("stock", "location") or columns.has("demand", "location"):
+        return places(columns)
+    return None
+
+
+def _ids(series: pl.Series) -> pl.Series:
+    return series.cast(pl.Int64) if series.dtype.is_integer() else series.cast(pl.String)
+
+
+# --- orders ---
+
+
+def _stock_order(policy: Policy, columns: Columns, tests: Tests) -> list[Key | Rank]:
+    order: list[Key | Rank] = []
+    for key in policy.full_stock_order():
+        if key.column in tests.ranks:
+            order.append(Rank(tests.ranks[key.column]))
+        elif key.column == "qty_available":
+            stock = columns.stock
+            reserved = stock["qty_reserved"] if "qty_reserved" in stock.columns else 0
+            order.append(_key(key, stock["qty_on_hand"] - reserved))
+        elif key.column not in (*RANK_KEYS, "distance") and columns.has("stock", key.column):
+            order.append(_key(key, columns.ordered("stock", key.column)))
+    return order
+
+
+def _demand_order(policy: Policy, columns: Columns) -> list[Key]:
+    order = []
+    for key in policy.demand_order:
+        if key.column == "shelf_life_days_min":
+            least = rules.days_min(policy.shelf_life, columns)
+            if isinstance(least, pl.Series):
+                order.append(_key(key, least))
+        elif columns.has("demand", key.column):
+            order.append(_key(key, columns.ordered("demand", key.column)))
+    return order
+
+
+def _key(key: OrderKey, series: pl.Series) -> Key:
+    return Key(plain(series) if series.dtype != pl.UInt32 else series, key.descending, key.nulls == "first")
+
+
+def _order_codes(columns: Columns) -> pl.Series:
+    """Codes of orders; a line without an order is an order of its own."""
+    demand = columns.demand
+    if "order_id" not in demand.columns:
+        return pl.select(pl.int_range(demand.height, dtype=pl.UInt32)).to_series()
+    codes, values = columns.one("demand", "order_id")
+    if demand["order_id"].null_count() == 0:
+        return codes
+    own = pl.int_range(demand.height, dtype=pl.UInt32) + len(values)
+    return pl.select(pl.when(codes == NULL_CODE).then(own).otherwise(codes)).to_series()
+
+
+# --- quantities ---
+
+
+def _fills(policy: Policy, columns: Columns, scale: int) -> tuple[list[FillRule], pl.Series | None]:
+    """The fill rules that lines use, and the number of each line's; None if all use the first."""
+    known: dict[str | None, Fill] = {None: policy.fill}
+    if not columns.has("demand", "fill"):
+        return [_fill(policy.fill, policy, columns, scale)], None
+    names = columns.demand["fill"].cast(pl.String)
+    known |= {name: {**FILLS, **policy.fills}[name] for name in names.unique().drop_nulls().sort()}
+    numbers = {name: number for number, name in enumerate(known) if name is not None}
+    fill = names.replace_strict(numbers, default=0, return_dtype=pl.Int64) if numbers else None
+    return [_fill(rule, policy, columns, scale) for rule in known.values()], fill
+
+
+def _fill(fill: Fill, policy: Policy, columns: Columns, scale: int) -> FillRule:
+    def amount(given: Decimal | str | None) -> Bound:
+        if isinstance(given, str):
+            return columns.demand[given] if columns.has("demand", given) else None
+        return None if given is None else scaled(given, scale, policy)
+
+    return FillRule(fill.whole, amount(fill.qty_min), amount(fill.pack), fill.rows_max, fill.one, fill.whole_rows)
+
+
+def _safety(
+    policy: Policy,
+    columns: Columns,
+    found: Places | None,
+    sku: pl.Series,
+    numbers: dict[str, int],
+    as_of: dt.date,
+    scale: int,
+) -> Safety | None:
+    listed: list[tuple[int, tuple[int, int] | None, int]] = []
+    deepest_first = sorted(
+        policy.safety_stock,
+        key=lambda e: (0, "") if e.location is None else (-len(e.location.split("/")), e.location),
+    )
+    for entry in deepest_first:
+        at = None if entry.location is None else (1, 0) if found is None else found.interval(entry.location)
+        if entry.sku in numbers:
+            listed.append((numbers[entry.sku], at, scaled(entry.qty, scale, policy)))
+    if not listed:
+        return None
+    place = None if found is None else found.stock
+    return Safety(sku, place, _usable(policy, columns, as_of), listed)
+
+
+def _usable(policy: Policy, columns: Columns, as_of: dt.date) -> pl.Series:
+    """Whether anyone could be served from a row: every gate that depends on the row alone."""
+    stock, passes = columns.stock, [pl.lit(value=True)]
+    for column, allowed in (("status", policy.statuses), ("condition", policy.conditions)):
+        if allowed is None:
+            continue
+        if column in stock.columns:
+            passes.append(pl.col(column).cast(pl.String).is_in(list(allowed)).fill_null(value=False))
+        else:
+            default = {"status": "available", "condition": "new"}[column]
+            passes.append(pl.lit(default in allowed))
+    if "blocked" in stock.columns:
+        passes.append(~pl.col("blocked").fill_null(value=False))
+    if "expires_on" in stock.columns:
+        last = as_of + dt.timedelta(days=1 if policy.shelf_life.usable == "until" else 0)
+        passes.append((pl.col("expires_on") >= last).fill_null(value=True))
+    if "received_on" in stock.columns:
+        passes.append((pl.col("received_on") <= as_of).fill_null(value=True))
+    if policy.owner == "unowned" and "owner" in stock.columns:
+        passes.append(pl.col("owner").is_null())
+    if "location" in stock.columns:
+        path = pl.col("location").cast(pl.String)
+        closed = [(path == top) | path.str.starts_with(top + "/") for top in policy.location.exclude]
+        passes += [~inside.fill_null(value=False) for inside in closed]
+    found = [rules.constant_rule(rule, stock) for rule in policy.attributes if rule.value is not None]
+    usable = stock.select(pl.all_horizontal(passes)).to_series()
+    if usable.len() != stock.height:
+        usable = pl.repeat(usable.item(), stock.height, eager=True)
+    for series in found:
+        usable &= series
+    return usable
+
+

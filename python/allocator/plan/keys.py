@@ -1,0 +1,113 @@
+"""Codes and values of columns: what the tables hold, as the kernel reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+from allocator.frames.prepare import Table
+
+NULL_CODE = 2**32 - 1
+
+
+class Core(Protocol):
+    """What compiling needs of the compiled core; `allocator.engine` hands it in."""
+
+    def encode(self, columns: list[pl.Series]) -> tuple[list[pl.Series], pl.Series]:
+        """Dense codes of several columns in one set, in order of the values; and the value of each code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Columns in one set of codes.
+
+    Attributes:
+        stock: Codes of the stock rows (UInt32, 2³² - 1 for null).
+        demand: Codes of the lines.
+        values: The value of each code, ascending, as text.
+    """
+
+    stock: pl.Series
+    demand: pl.Series
+    values: list[str]
+
+    @property
+    def card(self) -> int:
+        """How many codes there are."""
+        return len(self.values)
+
+    def number(self, value: str) -> int | None:
+        """The code of a value, if it occurs."""
+        return self.numbers.get(value)
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The code of each value."""
+        return {value: code for code, value in enumerate(self.values)}
+
+
+class Columns:
+    """Both tables, and what was encoded of them so far."""
+
+    def __init__(self, stock: Table, demand: Table, core: Core) -> None:
+        self.stock, self.demand, self.core = stock.frame, demand.frame, core
+        self._coded: dict[tuple[str, tuple[str, ...]], Coded] = {}
+
+    def has(self, table: str, column: str) -> bool:
+        """Whether the table has the column."""
+        return column in getattr(self, table).columns
+
+    def coded(self, column: str, further: Sequence[str] = ()) -> Coded:
+        """A column that both tables may have, and values that a policy names, in one set of codes."""
+        key = (column, tuple(further))
+        if key not in self._coded:
+            sides = [getattr(self, t)[column] if self.has(t, column) else None for t in ("stock", "demand")]
+            given = [s for s in sides if s is not None]
+            if further:
+                dtype = given[0].dtype if given and given[0].dtype.is_integer() else pl.String
+                given.append(pl.Series(list(further), dtype=pl.String).cast(dtype, strict=False))
+            found, values = self.core.encode(given) if given else ([], pl.Series([], dtype=pl.String))
+            codes = iter(found)
+            lengths = (self.stock.height, self.demand.height)
+            both = [
+                absent(n) if side is None else next(codes) for side, n in zip(sides, lengths, strict=True)
+            ]
+            self._coded[key] = Coded(both[0], both[1], values.cast(pl.String).to_list())
+        return self._coded[key]
+
+    def one(self, table: str, column: str) -> tuple[pl.Series, list[str]]:
+        """Codes of a column of one table, and the value of each code as text."""
+        (codes,), values = self.core.encode([getattr(self, table)[column]])
+        return codes, values.cast(pl.String).to_list()
+
+    def ordered(self, table: str, column: str) -> pl.Series:
+        """A column as values or codes that order as it does."""
+        series = getattr(self, table)[column]
+        if series.dtype in (pl.String, pl.Enum, pl.Categorical):
+            return self.one(table, column)[0]
+        return plain(series)
+
+
+def absent(rows: int) -> pl.Series:
+    """Codes of a column that is not there."""
+    return pl.Series(np.full(rows, NULL_CODE, np.uint32))
+
+
+def plain(series: pl.Series) -> pl.Series:
+    """Numbers, dates, times and flags as the kernel reads them."""
+    if isinstance(series.dtype, pl.Decimal):
+        return series.to_physical().cast(pl.Int64)
+    if series.dtype in (pl.UInt32, pl.UInt64, pl.Int128, pl.UInt128):
+        return series.cast(pl.Int64)
+    return series.cast(pl.Int64) if series.dtype in (pl.Duration, pl.Time) else series
+
+
+def mapped(codes: pl.Series, table: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.uint32]]) -> pl.Series:
+    """Codes sent through a table; null stays null."""
+    lookup = np.append(np.asarray(table, dtype=np.uint32), np.uint32(NULL_CODE))
+    numbers = codes.to_numpy()
+    return pl.Series(lookup[np.minimum(numbers, len(lookup) - 1)])

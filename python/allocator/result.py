@@ -1,0 +1,230 @@
+"""Allocation as Python sees it: tables and a policy in, a result out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from allocator.engine import CORE, Answer, BoundPlan
+from allocator.errors import InputError, Problem
+from allocator.explain import Explanation, explain
+from allocator.frames.prepare import Prepared, Table, prepare
+from allocator.frames.read import Source, read
+from allocator.model.policy import Policy
+from allocator.plan.compile import compile_plan
+from allocator.plan.spec import REASON_NAMES, SERVED
+
+REASON = pl.Enum(REASON_NAMES)
+"""Why a line is short, in the sequence of `docs/allocation.md`."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Tables and a policy, checked and compiled: bound once, run many times.
+
+    Attributes:
+        prepared: The tables as they were understood.
+        policy: The policy.
+        as_of: The day on which is decided.
+    """
+
+    prepared: Prepared
+    policy: Policy
+    as_of: dt.date
+    plan: BoundPlan
+
+    def run(self, *, threads: int | None = None) -> Result:
+        """Serves all lines.
+
+        Args:
+            threads: How many threads work on it; all there are by default. The result is the same.
+        """
+        return Result(self, self.plan.run(threads))
+
+
+def bind(stock: Source, demand: Source, policy: Policy | None = None, *, as_of: dt.date) -> Bound:
+    """Checks and compiles tables and a policy, for many runs. Arguments and errors as `allocate`."""
+    policy = policy if policy is not None else Policy()
+    day = _day(as_of)
+    prepared = prepare(read(stock, "stock"), read(demand, "demand"), policy, CORE)
+    return Bound(prepared, policy, day, BoundPlan(compile_plan(prepared, policy, day, CORE)))
+
+
+def allocate(
+    stock: Source, demand: Source, policy: Policy | None = None, *, as_of: dt.date, threads: int | None = None
+) -> Result:
+    """Decides which stock serves which demand.
+
+    A pure function: the result depends on the content of the tables, the policy and `as_of` only, not on the
+    order of rows, on threads, locale, time zone or clock. Nothing is changed; a shortage is a result, not an error.
+
+    Args:
+        stock: One row per serialized unit, or per balance of a lot at a place. A polars frame (eager or lazy), anything
+            that exports an Arrow stream (pandas, pyarrow, DuckDB), a dict of lists, or the path of a Parquet, CSV, Arrow
+            IPC or NDJSON file. `docs/tables.md` has the columns.
+        demand: One row per line of an order, likewise.
+        policy: Which stock may serve which demand, in which order; `Policy()` if left out.
+        as_of: The day on which is decided: what is expired, what is received.
+        threads: How many threads work on it; all there are by default.
+
+    Raises:
+        InputError: A table makes no sense; every problem of both tables is in it.
+        PolicyError: The policy does not fit the tables.
+        FileError: A file cannot be read.
+
+    Example:
+        >>> import datetime as dt
+        >>> result = allocate(
+        ...     {"stock_id": ["A", "B"], "sku": ["X", "X"], "qty_on_hand": [10, 15]},
+        ...     {"line_id": ["1", "2"], "sku": ["X", "X"], "qty": [13, 20]},
+        ...     as_of=dt.date(2026, 11, 1),
+        ... )
+        >>> result.lines.rows()
+        [('1', 13, 13, 0, None), ('2', 20, 12, 8, 'taken')]
+        >>> result.allocations.rows()
+        [('1', 'A', 10, 10, 1), ('1', 'B', 3, 3, 2), ('2', 'B', 12, 12, 1)]
+    """
+    return bind(stock, demand, policy, as_of=as_of).run(threads=threads)
+
+
+def _day(as_of: object) -> dt.date:
+    if isinstance(as_of, dt.date) and not isinstance(as_of, dt.datetime):
+        return as_of
+    message = f"as_of is {type(as_of).__name__}, a date is expected"
+    hint = "Give a datetime.date: the day at the place whose stock it is"
+    raise InputError(Problem("as_of_type", message, column="as_of", value=str(as_of)[:80], hint=hint))
+
+
+class Result:
+    """What was decided. Frames are made when they are first looked at."""
+
+    def __init__(self, bound: Bound, answer: Answer) -> None:
+        self.bound, self.answer = bound, answer
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that decided."""
+        return self.bound.policy
+
+    @cached_property
+    def lines(self) -> pl.DataFrame:
+        """One row per demand line, in the order of `docs/allocation.md`.
+
+        Columns: `line_id` (as given); `requested`, `allocated`, `short` (Int64, or Decimal if the tables have decimals;
+        base units of the line's SKU); `reason` (Enum; null if nothing is short).
+        """
+        demand, answer = self.bound.prepared.demand, self.answer
+        requested = demand.frame["qty"].gather(answer.line)
+        reason = pl.select(pl.when(answer.reason != SERVED).then(answer.reason)).to_series()
+        return pl.DataFrame(
+            {
+                "line_id": demand.frame["line_id"].gather(answer.line),
+                "requested": quantity(requested, demand),
+                "allocated": quantity(answer.allocated, demand),
+                "short": quantity(requested - answer.allocated, demand),
+                "reason": reason.cat.to(REASON),
+            }
+        )
+
+    @cached_property
+    def allocations(self) -> pl.DataFrame:
+        """One row per stock row that a line takes from, in the order of `lines`, then of `rank`.
+
+        Columns: `line_id`, `stock_id` (as given); `qty` (base units of the stock row's SKU), `qty_served` (base units of
+        the line's SKU; differs from `qty` only for substitutes), both Int64 or Decimal; `rank` (UInt32: 1, 2, …).
+        """
+        prepared, answer = self.bound.prepared, self.answer
+        return pl.DataFrame(
+            {
+                "line_id": prepared.demand.frame["line_id"].gather(answer.take_line),
+                "stock_id": prepared.stock.frame["stock_id"].gather(answer.take_stock),
+                "qty": quantity(answer.take_qty, prepared.stock),
+                "qty_served": quantity(answer.take_served, prepared.demand),
+                "rank": answer.take_rank,
+            }
+        )
+
+    @cached_property
+    def stock(self) -> pl.DataFrame:
+        """One row per stock row, in ascending order of `stock_id`.
+
+        Columns: `stock_id` (as given); `qty_on_hand`, `qty_reserved` (as given, in base units), `qty_allocated` (by this
+        run), `qty_available` (what is left), all Int64 or Decimal.
+        """
+        table, answer = self.bound.prepared.stock, self.answer
+        frame = table.frame
+        taken = np.zeros(frame.height, np.int64)
+        np.add.at(taken, answer.take_stock.to_numpy(), answer.take_qty.to_numpy())
+        on_hand = frame["qty_on_hand"].cast(pl.Int64)
+        nothing = pl.Series(np.zeros(frame.height, np.int64))
+        reserved = frame["qty_reserved"].cast(pl.Int64) if "qty_reserved" in frame.columns else nothing
+        allocated = pl.Series(taken)
+        after = pl.DataFrame(
+            {
+                "stock_id": frame["stock_id"],
+                "qty_on_hand": quantity(on_hand, table),
+                "qty_reserved": quantity(reserved, table),
+                "qty_allocated": quantity(allocated, table),
+                "qty_available": quantity(on_hand - reserved - allocated, table),
+            }
+        )
+        return after if table.ascending else after[CORE.argsort_ids(frame["stock_id"])]
+
+    @cached_property
+    def summary(self) -> dict[str, float | int]:
+        """Totals: lines, units, fill rates (shares of 1), and lines by reason."""
+        lines = self.lines
+        units = {c: float(lines[c].sum() or 0) for c in ("requested", "allocated", "short")}
+        full = int((lines["short"] == 0).sum())
+        return {
+            "lines": lines.height,
+            "lines_full": full,
+            "line_fill": full / lines.height if lines.height else 1.0,
+            "units_requested": units["requested"],
+            "units_allocated": units["allocated"],
+            "units_short": units["short"],
+            "unit_fill": units["allocated"] / units["requested"] if units["requested"] else 1.0,
+            "allocations": self.answer.take_line.len(),
+        }
+
+    def reasons(self) -> pl.DataFrame:
+        """One row per reason: `reason`, `lines` (how many are short for it), `short` (units), most lines first."""
+        short = self.lines.filter(pl.col("reason").is_not_null())
+        counted = short.group_by("reason").agg(lines=pl.len(), short=pl.col("short").sum())
+        return counted.sort("lines", "reason", descending=[True, False])
+
+    def explain(self, line_id: str | int) -> Explanation:
+        """Every stock row that a line could have looked at, all rules that it failed, and who took it before.
+
+        Raises:
+            InputError: `line_unknown`: there is no such line.
+        """
+        prepared = self.bound.prepared
+        return explain(
+            frame_of(prepared.stock),
+            frame_of(prepared.demand),
+            self.policy,
+            as_of=self.bound.as_of,
+            lines=self.lines,
+            allocations=self.allocations,
+            line_id=line_id,
+        )
+
+
+def quantity(units: pl.Series, table: Table) -> pl.Series:
+    """Units as base units: Int64, or Decimal where the tables have decimals."""
+    if table.scale == 0:
+        return units.cast(pl.Int64)
+    step = Decimal(1).scaleb(-table.scale)
+    return pl.select(units.cast(pl.Decimal(38, table.scale)) * step).to_series()
+
+
+def frame_of(table: Table) -> pl.DataFrame:
+    """The table as it was understood, quantities in base units."""
+    names = [c for c in ("qty_on_hand", "qty_reserved", "qty") if c in table.frame.columns]
+    return table.frame.with_columns(quantity(table.frame[c], table).alias(c) for c in names)
