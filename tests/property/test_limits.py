@@ -13,7 +13,7 @@ import oracle_limits as oracle
 from allocator.limits import Limits, check_requests, replenish
 from allocator.limits.tables import FORMS, TABLES
 
-usual = settings(deadline=None, max_examples=60)
+usual = settings(deadline=None, max_examples=40)
 AS_OF = dt.date(2026, 3, 1)
 DAYS = st.sampled_from([None, AS_OF - dt.timedelta(1), AS_OF, AS_OF + dt.timedelta(1)])
 BUS, ASPS, SKUS, GROUPS = ["B1", "B2"], ["A1", "A2"], ["S1", "S2", "S3"], ["G1", "G2"]
