@@ -115,6 +115,12 @@ def test_the_pack_of_the_sku_holds_where_the_rule_names_none():
     assert proposed(out) == {"X": 18, "Y": 20}
 
 
+def test_the_pack_of_the_rule_comes_before_the_pack_of_the_sku():
+    skus = pl.DataFrame({"sku": ["X"], "pack": [6]})
+    out = replenish(stock(("X", 0)), limits({"units_max": 20, "pack": 4}), skus=skus, as_of=TODAY)
+    assert proposed(out) == {"X": 20}
+
+
 # --- in value ---
 
 
