@@ -141,6 +141,8 @@ def test_a_chain_of_a_hundred_thousand_substitutes_is_fine():
     Policy(**exchange(*chain))
     with pytest.raises(PolicyError, match="substitute_ring"):
         Policy(**exchange(*chain, ("S50000", "S49999", 2)))
+    with pytest.raises(PolicyError, match="substitute_ring"):
+        Policy(**exchange(*chain, ("S100000", "S0", 2)))
 
 
 @pytest.mark.parametrize(

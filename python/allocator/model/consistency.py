@@ -110,6 +110,10 @@ def location_problems(where: Location) -> Iterator[Problem]:
             yield from places((f"{name}.{i}.{end}", getattr(entry, end)) for i, entry in enumerate(entries))
 
 
+FIELD = 2**127 - 1
+"""A prime: worths are reckoned modulo it, because exact fractions along a long ring grow without bound."""
+
+
 def rings(substitutes: Sequence[Substitute]) -> Iterator[Problem]:
     """Rings of substitutes whose exchanges do not come back to one for one.
 
@@ -118,48 +122,49 @@ def rings(substitutes: Sequence[Substitute]) -> Iterator[Problem]:
     ratios agree with. One problem per set of such SKUs; linear in the entries, and without recursion, so that
     a chain of any length is fine.
     """
-    onward: dict[str, list[tuple[str, Fraction]]] = defaultdict(list)
-    for entry in substitutes:
-        onward[entry.sku].append((entry.substitute, entry.ratio))
+    ratios = [entry.ratio.numerator * pow(entry.ratio.denominator, -1, FIELD) % FIELD for entry in substitutes]
+    onward: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for entry, ratio in zip(substitutes, ratios, strict=True):
+        onward[entry.sku].append((entry.substitute, ratio))
     ring_of = _rings(onward)
     worth = _worths(onward, ring_of)
     told: set[int] = set()
-    for i, entry in enumerate(substitutes):
-        ring = ring_of[entry.sku]
-        if entry.sku == entry.substitute:
-            yield Problem("setting_conflict", f"{entry.sku} cannot stand in for itself", column=str(i))
-        elif ring == ring_of[entry.substitute] and ring not in told:
-            drift = worth[entry.sku] * entry.ratio / worth[entry.substitute]
-            if drift != 1:
-                told.add(ring)
-                yield Problem(
-                    "substitute_ring",
-                    f"{entry.sku} and {entry.substitute} stand in for each other, directly or through others, and the "
-                    f"ratios along the ring are off by a factor of {drift}",
-                    column=str(i),
-                    value=str(entry.ratio),
-                    hint="The ratios along a ring must multiply to 1.",
-                )
+    for i, (entry, ratio) in enumerate(zip(substitutes, ratios, strict=True)):
+        sku, other = entry.sku, entry.substitute
+        if sku == other:
+            yield Problem("setting_conflict", f"{sku} cannot stand in for itself", column=str(i))
+            continue
+        agreed = ring_of[sku] != ring_of[other] or worth[sku] * ratio % FIELD == worth[other]
+        if not agreed and ring_of[sku] not in told:
+            told.add(ring_of[sku])
+            yield Problem(
+                "substitute_ring",
+                f"{sku} and {other} stand in for each other, directly or through others, and the ratios along the ring "
+                "do not multiply to 1",
+                column=str(i),
+                value=str(entry.ratio),
+                hint="Correct a ratio, or leave out one direction.",
+            )
 
 
-def _worths(onward: dict[str, list[tuple[str, Fraction]]], ring_of: dict[str, int]) -> dict[str, Fraction]:
+def _worths(onward: dict[str, list[tuple[str, int]]], ring_of: dict[str, int]) -> dict[str, int]:
     """How many units of each SKU are exchanged for one of the first SKU of its ring."""
-    worth: dict[str, Fraction] = {}
+    worth: dict[str, int] = {}
     for start in onward:
         if start in worth:
             continue
-        worth[start] = Fraction(1)
+        worth[start] = 1
         queue = deque([start])
         while queue:
             sku = queue.popleft()
             for other, ratio in onward.get(sku, ()):
                 if ring_of[other] == ring_of[sku] and other not in worth:
-                    worth[other] = worth[sku] * ratio
+                    worth[other] = worth[sku] * ratio % FIELD
                     queue.append(other)
     return worth
 
 
-def _rings(onward: dict[str, list[tuple[str, Fraction]]]) -> dict[str, int]:
+def _rings(onward: dict[str, list[tuple[str, int]]]) -> dict[str, int]:
     """For every SKU the number of its strongly connected component (Kosaraju's two passes, without recursion)."""
     back: dict[str, list[str]] = defaultdict(list)
     for sku, others in onward.items():
@@ -176,7 +181,7 @@ def _rings(onward: dict[str, list[tuple[str, Fraction]]]) -> dict[str, int]:
     return ring_of
 
 
-def _left(onward: dict[str, list[tuple[str, Fraction]]], back: dict[str, list[str]]) -> list[str]:
+def _left(onward: dict[str, list[tuple[str, int]]], back: dict[str, list[str]]) -> list[str]:
     """The SKUs in the order in which a depth-first search leaves them."""
     left: list[str] = []
     seen: set[str] = set()
