@@ -83,6 +83,7 @@ CODES: Final[Mapping[str, str]] = {
     "money_too_fine": "An amount of money has more decimal places than are held.",
     "policy_column_missing": "A policy names a column that the table does not have.",
     "policy_column_type": "A policy compares columns or constants that cannot be compared.",
+    "policy_too_wide": "A policy distinguishes more combinations of values than fit a table.",
     "qty_out_of_range": "A quantity is below the least that makes sense.",
     "qty_step": "A quantity is no whole number of the units that are counted.",
     "reserved_above_on_hand": "More is reserved than is on hand.",

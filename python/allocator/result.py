@@ -97,7 +97,7 @@ def _day(as_of: object) -> dt.date:
         return as_of
     message = f"as_of is {type(as_of).__name__}, a date is expected"
     hint = "Give a datetime.date: the day at the place whose stock it is"
-    raise InputError(Problem("as_of_type", message, column="as_of", value=str(as_of)[:80], hint=hint))
+    raise InputError(Problem("argument_type", message, column="as_of", value=str(as_of)[:80], hint=hint))
 
 
 class Result:
