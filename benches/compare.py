@@ -41,7 +41,7 @@ RACES = {
 """A race is a world and the work to do in it. W1: FIFO. W2: FEFO with contracts, blocks and shelf life.
 W3: W2 with whole orders or nothing. wide: W2 with twenty comparisons and a matrix of fifty contract types."""
 
-PEERS = ("numba", "union", "numpy", "polars", "duckdb", "python")
+PEERS = ("numba", "union", "numpy", "polars", "duckdb", "python", "join")
 KNOWN = Path(__file__).with_name("digests.json")
 
 
