@@ -71,16 +71,17 @@ def check_transition(
 
 def _in_words(verdict: str, change: Mapping[str, str | bool | None], rule: Transition | None) -> str:
     needs = {
-        "photo_missing": "a photo",
-        "approval_missing": "an approval",
-        "previous_missing": "the status that the unit had before",
-        "role_missing": f"the role {either(rule.roles)}" if rule else "",
-        "document_missing": f"a document: {either(rule.documents)}" if rule else "",
-        "reason_missing": f"a reason: {either(rule.reasons)}" if rule else "",
-        "reason_not_allowed": f"one of these reasons: {either(rule.reasons)}" if rule else "",
+        "photo_missing": ("a photo", ()),
+        "approval_missing": ("an approval", ()),
+        "previous_missing": ("the status that the unit had before", ()),
+        "role_missing": ("the role ", rule.roles if rule else ()),
+        "document_missing": ("a document: ", rule.documents if rule else ()),
+        "reason_missing": ("a reason: ", rule.reasons if rule else ()),
+        "reason_not_allowed": ("another reason: ", rule.reasons if rule else ()),
     }
     if verdict in needs:
-        return f"the change from {change['from']} to {change['to']} needs {needs[verdict]}"
+        need, names = needs[verdict]
+        return f"the change from {change['from']} to {change['to']} needs {need}{either(names) if names else ''}"
     return {
         "previous_differs": f"the unit goes back to what it was before: {change['previous']}",
         "transition_unlisted": f"{change['from']} does not change to {change['to']}",
