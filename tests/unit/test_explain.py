@@ -370,3 +370,15 @@ def test_the_flat_frame_can_be_written_to_a_file(tmp_path):
     assert again["line_id"].to_list() == ["L", "L"]
     assert again["gates"].to_list() == ["", "status, blocked"]
     assert again["taken_before"].to_list() == ["K1: 4, K2: 1", ""]
+
+
+def test_a_column_that_the_tables_leave_out_orders_nothing_and_holds_nothing():
+    rule = {"column": "stock_class", "op": "=", "value": "asp", "nulls": "pass"}
+    policy = Policy(stock_order=["unit_cost", "received_on"], attributes=[rule])
+    rows = [{"stock_id": "young", "received_on": day(-1)}, {"stock_id": "old", "received_on": day(-5)}]
+    assert told(rows, {}, policy).candidates["stock_id"].to_list() == ["old", "young"]
+
+
+def test_a_substitute_of_numbered_skus_is_named_as_the_number_is_written():
+    world = numbered() | {"policy": Policy(substitutes=[{"sku": "1", "substitute": "02"}])}
+    assert explain(**world, line_id=4711).candidates["stock_id"].to_list() == [7]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from allocator.explain.balances import in_order, kept_back, taken
 from allocator.explain.rules import DEFAULTS, failed_gates, failures, ranks, shelf_life_days_min
 from allocator.explain.text import explanation_text
 from allocator.model.describe import fill_words
+from allocator.model.order import RANK_KEYS
 from allocator.model.policy import FILLS
 from allocator.model.reason import GATES, REASONS
 
@@ -33,6 +35,9 @@ COLUMNS = {
     "qty_reserved": pl.Int64,
 }
 """Columns of stock that rules read, with the dtype that an absent one gets."""
+
+COMPUTED = frozenset({*RANK_KEYS, "distance", "qty_available"})
+"""Keys of a stock order that are no columns of stock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +176,16 @@ def _known(demand: pl.DataFrame, line_id: str | int) -> str | int:
 
 def _rows(stock: pl.DataFrame, line: dict[str, Any], policy: Policy) -> pl.DataFrame:
     """The stock rows of the line's SKU and of its substitutes, with every column that a rule reads."""
-    named = [s.substitute for s in policy.substitutes if s.sku == str(line["sku"])]
+    skus = [line["sku"], *(s.substitute for s in policy.substitutes if s.sku == str(line["sku"]))]
     if stock.schema["sku"].is_integer():
-        skus: list[str | int] = [line["sku"], *(int(sku) for sku in named if sku.isdecimal())]
-    else:
-        skus = [line["sku"], *named]
+        skus = [int(sku) for sku in skus if re.fullmatch(r"0|-?[1-9]\d{0,18}", str(sku), re.ASCII)]
     rows = stock.filter(pl.any_horizontal(pl.col("sku") == sku for sku in skus))
+    named = [rule.column for rule in policy.attributes] + [key.column for key in policy.stock_order]
+    dtypes = dict.fromkeys(named, pl.String) | COLUMNS
     rows = rows.with_columns(
         pl.lit(DEFAULTS.get(column), dtype=dtype).alias(column)
-        for column, dtype in COLUMNS.items()
-        if column not in rows.columns
+        for column, dtype in dtypes.items()
+        if column not in rows.columns and column not in COMPUTED
     )
     return rows.with_columns((pl.col("qty_on_hand") - pl.col("qty_reserved")).alias("qty_available"))
 
