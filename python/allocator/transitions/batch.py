@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 
@@ -11,7 +9,7 @@ from allocator import engine
 from allocator.model.lifecycle import Lifecycle
 from allocator.transitions import columns
 from allocator.transitions.columns import ArrowStream
-from allocator.transitions.table import CODE, COLUMNS_GIVEN, MISSING, NOTHING, VERDICTS, TransitionTable, compiled
+from allocator.transitions.table import CODE, COLUMNS_GIVEN, MISSING, NOTHING, VERDICTS, compiled
 
 VERDICT = pl.Enum(VERDICTS)
 
@@ -49,7 +47,8 @@ def validate_transitions(
     Raises:
         InputError: `column_missing`, `column_type`, `column_reserved`, `value_null`, `table_unreadable`.
 
-    Cost: linear, about 1 ns a row from codes or Enum columns; text is encoded first. `path` sorts the units.
+    Cost: linear; a few nanoseconds a row from codes or Enum columns, most of it for the Enum of the answer. Text is
+    encoded first, and `path` sorts the units.
 
     Example:
         >>> pairs = [("Available", "Allocated"), ("Quarantine", "Available"), ("Sold", "Retired")]
@@ -58,22 +57,27 @@ def validate_transitions(
         ['allowed', 'approval_missing', 'status_unknown']
     """
     frame = columns.frame_of(changes)
-    table = compiled(lifecycle)
-    given = [column for column in COLUMNS_GIVEN if column in frame.columns]
-    columns.check(frame, ("from", "to", *given), path=path)
-    verdicts = _verdicts(frame, table, given, path=path)
-    verdict = verdicts.cat.to(VERDICT)
-    answer = [(verdicts == CODE["allowed"]).alias("allowed"), verdict]
+    codes = verdict_codes(frame, lifecycle, path=path)
+    answer = [(codes == CODE["allowed"]).alias("allowed"), codes.cat.to(VERDICT).alias("verdict")]
     if targets:
         answer.append(_targets(frame["from"], lifecycle))
     return frame.with_columns(answer)
 
 
-def _verdicts(frame: pl.DataFrame, table: TransitionTable, given: Sequence[str], *, path: bool) -> pl.Series:
+def verdict_codes(changes: pl.DataFrame, lifecycle: Lifecycle, *, path: bool = False) -> pl.Series:
+    """The verdict of each row as a code (UInt8): its place in `VERDICTS`, 0 being `allowed`.
+
+    For programs that go on with codes. Arguments and errors are those of `validate_transitions`.
+
+    Cost: from UInt8 codes without nulls, three bytes of memory traffic a row and nothing else.
+    """
+    columns.check(changes, path=path)
+    table = compiled(lifecycle)
+    given = [column for column in COLUMNS_GIVEN if column in changes.columns]
     nothing = {column: MISSING if column == "previous" else NOTHING for column in COLUMNS_GIVEN}
     absent = [table.needs[column][:, nothing[column]] for column in COLUMNS_GIVEN if column not in given]
-    codes = {column: columns.encoded(frame[column], table.names.get(column, ())) for column in ("from", "to", *given)}
-    units, count = columns.dense(frame["unit"]) if path else (None, 0)
+    codes = {column: columns.encoded(changes[column], table.names.get(column, ())) for column in ("from", "to", *given)}
+    units, count = columns.dense(changes["unit"]) if path else (None, 0)
     return engine.transition_verdicts(
         from_=codes["from"],
         to=codes["to"],

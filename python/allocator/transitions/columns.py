@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from allocator.errors import InputError, Problem
-from allocator.transitions.table import NOTHING, UNKNOWN, Bytes
+from allocator.transitions.table import COLUMNS_GIVEN, NOTHING, UNKNOWN, Bytes
 
 TABLE: Final = "changes"
 FLAGS: Final = ("approval", "photo")
@@ -18,14 +18,14 @@ RESULTS: Final = ("allowed", "verdict", "targets")
 IDENTITY: Final = bytes(range(256))
 
 
-def check(frame: pl.DataFrame, known: Sequence[str], *, path: bool) -> None:
+def check(frame: pl.DataFrame, *, path: bool) -> None:
     """Raises one error that names everything about the columns that makes no sense."""
-    problems = list(_problems(frame, known, path))
+    problems = list(_problems(frame, path))
     if problems:
         raise InputError(problems)
 
 
-def _problems(frame: pl.DataFrame, known: Sequence[str], path: bool) -> Iterator[Problem]:
+def _problems(frame: pl.DataFrame, path: bool) -> Iterator[Problem]:
     for column in ("from", "to", *(["unit"] if path else [])):
         if column not in frame.columns:
             yield Problem("column_missing", "this column is required", TABLE, column)
@@ -33,7 +33,7 @@ def _problems(frame: pl.DataFrame, known: Sequence[str], path: bool) -> Iterator
         if column in frame.columns:
             hint = "Rename or drop it"
             yield Problem("column_reserved", "a column of this name is part of the answer", TABLE, column, hint=hint)
-    for column in known:
+    for column in ("from", "to", *COLUMNS_GIVEN):
         dtype = frame.schema.get(column)
         if dtype is None or dtype == pl.Null:
             continue
