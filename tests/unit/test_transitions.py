@@ -200,6 +200,18 @@ def test_everything_that_one_change_lacks_is_said_at_once():
     assert check_transition(strict, "A", "B", **given) == strict.transitions[0]
 
 
+def test_arguments_of_the_wrong_type_are_named_at_once():
+    error = refusal(SERIAL, ["Shipped"], 5, role=7, approval="yes", reason=b"x")
+    assert error.code == "argument_type"
+    assert [p.column for p in error.problems] == ["status_from", "status_to", "reason", "approval", "role"]
+    assert [p.column for p in refusal("serial", None, "Available", role=["manager", 5]).problems] == [
+        "lifecycle",
+        "role",
+    ]
+    with pytest.raises(InputError, match="argument_type"):
+        validate_transitions(pl.DataFrame({"from": ["Shipped"], "to": ["Delivered"]}), "serial")
+
+
 def test_a_misspelt_status_is_guessed():
     problem = refusal(SERIAL, "Shiped", "Delivered").problems[0]
     assert (problem.code, problem.column, problem.value) == ("status_unknown", "from", "Shiped")

@@ -45,7 +45,8 @@ def validate_transitions(
         gravest reason against it) and, if asked for, `targets` (List of String; restricted ones left out).
 
     Raises:
-        InputError: `column_missing`, `column_type`, `column_reserved`, `value_null`, `table_unreadable`.
+        InputError: `column_missing`, `column_type`, `column_reserved`, `value_null`, `table_unreadable`,
+            `argument_type`.
 
     Cost: linear; a few nanoseconds a row from codes or Enum columns, most of it for the Enum of the answer. Text is
     encoded first, and `path` sorts the units.
@@ -71,6 +72,7 @@ def verdict_codes(changes: pl.DataFrame, lifecycle: Lifecycle, *, path: bool = F
 
     Cost: from UInt8 codes without nulls, three bytes of memory traffic a row and nothing else.
     """
+    columns.check_arguments(lifecycle)
     columns.check(changes, path=path)
     table = compiled(lifecycle)
     given = [column for column in COLUMNS_GIVEN if column in changes.columns]

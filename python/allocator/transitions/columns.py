@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import UnionType
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
 
 from allocator.errors import InputError, Problem
+from allocator.model.lifecycle import Lifecycle
 from allocator.transitions.table import COLUMNS_GIVEN, NOTHING, UNKNOWN, Bytes
 
 TABLE: Final = "changes"
@@ -16,6 +18,28 @@ FLAGS: Final = ("approval", "photo")
 RESULTS: Final = ("allowed", "verdict", "targets")
 
 IDENTITY: Final = bytes(range(256))
+
+
+def check_arguments(
+    lifecycle: object,
+    texts: Mapping[str, object] | None = None,
+    flags: Mapping[str, object] | None = None,
+    roles: object = (),
+) -> None:
+    """Raises one error that names every argument of a type that makes no sense."""
+    expected: list[tuple[str, object, type | UnionType, str]] = [("lifecycle", lifecycle, Lifecycle, "a Lifecycle")]
+    expected += [(name, value, str | None, "text or None") for name, value in (texts or {}).items()]
+    expected += [(name, value, bool, "True or False") for name, value in (flags or {}).items()]
+    problems = [
+        Problem("argument_type", f"{wanted} is expected", column=name, value=type(value).__name__)
+        for name, value, kind, wanted in expected
+        if not isinstance(value, kind)
+    ]
+    if not isinstance(roles, list | tuple | set | frozenset) or not all(isinstance(role, str | None) for role in roles):
+        wanted = "a role, or a list or set of roles, is expected"
+        problems.append(Problem("argument_type", wanted, column="role", value=type(roles).__name__))
+    if problems:
+        raise InputError(problems)
 
 
 def check(frame: pl.DataFrame, *, path: bool) -> None:

@@ -8,7 +8,7 @@ from allocator.errors import InputError, Problem
 from allocator.model.document import did_you_mean
 from allocator.model.lifecycle import Lifecycle, Transition
 from allocator.model.lifecycle_text import either
-from allocator.transitions.columns import TABLE
+from allocator.transitions.columns import TABLE, check_arguments
 from allocator.transitions.table import compiled
 
 
@@ -42,7 +42,7 @@ def check_transition(
 
     Raises:
         InputError: One problem per thing that is missing, with the code of the verdict; each hint names the
-            changes that are allowed instead. Nothing was changed.
+            changes that are allowed instead. Nothing was changed. Also `argument_type`.
 
     Example:
         >>> from allocator.model.lifecycle import Lifecycle
@@ -51,12 +51,15 @@ def check_transition(
         allocator.errors.InputError: transition_unlisted: changes.to: Shipped does not change to Available \
 (value: Available). From Shipped: Delivered, Under Service
     """
+    texts = {"status_from": status_from, "status_to": status_to, "reason": reason, "document": document}
+    every_role = [role] if role is None or isinstance(role, str) else role
+    check_arguments(lifecycle, texts | {"previous": previous}, {"approval": approval, "photo": photo}, every_role)
     table = compiled(lifecycle)
     change: dict[str, str | bool | None] = {
         "from": status_from, "to": status_to, "approval": approval, "reason": reason,
         "document": document, "photo": photo, "previous": previous,
     }  # fmt: skip
-    roles: Sequence[str | None] = [role] if role is None or isinstance(role, str) else sorted(set(role)) or [None]
+    roles: Sequence[str | None] = list(dict.fromkeys(every_role)) or [None]
     failings = min((list(table.failings(change | {"role": one})) for one in roles), key=len)
     rule = None if status_from is None else lifecycle.rule(status_from, status_to)
     if failings:
