@@ -6,8 +6,12 @@ pub mod allocate;
 pub mod columns;
 pub mod encode;
 pub mod errors;
+pub mod memory;
 pub mod headroom;
 pub mod transition;
+
+#[global_allocator]
+static MEMORY: memory::HugePages = memory::HugePages;
 
 /// Each line exports what one file binds; `python/allocator/_core.pyi` says it in Python's types.
 #[pymodule]
