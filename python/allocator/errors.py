@@ -91,6 +91,7 @@ CODES: Final[Mapping[str, str]] = {
     "serial_duplicate": "A serial is there twice for one SKU.",
     "serial_quantity": "A serial has a quantity other than 0 and 1.",
     "table_unreadable": "What was given is no table, or could not be read as one.",
+    "text_nul": "A text contains a NUL character.",
     "too_many_rows": "There are more rows than one call takes.",
     "unit_unknown": "A row names a unit of measure that the policy does not have.",
     "value_empty": "A text that must say something is empty.",

@@ -148,6 +148,7 @@ def _date_checks(dtype: pl.DataType, column: Column, cell: pl.Expr) -> Iterator[
             (count < low * steps) | (count >= (high + 1) * steps),
             "a date is not between the years 1 and 9999",
             "It looks like milliseconds that were read as seconds, or seconds as days",
+            since_1970=dtype.time_unit if isinstance(dtype, pl.Datetime) else "days",
         )
     if column.kind == "day" and steps > 1:
         yield Check("date_with_time", column.name, count % steps != 0, "a day has a time of day", "Use dt.date()")

@@ -31,6 +31,7 @@ class Check:
         bad: A boolean expression that is true on the rows that are wrong; null counts as not wrong.
         message: What is wrong with such a row, in one sentence without its full stop.
         hint: What to do.
+        since_1970: For dates that no calendar has: the value is shown as a count of this since 1970.
     """
 
     code: str
@@ -38,6 +39,7 @@ class Check:
     bad: pl.Expr
     message: str
     hint: str = ""
+    since_1970: str = ""
 
 
 @dataclass
@@ -69,6 +71,8 @@ class Findings:
             if count:
                 rows = frame.select(pl.arg_where(check.bad).head(ROWS_MAX)).to_series()
                 values = frame.get_column(check.column).gather(rows)
+                if check.since_1970:
+                    values = values.to_physical().cast(pl.String) + f" {check.since_1970} since 1970-01-01"
                 self.rows(check, table, list(zip(rows, values, strict=True)), count)
 
     def error(self) -> AllocatorError | None:

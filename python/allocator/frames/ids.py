@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import polars as pl
 
+from allocator.frames.columns import is_text
 from allocator.frames.findings import ROWS_MAX, Check, Findings
 
 NEVER = pl.lit(value=False)
@@ -34,6 +36,9 @@ class Core(Protocol):
     def check_ids(self, column: pl.Series, repeats_max: int) -> IdReport:
         """Looks for repeated ids, in linear time."""
 
+    def rows_with_nul(self, column: pl.Series, rows_max: int) -> list[int]:
+        """The first rows whose text holds a NUL character."""
+
 
 def check_ids(frame: pl.DataFrame, table: str, column: str, core: Core, findings: Findings) -> bool:
     """Notes ids that are there twice; whether the ids ascend, so that no tie needs them compared."""
@@ -44,6 +49,15 @@ def check_ids(frame: pl.DataFrame, table: str, column: str, core: Core, findings
         check = Check("id_duplicate", column, NEVER, "the id is there already", "An id is unique in its table")
         findings.rows(check, table, found, report.repeats)
     return report.ascending
+
+
+def check_nul(frame: pl.DataFrame, table: str, names: Iterable[str], core: Core, findings: Findings) -> None:
+    """Notes texts with NUL characters."""
+    for name in names:
+        column = frame.get_column(name)
+        rows = core.rows_with_nul(column, ROWS_MAX) if is_text(column.dtype) else []
+        check = Check("text_nul", name, NEVER, "the text has a NUL character", "Databases refuse it: take it out")
+        findings.rows(check, table, [(row, repr(column[row])) for row in rows], len(rows))
 
 
 def check_serials(frame: pl.DataFrame, unit: int, core: Core, findings: Findings) -> None:

@@ -51,7 +51,7 @@ def prepare(stock: pl.DataFrame, demand: pl.DataFrame, policy: Policy, core: ids
 
     Raises:
         InputError: With every problem of both tables and the policy: `column_missing`, `column_type`, `value_null`,
-            `value_empty`, `id_duplicate`, `qty_out_of_range`, `value_overflow`, `qty_step`,
+            `value_empty`, `text_nul`, `id_duplicate`, `qty_out_of_range`, `value_overflow`, `qty_step`,
             `reserved_above_on_hand`, `serial_quantity`, `serial_duplicate`, `place_malformed`, `date_range`,
             `date_with_time`, `days_range`, `fill_unknown`, `unit_unknown`.
         PolicyError: The same, if only the policy is to blame: `policy_column_missing`, `policy_column_type`,
@@ -89,6 +89,7 @@ def _prepare(frames: Mapping[str, pl.DataFrame], policy: Policy, core: ids.Core,
     for name, given in frames.items():
         frame = _check_columns(name, given, policy, findings)
         frame = quantity.to_units(frame, name, scale, policy, findings)
+        ids.check_nul(frame, name, [column for column in TABLES[name] if column in frame.columns], core, findings)
         key = next(iter(TABLES[name]))
         ascending = key in frame.columns and ids.check_ids(frame, name, key, core, findings)
         if name == "stock":

@@ -74,7 +74,8 @@ def shown_error(error: BaseException) -> str:
 
 
 def _from_stream(source: ArrowStream, table: str) -> pl.DataFrame:
-    names = getattr(source, "column_names", None) or list(getattr(source, "columns", None) or [])
+    # pyarrow has `column_names`, pandas and DuckDB have `columns`; a bare stream has neither, and polars refuses.
+    names = getattr(source, "column_names", getattr(source, "columns", ()))
     _refuse_duplicates([str(name) for name in names], table)
     return pl.DataFrame(source)
 

@@ -66,6 +66,13 @@ pub fn argsort_ids(py: Python<'_>, column: Chunks) -> PyResult<Column> {
     Ok(numbers(rows))
 }
 
+/// The first rows whose text holds a NUL character.
+#[pyfunction]
+pub fn rows_with_nul(py: Python<'_>, column: Chunks, rows_max: usize) -> PyResult<Vec<u32>> {
+    let column = keys(py, &column)?;
+    guard(py, || Ok(core::rows_with_nul(&column, rows_max)))
+}
+
 fn keys<'a>(py: Python<'_>, column: &'a Chunks) -> PyResult<core::Column<'a>> {
     let array = column.single(py)?;
     let wrong_type = || {

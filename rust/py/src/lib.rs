@@ -23,7 +23,7 @@ mod _core {
     #[pymodule_export]
     use crate::columns::Column;
     #[pymodule_export]
-    use crate::encode::{IdReport, argsort_ids, check_ids, encode};
+    use crate::encode::{IdReport, argsort_ids, check_ids, encode, rows_with_nul};
     #[pymodule_export]
     use crate::headroom::grant_requests;
     #[pymodule_export]

@@ -67,6 +67,21 @@ impl Text<'_> {
         }
     }
 
+    /// Whether the string of `row` holds a NUL character.
+    #[inline]
+    pub fn has_nul(&self, row: usize) -> bool {
+        let has_nul = match &self.layout {
+            Layout::Views(views, _) if low_u32(&views[row]) <= Short::BYTES_MAX => {
+                // All bytes at once: one is zero if subtracting one from it borrows into its high bit.
+                let view = u128::from_le_bytes(views[row]);
+                let bytes = view | !INLINE[view as usize & 15];
+                bytes.wrapping_sub(ONES) & !bytes & (ONES << 7) != 0
+            }
+            layout => bytes(layout, row).contains(&0),
+        };
+        has_nul && is_valid(self.valid.as_ref(), row)
+    }
+
     /// Whether no string among `rows` is longer than a `Short`.
     pub fn is_short(&self, mut rows: Range<usize>) -> bool {
         rows.all(|row| self.length(row) <= Short::BYTES_MAX || !is_valid(self.valid.as_ref(), row))
@@ -77,15 +92,36 @@ impl Text<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Short(u128);
 
+/// One in every byte.
+const ONES: u128 = u128::MAX / 255;
+
+/// The bytes of a view that hold a string of each length; what a producer left behind it does not count.
+const INLINE: [u128; 16] = {
+    let mut masks = [0; 16];
+    let mut length = 0;
+    while length < 16 {
+        masks[length] = if length < 12 {
+            ((1 << (8 * length)) - 1) << 32
+        } else {
+            !0 << 32
+        };
+        length += 1;
+    }
+    masks
+};
+
 impl Short {
     /// What fits.
     pub const BYTES_MAX: usize = 12;
 
     #[inline]
     fn from_view(view: u128) -> Self {
-        let length = view & 0xffff_ffff;
-        let bytes = (view >> 32) & ((1 << (8 * length)) - 1);
-        Self(bytes.swap_bytes() | length)
+        Self(
+            (view & INLINE[view as usize & 15])
+                .rotate_right(32)
+                .swap_bytes()
+                | view & 15,
+        )
     }
 
     #[inline]

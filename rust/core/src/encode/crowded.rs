@@ -19,29 +19,18 @@ const PARTITIONS_MAX: usize = 1 << 11;
 const PIECE_ROWS: usize = 1 << 20;
 
 /// Rows that hold the same key.
-pub struct Groups<K> {
+struct Groups<K> {
     /// The key of each group.
-    pub keys: Vec<K>,
+    keys: Vec<K>,
     /// Where in `rows` each group ends.
-    pub ends: Vec<u32>,
+    ends: Vec<u32>,
     /// The rows of all groups, counted over all columns, ascending within a group.
-    pub rows: Vec<u32>,
-}
-
-impl<K> Groups<K> {
-    /// Each row that repeats the key of an earlier one, with the first row that holds it.
-    pub fn repeats(&self) -> impl Iterator<Item = (u32, u32)> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).flat_map(|(start, end)| {
-            let rows = &self.rows[start as usize..*end as usize];
-            rows[1..].iter().map(|&row| (row, rows[0]))
-        })
-    }
+    rows: Vec<u32>,
 }
 
 /// The codes of all columns, and the distinct keys ascending.
 pub fn encode<K: Keys>(columns: &[K]) -> (Vec<Vec<u32>>, Vec<K::Key>) {
-    let partitions = group(columns);
+    let partitions = partitions(columns, groups);
     let keys: Vec<_> = partitions
         .iter()
         .flat_map(|groups| groups.keys.iter().copied())
@@ -91,8 +80,37 @@ pub fn encode<K: Keys>(columns: &[K]) -> (Vec<Vec<u32>>, Vec<K::Key>) {
     )
 }
 
-/// The rows of all columns that hold a value, grouped by it; groups in an order that means nothing.
-pub fn group<K: Keys>(columns: &[K]) -> Vec<Groups<K::Key>> {
+/// Looks for rows that repeat the key of an earlier one: how many rows hold a key, and each repeat with the first
+/// row of its key.
+pub fn repeats<K: Keys>(keys: &K) -> (usize, Vec<(u32, u32)>) {
+    let found = partitions(std::slice::from_ref(keys), |entries, key| {
+        let mut repeats = Vec::new();
+        for run in entries
+            .chunk_by(|one, other| one >> 32 == other >> 32)
+            .filter(|run| run.len() > 1)
+        {
+            let groups = groups(run, key);
+            let starts = std::iter::once(0).chain(groups.ends.iter().copied());
+            for (start, end) in starts.zip(&groups.ends) {
+                let rows = &groups.rows[start as usize..*end as usize];
+                repeats.extend(rows[1..].iter().map(|&row| (row, rows[0])));
+            }
+        }
+        (entries.len(), repeats)
+    });
+    let held = found.iter().map(|(rows, _)| rows).sum();
+    (
+        held,
+        found.into_iter().flat_map(|(_, repeats)| repeats).collect(),
+    )
+}
+
+/// Works on the rows of all columns that hold a key, in partitions by hash: entries with half a hash above and the
+/// row (counted over all columns) below, ascending; and the key of such a row.
+fn partitions<K: Keys, T: Send>(
+    columns: &[K],
+    work: impl Fn(&[u64], &dyn Fn(u32) -> Option<K::Key>) -> T + Sync,
+) -> Vec<T> {
     let rows: usize = columns.iter().map(Keys::rows).sum();
     let partitions = (rows / PARTITION_ROWS)
         .next_power_of_two()
@@ -105,6 +123,10 @@ pub fn group<K: Keys>(columns: &[K]) -> Vec<Groups<K::Key>> {
             Some(first)
         })
         .collect();
+    let key = |row: u32| {
+        let column = firsts.partition_point(|&first| first <= row as usize) - 1;
+        columns[column].key(row as usize - firsts[column])
+    };
     let pieces: Vec<_> = pieces(columns.iter().map(Keys::rows), PIECE_ROWS)
         .into_par_iter()
         .map(|(column, rows)| Piece::new(&columns[column], rows, firsts[column], partitions))
@@ -118,10 +140,7 @@ pub fn group<K: Keys>(columns: &[K]) -> Vec<Groups<K::Key>> {
                 .copied()
                 .collect();
             entries.sort_unstable();
-            groups(&entries, |row| {
-                let column = firsts.partition_point(|&first| first <= row) - 1;
-                columns[column].key(row - firsts[column])
-            })
+            work(&entries, &key)
         })
         .collect()
 }
@@ -178,18 +197,20 @@ impl Piece {
     }
 }
 
-/// Groups sorted entries. Different keys with the same half hash are rare, and told apart by sorting them.
-fn groups<K: Copy + Ord>(entries: &[u64], key: impl Fn(usize) -> Option<K>) -> Groups<K> {
+/// Groups ascending entries by key. Different keys with the same half hash are rare, and told apart by sorting them.
+fn groups<K: Copy + Ord>(entries: &[u64], key: &dyn Fn(u32) -> Option<K>) -> Groups<K> {
     let mut groups = Groups {
         keys: Vec::new(),
         ends: Vec::new(),
         rows: Vec::with_capacity(entries.len()),
     };
+    let mut rows = Vec::new();
     for run in entries.chunk_by(|one, other| one >> 32 == other >> 32) {
-        let mut rows: Vec<_> = run
-            .iter()
-            .filter_map(|entry| key(*entry as u32 as usize).map(|key| (key, *entry as u32)))
-            .collect();
+        rows.clear();
+        rows.extend(
+            run.iter()
+                .filter_map(|entry| key(*entry as u32).map(|key| (key, *entry as u32))),
+        );
         if rows.iter().any(|row| row.0 != rows[0].0) {
             rows.sort_unstable();
         }

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use rayon::prelude::*;
 
 use super::column::Keys;
@@ -79,54 +77,104 @@ struct Task<'a, K> {
     table: usize,
 }
 
+/// How many rows are looked up together, so that the cache misses of one do not wait for those of another.
+const BLOCK: usize = 32;
+
 impl<K: Keys> Task<'_, K> {
     /// Numbers the keys of the rows; false if the table is crowded.
     fn number(&mut self, table: &mut Table<K::Key>) -> bool {
-        let mut last = None;
-        for (row, code) in (self.start..).zip(self.codes.iter_mut()) {
-            *code = match (self.keys.key(row), last) {
-                (None, _) => NULL,
-                (Some(key), Some((last, code))) if key == last => code,
-                (Some(key), _) => {
-                    let code = table.number(key);
-                    last = Some((key, code));
-                    code
-                }
-            };
+        for (block, codes) in self.codes.chunks_mut(BLOCK).enumerate() {
+            let first = self.start + block * BLOCK;
+            let mut keys = [None; BLOCK];
+            let mut hashes = [0; BLOCK];
+            for row in 0..codes.len() {
+                keys[row] = self.keys.key(first + row);
+                hashes[row] = keys[row].map_or(0, |key| HASH.hash_one(key));
+            }
+            let slots = hashes.map(|hash| table.slots[table.place(hash)]);
+            let known = slots.map(|slot| table.keys.get(slot.number as usize).copied());
+            let leads = known.map(|key| key.map_or(0, |key| K::lead(key, 0)));
+            for (row, code) in codes.iter_mut().enumerate() {
+                *code = match keys[row] {
+                    None => NULL,
+                    Some(key) if leads[row] == K::lead(key, 0) && known[row] == Some(key) => {
+                        slots[row].number
+                    }
+                    Some(key) => table.number(key, hashes[row]),
+                };
+            }
         }
         table.keys.len() <= CROWD
     }
 }
 
-/// Keys numbered in the order in which they were first met.
+/// Keys numbered in the order in which they were first met, by open addressing with room to spare.
 struct Table<K> {
-    numbers: HashTable<(K, u32)>,
+    slots: Vec<Slot>,
     keys: Vec<K>,
 }
+
+/// A place of the table: half a hash, and the number of the key that has it; `NULL` where the place is free.
+#[derive(Clone, Copy)]
+struct Slot {
+    tag: u32,
+    number: u32,
+}
+
+const FREE: Slot = Slot {
+    tag: 0,
+    number: NULL,
+};
 
 impl<K: Copy + Eq + Hash> Table<K> {
     fn new() -> Self {
         Self {
-            numbers: HashTable::new(),
+            slots: vec![FREE; 1 << 10],
             keys: Vec::new(),
         }
     }
 
+    /// Where a key of this hash belongs.
     #[inline]
-    fn number(&mut self, key: K) -> u32 {
-        let entry = self.numbers.entry(
-            HASH.hash_one(key),
-            |known| known.0 == key,
-            |known| HASH.hash_one(known.0),
-        );
-        match entry {
-            Entry::Occupied(known) => known.get().1,
-            Entry::Vacant(free) => {
-                let number = self.keys.len() as u32;
-                free.insert((key, number));
-                self.keys.push(key);
-                number
+    fn place(&self, hash: u64) -> usize {
+        hash as usize & (self.slots.len() - 1)
+    }
+
+    /// The number of the key, which is given one if it is new.
+    fn number(&mut self, key: K, hash: u64) -> u32 {
+        let tag = (hash >> 32) as u32;
+        let mut place = self.place(hash);
+        loop {
+            let slot = self.slots[place];
+            if slot.number == NULL {
+                break;
             }
+            if slot.tag == tag && self.keys[slot.number as usize] == key {
+                return slot.number;
+            }
+            place = (place + 1) & (self.slots.len() - 1);
+        }
+        let number = self.keys.len() as u32;
+        self.slots[place] = Slot { tag, number };
+        self.keys.push(key);
+        if self.keys.len() * 2 > self.slots.len() {
+            self.grow();
+        }
+        number
+    }
+
+    fn grow(&mut self) {
+        self.slots = vec![FREE; self.slots.len() * 4];
+        for (number, key) in self.keys.iter().enumerate() {
+            let hash = HASH.hash_one(key);
+            let mut place = self.place(hash);
+            while self.slots[place].number != NULL {
+                place = (place + 1) & (self.slots.len() - 1);
+            }
+            self.slots[place] = Slot {
+                tag: (hash >> 32) as u32,
+                number: number as u32,
+            };
         }
     }
 }

@@ -92,24 +92,15 @@ fn check<K: Keys>(keys: &K, repeats_max: usize) -> IdReport {
             ..IdReport::default()
         };
     }
-    let partitions = crowded::group(std::slice::from_ref(keys));
-    let held: usize = partitions.par_iter().map(|groups| groups.rows.len()).sum();
-    let distinct: usize = partitions.par_iter().map(|groups| groups.keys.len()).sum();
-    let mut first_repeats: Vec<_> = if held == distinct {
-        Vec::new()
-    } else {
-        partitions
-            .par_iter()
-            .flat_map_iter(crowded::Groups::repeats)
-            .collect()
-    };
+    let (held, mut first_repeats) = crowded::repeats(keys);
+    let repeats = first_repeats.len();
     first_repeats.par_sort_unstable();
     first_repeats.truncate(repeats_max);
     IdReport {
         ascending: false,
         nulls: keys.rows() - held,
         empty: 0,
-        repeats: held - distinct,
+        repeats,
         first_repeats,
     }
 }
@@ -142,4 +133,36 @@ fn argsort<K: Keys>(keys: &K) -> Vec<u32> {
         .collect();
     order.extend(rows.filter(|&row| keys.key(row as usize).is_none()));
     order
+}
+
+/// The first rows whose text holds a NUL character, which databases refuse; at most `rows_max`.
+pub fn rows_with_nul(column: &Column<'_>, rows_max: usize) -> Vec<u32> {
+    let (text, listed) = match column {
+        Column::Integers(_) => return Vec::new(),
+        Column::Text(text) => (text, None),
+        Column::Listed(listed, text) => (text, Some(listed)),
+    };
+    let values: Vec<_> = pieces([text.rows()].into_iter(), TASK_ROWS)
+        .into_par_iter()
+        .flat_map_iter(|(_, rows)| rows.filter(|&row| text.has_nul(row)))
+        .collect();
+    let is_bad = |row: &u32| {
+        listed.is_some_and(|listed| {
+            listed
+                .get(*row as usize)
+                .is_some_and(|value| values.binary_search(&(value as usize)).is_ok())
+        })
+    };
+    match listed {
+        Some(_) if values.is_empty() => Vec::new(),
+        Some(listed) => (0..listed.rows() as u32)
+            .filter(is_bad)
+            .take(rows_max)
+            .collect(),
+        None => values
+            .into_iter()
+            .map(|row| row as u32)
+            .take(rows_max)
+            .collect(),
+    }
 }

@@ -19,7 +19,7 @@ mod sort;
 mod tests;
 
 pub use column::{Column, Integers, Layout, Numbers, Text, Validity};
-pub use ids::{IdReport, argsort_ids, check_ids};
+pub use ids::{IdReport, argsort_ids, check_ids, rows_with_nul};
 
 use column::{IntegerKeys, LongKeys, Short, ShortKeys};
 

@@ -175,6 +175,14 @@ proptest! {
     }
 
     #[test]
+    fn texts_with_a_nul_are_found(texts in prop_oneof![short(), long()], layout in 0..3_usize) {
+        let owned = Strings::new(&texts);
+        let has_nul = |row: &u32| texts[*row as usize].as_ref().is_some_and(|text| text.contains('\0'));
+        let expected: Vec<_> = (0..texts.len() as u32).filter(has_nul).take(2).collect();
+        prop_assert_eq!(rows_with_nul(&Column::Text(owned.column(layout)), 2), expected);
+    }
+
+    #[test]
     fn ids_are_sorted_by_their_bytes(ids in prop_oneof![short(), long()], layout in 0..3_usize) {
         let owned = Strings::new(&ids);
         let mut expected: Vec<_> = (0..ids.len() as u32).collect();
