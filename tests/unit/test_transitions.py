@@ -80,6 +80,13 @@ def test_a_new_unit_begins_where_units_begin():
     assert verdicts(DEVICE, *rows) == ["allowed", "allowed", "status_not_initial", "transition_unlisted"]
 
 
+def test_a_change_between_two_statuses_of_one_state_is_free():
+    shop = {"name": "Shop", "state": "New"}
+    shops = Lifecycle(**DEVICE.plain() | {"statuses": [*DEVICE.statuses, shop]})
+    rows = [asked("New", "Shop"), asked("Shop", "New"), asked("New", "New"), asked("Shop", "Rented")]
+    assert verdicts(shops, *rows) == ["allowed", "allowed", "transition_unlisted", "allowed"]
+
+
 def test_an_unknown_status_is_an_answer_and_no_error():
     rows = [asked("Available", "Lost"), asked("lost", "Available"), asked("Available", None)]
     assert verdicts(SERIAL, *rows) == ["status_unknown"] * 3
