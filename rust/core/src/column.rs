@@ -120,6 +120,13 @@ impl<'a> Column<'a> {
         each_width!(self.values, v => v[row] as i64, codes c => from_code(c[row]), bool b => i64::from(b.get(row)))
     }
 
+    /// Where the column lies in memory: what tells columns apart.
+    fn address(&self) -> (usize, usize) {
+        let values =
+            each_width!(self.values, v => v.as_ptr() as usize, codes c => c.as_ptr() as usize, bool b => b.bytes.as_ptr() as usize + b.offset);
+        (values, self.valid.map_or(0, |valid| valid.bytes.as_ptr() as usize + valid.offset))
+    }
+
     /// Reads `out.len()` rows from `start` on.
     pub fn decode(&self, start: usize, out: &mut [i64]) {
         let end = start + out.len();
@@ -197,6 +204,46 @@ impl<'a> Column<'a> {
             self.decode(start, block);
             block.iter().copied().filter(|&x| x != NULL).for_each(&mut visit);
         }
+    }
+}
+
+/// Reads blocks, each column once per block however often it is asked for.
+#[derive(Default)]
+pub struct Reader {
+    blocks: Vec<Block>,
+    next: usize,
+}
+
+struct Block {
+    column: (usize, usize),
+    start: usize,
+    values: Vec<i64>,
+}
+
+/// Columns whose blocks are remembered.
+const REMEMBERED: usize = 12;
+
+impl Reader {
+    /// `n` rows of a column from `start` on.
+    #[inline]
+    pub fn read(&mut self, column: &Column, start: usize, n: usize) -> &[i64] {
+        let address = column.address();
+        let found = self.blocks.iter().position(|b| b.column == address && b.start == start && b.values.len() == n);
+        let at = found.unwrap_or_else(|| self.decode(column, address, start, n));
+        &self.blocks[at].values
+    }
+
+    fn decode(&mut self, column: &Column, address: (usize, usize), start: usize, n: usize) -> usize {
+        let at = self.next;
+        self.next = (at + 1) % REMEMBERED;
+        if at == self.blocks.len() {
+            self.blocks.push(Block { column: address, start, values: Vec::with_capacity(BLOCK) });
+        }
+        let block = &mut self.blocks[at];
+        (block.column, block.start) = (address, start);
+        block.values.resize(n, 0);
+        column.decode(start, &mut block.values);
+        at
     }
 }
 

@@ -2,7 +2,7 @@
 //! class × class table answers all tests at once. What has too many values to fold stays *wide* and is compared
 //! row by row.
 
-use crate::column::{BLOCK, Column, NULL};
+use crate::column::{Column, NULL, Reader};
 use crate::problem::{Bound, Digits, Fill, Gate, PASS, StockKey, Substitute, Test};
 
 /// Classes of one side, cells of the verdict table, and values of one folded bound, at the most.
@@ -29,7 +29,9 @@ pub const NO_SLOT: usize = usize::MAX;
 /// The folded tests.
 pub struct Eligibility<'a> {
     stock: Vec<Code<'a>>,
-    stages: Vec<(Gate, Code<'a>)>,
+    /// Tests of the row alone: the gate that it fails, or `PASS`.
+    stages: Vec<Code<'a>>,
+    /// What the first gate that stops a row adds to its class.
     stage_code: [u32; 256],
     stage_stride: usize,
     demand: Vec<Code<'a>>,
@@ -92,36 +94,47 @@ impl Steps {
     }
 }
 
+impl Steps {
+    /// Calls `each` with row and code.
+    #[inline]
+    fn visit(&self, values: &[i64], mut each: impl FnMut(usize, u32)) {
+        if let (Some(&last), Some(&first)) = (self.table.last(), self.cuts.first()) {
+            let least = first - 1;
+            let top = self.table.len() - 1;
+            for (i, &x) in values.iter().enumerate() {
+                let at = (x.max(least).wrapping_sub(least) as usize).min(top);
+                let code = self.table.get(at).copied().unwrap_or(last);
+                each(i, if x == NULL { self.null } else { code });
+            }
+        } else {
+            values.iter().enumerate().for_each(|(i, &x)| each(i, self.of(x)));
+        }
+    }
+}
+
 impl Code<'_> {
-    fn add(&self, start: usize, block: &mut [i64], out: &mut [u32]) {
-        let n = out.len();
-        let block = &mut block[..n];
+    /// Calls `each` with row and code times stride, once for each part of the code.
+    #[inline]
+    fn visit(&self, start: usize, n: usize, reader: &mut Reader, mut each: impl FnMut(usize, u32)) {
+        let stride = self.stride;
         match &self.source {
             Source::Digits(digits, table) => {
                 if let [(column, _)] = digits.0[..] {
-                    column.decode(start, block);
-                    for (o, &x) in out.iter_mut().zip(&*block) {
-                        *o += table[if x < 0 { 0 } else { x as usize + 1 }] * self.stride;
+                    let top = table.len() - 1;
+                    for (i, &x) in reader.read(&column, start, n).iter().enumerate() {
+                        each(i, table[((x.max(-1) + 1) as usize).min(top)] * stride);
                     }
                 } else {
-                    for (i, o) in out.iter_mut().enumerate() {
-                        *o += table[digits.code(start + i)] * self.stride;
-                    }
+                    (0..n).for_each(|i| each(i, table[digits.code(start + i)] * stride));
                 }
             }
             Source::Steps { column, steps } => {
-                column.decode(start, block);
-                for (o, &x) in out.iter_mut().zip(&*block) {
-                    *o += steps.of(x) * self.stride;
-                }
+                steps.visit(reader.read(column, start, n), |i, code| each(i, code * stride));
             }
             Source::Pair { low, high, high_card } => {
                 for (side, card) in [(low, *high_card), (high, 1)] {
                     if let Some((column, steps)) = side {
-                        column.decode(start, block);
-                        for (o, &x) in out.iter_mut().zip(&*block) {
-                            *o += steps.of(x) * card * self.stride;
-                        }
+                        steps.visit(reader.read(column, start, n), |i, code| each(i, code * card * stride));
                     }
                 }
             }
@@ -300,7 +313,7 @@ impl<'a> Eligibility<'a> {
         }
         for factor in alone {
             let Fold { gate, stock, cells, .. } = factor.fold;
-            let passes = |code: u32| u32::from(cells[code as usize] >= 0);
+            let passes = |code: u32| u32::from(if cells[code as usize] >= 0 { PASS } else { gate });
             let source = match stock {
                 Source::Digits(digits, table) => Source::Digits(digits, table.into_iter().map(passes).collect()),
                 Source::Steps { column, steps } => {
@@ -309,7 +322,7 @@ impl<'a> Eligibility<'a> {
                 }
                 Source::Pair { .. } => unreachable!("pairs are codes of lines"),
             };
-            stages.push((gate, Code { source, stride: 1 }));
+            stages.push(Code { source, stride: 1 });
         }
         let stage_card = gates.len() + 1;
         let stock_classes = stock_classes / 16 * stage_card;
@@ -347,6 +360,7 @@ impl<'a> Eligibility<'a> {
                 *cell = (*cell).min(gates[stage - 1]);
             }
         }
+        stage_code.iter_mut().for_each(|code| *code *= stock_stride as u32);
         Self {
             stock,
             stages,
@@ -365,40 +379,31 @@ impl<'a> Eligibility<'a> {
     }
 
     /// Classes of a block of stock rows.
-    pub fn classify_stock(&self, start: usize, block: &mut [i64; BLOCK], out: &mut [u32]) {
-        out.fill(0);
-        if !self.stages.is_empty() {
-            let mut passes = [0_u32; BLOCK];
-            let mut stage = [PASS; BLOCK];
-            for (gate, code) in &self.stages {
-                let passes = &mut passes[..out.len()];
-                passes.fill(0);
-                code.add(start, block, passes);
-                for (s, &p) in stage.iter_mut().zip(&*passes) {
-                    *s = (*s).min(if p == 0 { *gate } else { PASS });
-                }
-            }
-            for (o, &s) in out.iter_mut().zip(&stage) {
-                *o = self.stage_code[s as usize] * self.stage_stride as u32;
-            }
+    pub fn classify_stock(&self, start: usize, reader: &mut Reader, out: &mut [u32]) {
+        let n = out.len();
+        out.fill(u32::from(PASS));
+        for code in &self.stages {
+            code.visit(start, n, reader, |i, gate| out[i] = out[i].min(gate));
+        }
+        for o in &mut *out {
+            *o = self.stage_code[*o as usize & 255];
         }
         for code in &self.stock {
-            code.add(start, block, out);
+            code.visit(start, n, reader, |i, code| out[i] += code);
         }
     }
 
     /// Classes of a block of lines.
-    pub fn classify_lines(&self, fill: Option<Column<'a>>, start: usize, block: &mut [i64; BLOCK], out: &mut [u32]) {
+    pub fn classify_lines(&self, fill: Option<Column<'a>>, start: usize, reader: &mut Reader, out: &mut [u32]) {
+        let n = out.len();
         out.fill(0);
         if let Some(fill) = fill {
-            let block = &mut block[..out.len()];
-            fill.decode(start, block);
-            for (o, &x) in out.iter_mut().zip(&*block) {
+            for (o, &x) in out.iter_mut().zip(reader.read(&fill, start, n)) {
                 *o = x.max(0) as u32 * self.fill_stride as u32;
             }
         }
         for code in &self.demand {
-            code.add(start, block, out);
+            code.visit(start, n, reader, |i, code| out[i] += code);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::column::{BLOCK, Column};
+use crate::column::{BLOCK, Column, Reader};
 use crate::problem::GroupPart;
 
 /// A row or line on its way: the packed key, and quantity (32 bits) with class (16 bits).
@@ -37,7 +37,7 @@ impl<'a> Grouping<'a> {
     pub fn new(parts: &'a [GroupPart<'a>], rows: usize, lines: usize) -> Self {
         let space = parts.iter().fold(1_u64, |space, part| space.saturating_mul(u64::from(part.card) + 1));
         let mut grouping = Self { parts, sparse: None, groups: space as usize, bits: 0 };
-        if space > (rows + lines) as u64 * 8 + 1024 {
+        if space > ((rows + lines) as u64 * 8 + 1024).min(u64::from(u32::MAX)) {
             let mut known: Vec<u64> = [(Side::Stock, rows), (Side::Demand, lines)]
                 .into_par_iter()
                 .flat_map(|(side, n)| (0..n).into_par_iter().map(move |row| (side, row)))
@@ -68,12 +68,6 @@ impl<'a> Grouping<'a> {
         })
     }
 
-    /// The group of one row, if it has a number.
-    pub fn number(&self, side: Side, row: usize) -> usize {
-        let key = self.key(side, row);
-        self.sparse.as_ref().map_or(key as usize, |known| known.partition_point(|&k| k < key))
-    }
-
     /// The code of the first part of a group.
     pub fn first_part(&self, group: usize) -> usize {
         let key = self.sparse.as_ref().map_or(group as u64, |known| known[group]);
@@ -86,20 +80,21 @@ impl<'a> Grouping<'a> {
         (self.groups.max(1)).div_ceil(1 << self.bits)
     }
 
-    fn numbers(&self, side: Side, start: usize, block: &mut [i64; BLOCK], out: &mut [u64]) {
-        out.fill(0);
-        let block = &mut block[..out.len()];
-        for part in self.parts {
-            Self::column(part, side).decode(start, block);
-            let card = u64::from(part.card);
-            for (o, &code) in out.iter_mut().zip(&*block) {
-                *o = *o * (card + 1) + if code < 0 { card } else { code as u64 };
+    fn numbers(&self, side: Side, start: usize, reader: &mut Reader, out: &mut [u32]) {
+        let Some(known) = &self.sparse else {
+            out.fill(0);
+            for part in self.parts {
+                let values = reader.read(&Self::column(part, side), start, out.len());
+                for (o, &code) in out.iter_mut().zip(values) {
+                    let digit = if code < 0 { part.card } else { code as u32 };
+                    *o = o.wrapping_mul(part.card + 1).wrapping_add(digit);
+                }
             }
-        }
-        if let Some(known) = &self.sparse {
-            for o in out {
-                *o = known.partition_point(|&k| k < *o) as u64;
-            }
+            return;
+        };
+        for (i, o) in out.iter_mut().enumerate() {
+            let key = self.key(side, start + i);
+            *o = known.partition_point(|&k| k < key) as u32;
         }
     }
 }
@@ -119,7 +114,7 @@ impl Partitioned {
         grouping: &Grouping,
         side: Side,
         n: usize,
-        fill: &(dyn Fn(usize, &mut [u64], &mut [u64]) + Sync),
+        fill: &(dyn Fn(usize, &mut Reader, &mut [u64], &mut [u64]) + Sync),
     ) -> Self {
         let chunks = rayon::current_num_threads().min(n.div_ceil(BLOCK)).max(1);
         let share = n.div_ceil(chunks);
@@ -134,14 +129,14 @@ impl Partitioned {
         grouping: &Grouping,
         side: Side,
         rows: std::ops::Range<usize>,
-        fill: &(dyn Fn(usize, &mut [u64], &mut [u64]) + Sync),
+        fill: &(dyn Fn(usize, &mut Reader, &mut [u64], &mut [u64]) + Sync),
     ) -> Chunk {
-        let mut block = [0_i64; BLOCK];
-        let mut groups = [0_u64; BLOCK];
+        let mut reader = Reader::default();
+        let mut groups = [0_u32; BLOCK];
         let mut offsets = vec![0_u32; grouping.partitions() + 1];
         for start in rows.clone().step_by(BLOCK) {
             let groups = &mut groups[..BLOCK.min(rows.end - start)];
-            grouping.numbers(side, start, &mut block, groups);
+            grouping.numbers(side, start, &mut reader, groups);
             for &group in &*groups {
                 offsets[(group >> grouping.bits) as usize + 1] += 1;
             }
@@ -151,19 +146,19 @@ impl Partitioned {
         }
         let mut records = vec![[0_u64; 2]; rows.len()];
         let mut at = offsets.clone();
-        let mask = (1_u64 << grouping.bits) - 1;
+        let mask = (1_u32 << grouping.bits) - 1;
         let (mut keys, mut payloads) = ([0_u64; BLOCK], [0_u64; BLOCK]);
         for start in rows.clone().step_by(BLOCK) {
             let n = BLOCK.min(rows.end - start);
             let (groups, keys, payloads) = (&mut groups[..n], &mut keys[..n], &mut payloads[..n]);
-            grouping.numbers(side, start, &mut block, groups);
+            grouping.numbers(side, start, &mut reader, groups);
             for (key, &group) in keys.iter_mut().zip(&*groups) {
-                *key = (group & mask).checked_shl(u64::BITS - grouping.bits).unwrap_or(0);
+                *key = u64::from(group & mask).checked_shl(u64::BITS - grouping.bits).unwrap_or(0);
             }
-            fill(start, keys, payloads);
-            for i in 0..n {
-                let slot = &mut at[(groups[i] >> grouping.bits) as usize];
-                records[*slot as usize] = [keys[i], payloads[i]];
+            fill(start, &mut reader, keys, payloads);
+            for ((&group, &key), &payload) in groups.iter().zip(&*keys).zip(&*payloads) {
+                let slot = &mut at[(group >> grouping.bits) as usize];
+                records[*slot as usize] = [key, payload];
                 *slot += 1;
             }
         }

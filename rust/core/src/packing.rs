@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use crate::column::{BLOCK, NULL};
+use crate::column::{NULL, Reader};
 use crate::problem::{Ids, Key};
 
 /// One key as ordinals from 0 to `top`.
@@ -29,9 +29,9 @@ impl<'a> Ordinal<'a> {
         if value == NULL {
             if self.key.nulls_first { 0 } else { self.top }
         } else if self.key.descending {
-            (self.high.wrapping_sub(value) as u64).saturating_add(self.lift)
+            (self.high.wrapping_sub(value) as u64).wrapping_add(self.lift)
         } else {
-            (value.wrapping_sub(self.low) as u64).saturating_add(self.lift)
+            (value.wrapping_sub(self.low) as u64).wrapping_add(self.lift)
         }
     }
 
@@ -78,15 +78,24 @@ impl<'a> Packing<'a> {
     }
 
     /// Adds keys and row numbers of a block of rows to `out`.
-    pub fn pack(&self, start: usize, block: &mut [i64; BLOCK], out: &mut [u64]) {
+    pub fn pack(&self, start: usize, reader: &mut Reader, out: &mut [u64]) {
         for (i, o) in out.iter_mut().enumerate() {
             *o |= (start + i) as u64;
         }
-        let block = &mut block[..out.len()];
         for (key, &(drop, at)) in self.keys.iter().zip(&self.places) {
-            key.key.column.decode(start, block);
-            for (o, &x) in out.iter_mut().zip(&*block) {
-                *o |= key.of(x) >> drop << at;
+            let values = reader.read(&key.key.column, start, out.len());
+            // One shape of loop for each direction, so that both are vectors of additions, shifts and selects.
+            let null = (if key.key.nulls_first { 0 } else { key.top }) >> drop << at;
+            if key.key.descending {
+                let from = (key.high as u64).wrapping_add(key.lift);
+                for (o, &x) in out.iter_mut().zip(values) {
+                    *o |= if x == NULL { null } else { from.wrapping_sub(x as u64) >> drop << at };
+                }
+            } else {
+                let from = (key.low as u64).wrapping_sub(key.lift);
+                for (o, &x) in out.iter_mut().zip(values) {
+                    *o |= if x == NULL { null } else { (x as u64).wrapping_sub(from) >> drop << at };
+                }
             }
         }
     }

@@ -131,31 +131,36 @@ impl<'a> Run<'a> {
 
     fn partition_stock(&self) -> Partitioned {
         let stock = &self.problem.stock;
-        Partitioned::new(&self.grouping, Side::Stock, stock.on_hand.len(), &|start, keys, payloads| {
-            let (mut block, mut reserved, mut classes) = ([0_i64; BLOCK], [0_i64; BLOCK], [0_u32; BLOCK]);
+        Partitioned::new(&self.grouping, Side::Stock, stock.on_hand.len(), &|start, reader, keys, payloads| {
+            let mut classes = [0_u32; BLOCK];
             let n = keys.len();
-            self.stock_order.pack(start, &mut block, keys);
-            self.eligibility.classify_stock(start, &mut block, &mut classes[..n]);
-            stock.on_hand.decode(start, &mut block[..n]);
-            if let Some(column) = stock.reserved {
-                column.decode(start, &mut reserved[..n]);
+            self.stock_order.pack(start, reader, keys);
+            self.eligibility.classify_stock(start, reader, &mut classes[..n]);
+            for ((p, &qty), &class) in payloads.iter_mut().zip(reader.read(&stock.on_hand, start, n)).zip(&classes) {
+                *p = payload(qty, class);
             }
-            for i in 0..n {
-                payloads[i] = payload(block[i] - reserved[i], classes[i]);
+            if let Some(column) = stock.reserved {
+                let mut available = [0_i64; BLOCK];
+                available[..n].copy_from_slice(reader.read(&stock.on_hand, start, n));
+                for (a, &reserved) in available.iter_mut().zip(reader.read(&column, start, n)) {
+                    *a -= reserved;
+                }
+                for ((p, &qty), &class) in payloads.iter_mut().zip(&available).zip(&classes) {
+                    *p = payload(qty, class);
+                }
             }
         })
     }
 
     fn partition_lines(&self) -> Partitioned {
         let demand = &self.problem.demand;
-        Partitioned::new(&self.grouping, Side::Demand, demand.qty.len(), &|start, keys, payloads| {
-            let (mut block, mut classes) = ([0_i64; BLOCK], [0_u32; BLOCK]);
+        Partitioned::new(&self.grouping, Side::Demand, demand.qty.len(), &|start, reader, keys, payloads| {
+            let mut classes = [0_u32; BLOCK];
             let n = keys.len();
-            self.line_order.pack(start, &mut block, keys);
-            self.eligibility.classify_lines(demand.fill, start, &mut block, &mut classes[..n]);
-            demand.qty.decode(start, &mut block[..n]);
-            for i in 0..n {
-                payloads[i] = payload(block[i], classes[i]);
+            self.line_order.pack(start, reader, keys);
+            self.eligibility.classify_lines(demand.fill, start, reader, &mut classes[..n]);
+            for ((p, &qty), &class) in payloads.iter_mut().zip(reader.read(&demand.qty, start, n)).zip(&classes) {
+                *p = payload(qty, class);
             }
         })
     }
@@ -239,7 +244,7 @@ impl<'a> Run<'a> {
 
 #[inline]
 fn payload(qty: i64, class: u32) -> u64 {
-    u64::from(u32::try_from(qty).unwrap_or(QTY_IN_COLUMN)) | u64::from(class) << 32
+    (qty as u64).min(u64::from(QTY_IN_COLUMN)) | u64::from(class) << 32
 }
 
 /// The class in a record.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::book::Book;
 use super::fill::{Take, decide};
 use super::{Pools, Run};
-use crate::column::BLOCK;
+use crate::column::{BLOCK, Reader};
 use crate::group::{Partitioned, Record};
 use crate::outcome::Stretch;
 use crate::packing::Packing;
@@ -125,16 +125,14 @@ fn sequence<'a>(run: &Run<'a>) -> Sequence<'a> {
     let order = Packing::new(&demand.order, demand.ids, lines, u64::BITS);
     let mut keyed: Vec<Record> = vec![[0; 2]; lines];
     keyed.par_chunks_mut(BLOCK).enumerate().for_each(|(chunk, records)| {
-        let (mut block, mut keys, mut classes) = ([0_i64; BLOCK], [0_u64; BLOCK], [0_u32; BLOCK]);
+        let (mut reader, mut keys, mut classes) = (Reader::default(), [0_u64; BLOCK], [0_u32; BLOCK]);
         let (start, n) = (chunk * BLOCK, records.len());
-        order.pack(start, &mut block, &mut keys[..n]);
-        run.eligibility.classify_lines(demand.fill, start, &mut block, &mut classes[..n]);
-        if let Some(code) = demand.order_code {
-            code.decode(start, &mut block[..n]);
-        }
+        order.pack(start, &mut reader, &mut keys[..n]);
+        run.eligibility.classify_lines(demand.fill, start, &mut reader, &mut classes[..n]);
+        let codes = demand.order_code.map(|code| reader.read(&code, start, n));
         for (i, record) in records.iter_mut().enumerate() {
-            let whole = run.fill(classes[i] as u16).whole == Whole::Order && demand.order_code.is_some();
-            *record = [keys[i], if whole { block[i] as u64 } else { ALONE }];
+            let whole = run.fill(classes[i] as u16).whole == Whole::Order;
+            *record = [keys[i], codes.filter(|_| whole).map_or(ALONE, |codes| codes[i] as u64)];
         }
     });
     let orders = keyed.iter().filter(|r| r[1] != ALONE).map(|r| r[1] + 1).max().unwrap_or(0) as usize;
