@@ -182,6 +182,11 @@ def test_a_missing_default_is_named():
         Lifecycle.loads('name = "x"\nstatuses = ["A"]')
 
 
+def test_the_schema_takes_what_a_document_may_say():
+    statuses = Lifecycle.json_schema()["properties"]["statuses"]
+    assert [kind.get("type", "object") for kind in statuses["items"]["anyOf"]] == ["object", "string"]
+
+
 def test_it_says_in_words_what_it_does():
     words = Lifecycle.load("serial").describe()
     assert "A unit begins as Available." in words

@@ -130,8 +130,12 @@ class Lifecycle(Document):
     default: Name
     initial: Names = ()
     between: Literal["statuses", "states"] = "statuses"
-    states: Annotated[tuple[State, ...], BeforeValidator(_named)] = ()
-    statuses: Annotated[tuple[Status, ...], BeforeValidator(_named), Field(min_length=1)]
+    states: Annotated[tuple[State, ...], BeforeValidator(_named, json_schema_input_type=tuple[State | Name, ...])] = ()
+    statuses: Annotated[
+        tuple[Status, ...],
+        Field(min_length=1),
+        BeforeValidator(_named, json_schema_input_type=tuple[Status | Name, ...]),
+    ]
     transitions: tuple[Transition, ...] = ()
 
     # --- what it says ---
