@@ -382,3 +382,10 @@ def test_a_column_that_the_tables_leave_out_orders_nothing_and_holds_nothing():
 def test_a_substitute_of_numbered_skus_is_named_as_the_number_is_written():
     world = numbered() | {"policy": Policy(substitutes=[{"sku": "1", "substitute": "02"}])}
     assert explain(**world, line_id=4711).candidates["stock_id"].to_list() == [7]
+
+
+def test_a_place_contains_what_is_below_it_and_not_a_longer_name():
+    rows = [{"stock_id": place, "location": place} for place in ("W1", "W1/A", "W10", "W1-B")]
+    policy = Policy(location={"exclude": ["W1/A/3"]})
+    found = gates(told([*rows, {"stock_id": "closed", "location": "W1/A/3"}], {"location": "W1"}, policy))
+    assert found == {"W1": [], "W1/A": [], "W10": ["place"], "W1-B": ["place"], "closed": ["place"]}
