@@ -72,14 +72,24 @@ impl Text<'_> {
     pub fn has_nul(&self, row: usize) -> bool {
         let has_nul = match &self.layout {
             Layout::Views(views, _) if low_u32(&views[row]) <= Short::BYTES_MAX => {
-                // All bytes at once: one is zero if subtracting one from it borrows into its high bit.
-                let view = u128::from_le_bytes(views[row]);
-                let bytes = view | !INLINE[view as usize & 15];
-                bytes.wrapping_sub(ONES) & !bytes & (ONES << 7) != 0
+                nul_bits(u128::from_le_bytes(views[row])) != 0
             }
             layout => bytes(layout, row).contains(&0),
         };
         has_nul && is_valid(self.valid.as_ref(), row)
+    }
+
+    /// False if certainly no string of `rows` holds a NUL character: a look at all of them without a branch.
+    pub fn may_have_nul(&self, rows: Range<usize>) -> bool {
+        let Layout::Views(views, _) = &self.layout else {
+            return true;
+        };
+        let (mut nul, mut long) = (0, false);
+        for view in &views[rows] {
+            nul |= nul_bits(u128::from_le_bytes(*view));
+            long |= low_u32(view) > Short::BYTES_MAX;
+        }
+        long || nul != 0
     }
 
     /// Whether no string among `rows` is longer than a `Short`.
@@ -109,6 +119,13 @@ const INLINE: [u128; 16] = {
     }
     masks
 };
+
+/// Not zero if the string in a view has a zero byte: subtracting one from it borrows into its high bit.
+#[inline]
+fn nul_bits(view: u128) -> u128 {
+    let bytes = view | !INLINE[view as usize & 15];
+    bytes.wrapping_sub(ONES) & !bytes & (ONES << 7)
+}
 
 impl Short {
     /// What fits.

@@ -106,14 +106,23 @@ fn check<K: Keys>(keys: &K, repeats_max: usize) -> IdReport {
 }
 
 fn is_ascending<K: Keys>(keys: &K) -> bool {
-    let ascending = |row: usize| match (row.checked_sub(1), keys.key(row)) {
-        (_, None) => false,
-        (None, _) => true,
-        (Some(before), key) => keys.key(before) < key,
+    let ascending = |rows: std::ops::Range<usize>| {
+        let mut last = rows
+            .start
+            .checked_sub(1)
+            .and_then(|before| keys.key(before));
+        for row in rows {
+            let key = keys.key(row);
+            if key.is_none() || key <= last {
+                return false;
+            }
+            last = key;
+        }
+        true
     };
     pieces([keys.rows()].into_iter(), TASK_ROWS)
         .into_par_iter()
-        .all(|(_, mut rows)| rows.all(ascending))
+        .all(|(_, rows)| ascending(rows))
 }
 
 fn argsort<K: Keys>(keys: &K) -> Vec<u32> {
@@ -144,6 +153,7 @@ pub fn rows_with_nul(column: &Column<'_>, rows_max: usize) -> Vec<u32> {
     };
     let values: Vec<_> = pieces([text.rows()].into_iter(), TASK_ROWS)
         .into_par_iter()
+        .filter(|(_, rows)| text.may_have_nul(rows.clone()))
         .flat_map_iter(|(_, rows)| rows.filter(|&row| text.has_nul(row)))
         .collect();
     let is_bad = |row: &u32| {
