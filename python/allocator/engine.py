@@ -95,6 +95,11 @@ class Core:
         return _core.check_ids(column.rechunk(), repeats_max)
 
     @staticmethod
+    def rows_with_nul(column: pl.Series, rows_max: int) -> list[int]:
+        """The first rows whose text holds a NUL character."""
+        return _core.rows_with_nul(column.rechunk(), rows_max)
+
+    @staticmethod
     def argsort_ids(column: pl.Series) -> pl.Series:
         """The rows (UInt32) in ascending order of their ids."""
         return series("", _core.argsort_ids(column.rechunk()))
