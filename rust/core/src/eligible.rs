@@ -33,7 +33,6 @@ pub struct Eligibility<'a> {
     stages: Vec<Code<'a>>,
     /// What the first gate that stops a row adds to its class.
     stage_code: [u32; 256],
-    stage_stride: usize,
     demand: Vec<Code<'a>>,
     /// Number of stock classes.
     pub stock_classes: usize,
@@ -365,7 +364,6 @@ impl<'a> Eligibility<'a> {
             stock,
             stages,
             stage_code,
-            stage_stride: stock_stride,
             demand,
             stock_classes,
             demand_classes,
@@ -420,9 +418,10 @@ impl<'a> Eligibility<'a> {
         &self.verdict[at..at + self.stock_classes]
     }
 
-    /// Whether rows of this class pass every test of the row alone.
-    pub fn passes_alone(&self, stock_class: u16) -> bool {
-        stock_class as usize / self.stage_stride == 0
+    /// Whether rows of a class may serve lines of a class, as far as folded tests say.
+    #[inline]
+    pub fn passes(&self, line_class: u16, stock_class: u16) -> bool {
+        self.verdict[line_class as usize * self.stock_classes + stock_class as usize] == PASS
     }
 
     /// The rank that folded tests give in a slot.

@@ -11,27 +11,44 @@ use crate::problem::{Bound, GATE_NO_BALANCE, GATE_SAFETY, GATE_UNKNOWN, Gate, On
 /// What a line asks of one wide test: a span, or codes.
 type Ask = (i64, i64);
 
-/// The lines of a group that ask the same: same class, same asks.
+/// The lines of a group that ask the same: same class, same asks, same pack.
+#[derive(Clone, Copy)]
 pub struct Slot {
-    group: u32,
-    class: u16,
-    /// Candidates: rows of the book, or entries of `Book::candidates` if the policy ranks.
-    from: u32,
-    to: u32,
-    /// First candidate that may still give something.
-    cursor: u32,
     /// What is left for these lines, in their units.
     pub left: i64,
-    /// Whether any candidate had something at the start.
-    pub had_any: bool,
     /// How much of the rows was taken so far.
     pub drawn: i64,
+    /// First candidate that may still give something.
+    cursor: u32,
+    /// Behind the last candidate: rows of the book, or entries of `Book::candidates` if the policy ranks.
+    to: u32,
+    group: u32,
+    /// Class of the lines.
+    pub class: u16,
+    /// Whether any candidate had something at the start.
+    pub had_any: bool,
+}
+
+/// What is asked of a slot seldom.
+struct Rare {
+    /// First candidate.
+    from: u32,
     /// Quantity of a pack.
-    pub pack: i64,
+    pack: i64,
     /// The gate that stopped the row that got furthest, once it was asked for.
     furthest: Option<Gate>,
     /// Candidates by lot or place, once they were asked for.
     parcels: Option<Vec<Vec<u32>>>,
+}
+
+/// A stock row.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// What is left of it.
+    pub left: i64,
+    /// Its number in the stock table.
+    pub number: u32,
+    class: u16,
 }
 
 /// Rows and slots of one group.
@@ -54,18 +71,16 @@ const SAME: Exchange = Exchange { give: 1, asked: 1 };
 /// Balances and slots of the groups of one partition.
 #[derive(Default)]
 pub struct Book {
-    /// What is left of each row.
-    pub left: Vec<i64>,
+    /// All rows.
+    pub rows: Vec<Row>,
     start: Vec<i64>,
     available: Vec<i64>,
-    class: Vec<u16>,
-    /// Number of each row in the stock table.
-    pub row: Vec<u32>,
     values: Vec<Vec<i64>>,
     parcel: Vec<(i64, i64)>,
     groups: Vec<Group>,
     /// All slots.
     pub slots: Vec<Slot>,
+    rare: Vec<Rare>,
     asks: Vec<Ask>,
     candidates: Vec<u32>,
 }
@@ -73,15 +88,14 @@ pub struct Book {
 impl Book {
     /// Forgets everything, but keeps the memory.
     pub fn clear(&mut self) {
-        self.left.clear();
+        self.rows.clear();
         self.start.clear();
         self.available.clear();
-        self.class.clear();
-        self.row.clear();
         self.values.iter_mut().for_each(Vec::clear);
         self.parcel.clear();
         self.groups.clear();
         self.slots.clear();
+        self.rare.clear();
         self.asks.clear();
         self.candidates.clear();
     }
@@ -103,12 +117,15 @@ impl Book {
             let mine = &self.slots[first as usize..];
             // A handful of slots is the rule: look through them before hashing.
             let found = if mine.len() <= 8 {
-                mine.iter().zip(first..).find(|&(slot, s)| slot.class == class && slot.pack == pack && self.asks_of(s, width) == asks).map(|(_, s)| s)
+                let same = |&(slot, s): &(&Slot, u32)| {
+                    slot.class == class && self.rare[s as usize].pack == pack && self.asks_of(s, width) == asks
+                };
+                mine.iter().zip(first..).find(same).map(|(_, s)| s)
             } else {
                 if known.is_empty() {
                     for s in first..self.slots.len() as u32 {
                         let slot = &self.slots[s as usize];
-                        known.insert((slot.class, slot.pack, self.asks_of(s, width).to_vec()), s);
+                        known.insert((slot.class, self.rare[s as usize].pack, self.asks_of(s, width).to_vec()), s);
                     }
                 }
                 known.get(&(class, pack, asks.clone())).copied()
@@ -116,19 +133,8 @@ impl Book {
             slot_of.push(found.unwrap_or_else(|| {
                 let slot = self.slots.len() as u32;
                 self.asks.extend_from_slice(&asks);
-                self.slots.push(Slot {
-                    group,
-                    class,
-                    from: rows.0,
-                    to: rows.1,
-                    cursor: 0,
-                    left: 0,
-                    had_any: false,
-                    drawn: 0,
-                    pack,
-                    furthest: None,
-                    parcels: None,
-                });
+                self.slots.push(Slot { left: 0, drawn: 0, cursor: rows.0, to: rows.1, group, class, had_any: false });
+                self.rare.push(Rare { from: rows.0, pack, furthest: None, parcels: None });
                 if !known.is_empty() {
                     known.insert((class, pack, asks.clone()), slot);
                 }
@@ -146,18 +152,21 @@ impl Book {
         &self.asks[slot as usize * width..(slot as usize + 1) * width]
     }
 
-    fn add_rows(&mut self, run: &Run, rows: &[Record]) -> (u32, u32) {
-        let first = self.row.len();
-        self.class.extend(rows.iter().map(class_of));
-        self.row.extend(rows.iter().map(|r| run.stock_order.row(r[0])));
-        self.available.extend(rows.iter().map(|r| run.available(r)));
-        self.start.extend_from_slice(&self.available[first..]);
+    fn add_rows(&mut self, run: &Run, records: &[Record]) -> (u32, u32) {
+        let first = self.rows.len();
+        self.rows.extend(records.iter().map(|record| Row {
+            left: run.available(record),
+            number: run.stock_order.row(record[0]),
+            class: class_of(record),
+        }));
+        let added = &mut self.rows[first..];
+        self.available.extend(added.iter().map(|row| row.left));
+        run.hold_back(added);
+        self.start.extend(added.iter().map(|row| row.left));
         self.values.resize_with(run.eligibility.wide.len(), Vec::new);
         for (values, wide) in self.values.iter_mut().zip(&run.eligibility.wide) {
-            values.extend(self.row[first..].iter().map(|&row| value(wide, row as usize)));
+            values.extend(added.iter().map(|row| value(wide, row.number as usize)));
         }
-        run.hold_back(&self.row[first..], &mut self.start[first..]);
-        self.left.extend_from_slice(&self.start[first..]);
         if run.confined {
             let stock = &run.problem.stock;
             let sku = |row: usize| stock.sku.map_or(0, |c| c.get(row));
@@ -166,45 +175,51 @@ impl Book {
                 _ => stock.place.map_or(NULL, |c| c.get(row)),
             };
             // A row without a lot is a lot of its own; rows without a place are at one.
-            self.parcel.extend(self.row[first..].iter().map(|&row| {
-                let row = row as usize;
+            self.parcel.extend(added.iter().map(|row| {
+                let row = row.number as usize;
                 let lot = code(row, One::Lot);
                 let lot = if lot == NULL { -1 - row as i64 } else { lot << 32 | sku(row) };
                 (lot, code(row, One::Source))
             }));
         }
-        (first as u32, self.row.len() as u32)
+        (first as u32, self.rows.len() as u32)
     }
 
     /// Finds the candidates of a slot and counts what they have.
     fn open(&mut self, run: &Run, slot: u32) {
-        let (from, to) = (self.slots[slot as usize].from, self.slots[slot as usize].to);
-        if run.ranks > 0 {
-            let first = self.candidates.len();
-            let mut ranked: Vec<(Vec<u32>, u32)> = (from..to)
-                .filter(|&at| self.passes(run, slot, at))
-                .map(|at| ((0..run.ranks).map(|rank| self.rank(run, slot, at, rank)).collect(), at))
-                .collect();
-            if run.ranks_lead {
-                ranked.sort_unstable();
-            } else {
-                ranked.sort_unstable_by(|a, b| self.compare(run, a, b));
+        let Slot { cursor: from, to, .. } = self.slots[slot as usize];
+        let (mut left, mut had_any) = (0_i64, false);
+        if run.ranks == 0 {
+            for at in from..to {
+                if self.passes(run, slot, at) {
+                    let row = self.rows[at as usize].left;
+                    had_any |= row > 0;
+                    left += if run.exchange.is_none() { row } else { whole(row, self.exchange(run, slot, at)) };
+                }
             }
-            self.candidates.extend(ranked.into_iter().map(|(_, at)| at));
             let slot = &mut self.slots[slot as usize];
-            (slot.from, slot.to) = (first as u32, self.candidates.len() as u32);
+            (slot.left, slot.had_any) = (left, had_any);
+            return;
         }
-        let (from, to) = (self.slots[slot as usize].from, self.slots[slot as usize].to);
-        let (mut sum, mut had_any) = (0_i64, false);
-        for i in from..to {
-            let at = self.at(run, i);
-            if run.ranks > 0 || self.passes(run, slot, at) {
-                had_any |= self.left[at as usize] > 0;
-                sum += whole(self.left[at as usize], self.exchange(run, slot, at));
-            }
+        let mut ranked: Vec<(Vec<u32>, u32)> = (from..to)
+            .filter(|&at| self.passes(run, slot, at))
+            .map(|at| ((0..run.ranks).map(|rank| self.rank(run, slot, at, rank)).collect(), at))
+            .collect();
+        if run.ranks_lead {
+            ranked.sort_unstable();
+        } else {
+            ranked.sort_unstable_by(|a, b| self.compare(run, a, b));
         }
+        let from = self.candidates.len() as u32;
+        for (_, at) in ranked {
+            let row = self.rows[at as usize].left;
+            had_any |= row > 0;
+            left += whole(row, self.exchange(run, slot, at));
+            self.candidates.push(at);
+        }
+        self.rare[slot as usize].from = from;
         let slot = &mut self.slots[slot as usize];
-        (slot.cursor, slot.left, slot.had_any) = (from, sum, had_any);
+        (slot.left, slot.had_any, slot.cursor, slot.to) = (left, had_any, from, self.candidates.len() as u32);
     }
 
     fn compare(&self, run: &Run, a: &(Vec<u32>, u32), b: &(Vec<u32>, u32)) -> std::cmp::Ordering {
@@ -217,7 +232,10 @@ impl Book {
                 }
                 StockKey::Row(_) => {
                     key += 1;
-                    run.stock_order.compare_keys(self.row[a.1 as usize], self.row[b.1 as usize], key - 1..key)
+                    {
+                        let (a, b) = (self.rows[a.1 as usize].number, self.rows[b.1 as usize].number);
+                        run.stock_order.compare_keys(a, b, key - 1..key)
+                    }
                 }
             };
             if order.is_ne() {
@@ -236,7 +254,7 @@ impl Book {
     #[inline]
     fn passes(&self, run: &Run, slot: u32, at: u32) -> bool {
         let class = self.slots[slot as usize].class;
-        run.eligibility.verdicts(class)[self.class[at as usize] as usize] == PASS
+        run.eligibility.passes(class, self.rows[at as usize].class)
             && (run.eligibility.wide.is_empty() || self.gate_of_wide(run, slot, at) == PASS)
     }
 
@@ -270,7 +288,7 @@ impl Book {
                 _ => {}
             }
         }
-        run.eligibility.rank(number, self.slots[slot as usize].class, self.class[at as usize])
+        run.eligibility.rank(number, self.slots[slot as usize].class, self.rows[at as usize].class)
     }
 
     /// How a row exchanges for the lines of a slot.
@@ -284,21 +302,22 @@ impl Book {
     }
 
     /// Takes from a row (or, negative, gives back), and tells every slot that can see it.
+    #[inline]
     pub fn take(&mut self, run: &Run, slot: u32, at: u32, qty: i64) {
-        let before = self.left[at as usize];
-        self.left[at as usize] = before - qty;
-        let slots = self.groups[self.slots[slot as usize].group as usize].slots;
-        for slot in slots.0..slots.1 {
-            if self.passes(run, slot, at) {
+        let before = self.rows[at as usize].left;
+        self.rows[at as usize].left = before - qty;
+        let (from, to) = self.groups[self.slots[slot as usize].group as usize].slots;
+        for other in from..to {
+            if other == slot || self.passes(run, other, at) {
                 let change = if run.exchange.is_none() {
                     -qty
                 } else {
-                    let exchange = self.exchange(run, slot, at);
+                    let exchange = self.exchange(run, other, at);
                     whole(before - qty, exchange) - whole(before, exchange)
                 };
-                let slot = &mut self.slots[slot as usize];
-                slot.left += change;
-                slot.drawn += qty;
+                let other = &mut self.slots[other as usize];
+                other.left += change;
+                other.drawn += qty;
             }
         }
     }
@@ -309,7 +328,7 @@ impl Book {
         let to = self.slots[slot as usize].to;
         (from..to)
             .map(|i| (i, self.at(run, i)))
-            .find(|&(_, at)| self.left[at as usize] > 0 && (run.ranks > 0 || self.passes(run, slot, at)))
+            .find(|&(_, at)| self.rows[at as usize].left > 0 && (run.ranks > 0 || self.passes(run, slot, at)))
     }
 
     /// Where the candidates of a slot that may still give something begin, after moving behind those that cannot.
@@ -330,13 +349,19 @@ impl Book {
         self.slots[slot as usize].cursor
     }
 
+    /// What is left at a cursor.
+    pub fn peek(&self, run: &Run, cursor: u32) -> i64 {
+        let at = if run.ranks > 0 { self.candidates.get(cursor as usize).copied().unwrap_or(0) } else { cursor };
+        self.rows.get(at as usize).map_or(0, |row| row.left)
+    }
+
     /// The gate that stopped the row that got furthest.
     pub fn furthest(&mut self, run: &Run, slot: u32) -> Gate {
-        let Slot { furthest, group, class, .. } = self.slots[slot as usize];
-        furthest.unwrap_or_else(|| {
+        let Slot { group, class, .. } = self.slots[slot as usize];
+        self.rare[slot as usize].furthest.unwrap_or_else(|| {
             let rows = self.groups[group as usize].rows;
             let gates = (rows.0..rows.1).map(|at| {
-                let verdict = run.eligibility.verdicts(class)[self.class[at as usize] as usize];
+                let verdict = run.eligibility.verdicts(class)[self.rows[at as usize].class as usize];
                 let balance = if self.available[at as usize] == 0 {
                     GATE_NO_BALANCE
                 } else if self.start[at as usize] == 0 {
@@ -347,17 +372,17 @@ impl Book {
                 verdict.min(balance).min(self.gate_of_wide(run, slot, at))
             });
             let furthest = gates.max().unwrap_or(GATE_UNKNOWN);
-            self.slots[slot as usize].furthest = Some(furthest);
+            self.rare[slot as usize].furthest = Some(furthest);
             furthest
         })
     }
 
     /// The candidates of a slot by lot or place, in order of their first one that had something at the start.
     pub fn parcels(&mut self, run: &Run, slot: u32, one: One) -> Vec<Vec<u32>> {
-        if let Some(parcels) = self.slots[slot as usize].parcels.take() {
+        if let Some(parcels) = self.rare[slot as usize].parcels.take() {
             return parcels;
         }
-        let Slot { from, to, .. } = self.slots[slot as usize];
+        let (from, to) = (self.rare[slot as usize].from, self.slots[slot as usize].to);
         let mut known: HashMap<i64, usize, foldhash::fast::FixedState> = HashMap::default();
         let mut parcels: Vec<Vec<u32>> = Vec::new();
         for i in from..to {
@@ -376,12 +401,12 @@ impl Book {
 
     /// Keeps what `parcels` found for the next line of the slot.
     pub fn keep_parcels(&mut self, slot: u32, parcels: Vec<Vec<u32>>) {
-        self.slots[slot as usize].parcels = Some(parcels);
+        self.rare[slot as usize].parcels = Some(parcels);
     }
 
-    /// The class of the lines of a slot.
-    pub fn class(&self, slot: u32) -> u16 {
-        self.slots[slot as usize].class
+    /// Quantity of a pack of the lines of a slot.
+    pub fn pack(&self, slot: u32) -> i64 {
+        self.rare[slot as usize].pack
     }
 }
 

@@ -21,17 +21,24 @@ pub fn decide(run: &Run, book: &mut Book, slot: u32, line: u32, need: i64, takes
     if need == 0 {
         return (0, SERVED);
     }
-    let fill = run.fill(book.class(slot));
+    let fill = run.fill(book.slots[slot as usize].class);
     let left = book.slots[slot as usize].left;
     if left == 0 {
         return (0, short(run, book, slot, line, need, (0, 0)));
     }
     let qty_min = fill.qty_min.of(line as usize).unwrap_or(0).min(need);
-    let simple = fill.one == One::No && !fill.whole_rows && fill.rows_max.is_none() && book.slots[slot as usize].pack == 1;
+    let simple = fill.one == One::No
+        && !fill.whole_rows
+        && fill.rows_max.is_none()
+        && run.exchange.is_none()
+        && book.pack(slot) == 1;
     let enough = left >= need || (fill.whole == Whole::No && left >= qty_min);
-    let total = if simple && !enough && run.exchange.is_none() {
+    let total = if simple && !enough {
         // All of it could be taken, and would be given back.
         left
+    } else if simple {
+        let from = book.advance(run, slot);
+        take_all(Candidates { book, run, slot, at: from }, need, takes)
     } else if fill.one == One::No {
         let from = book.advance(run, slot);
         let candidates = Candidates { book, run, slot, at: from };
@@ -68,6 +75,18 @@ impl Iterator for Candidates<'_, '_> {
     }
 }
 
+/// All there is, row by row.
+fn take_all(mut candidates: Candidates, need: i64, takes: &mut Vec<Take>) -> i64 {
+    let mut open = need;
+    while open > 0 {
+        let Some(at) = candidates.next() else { break };
+        let qty = candidates.book.rows[at as usize].left.min(open);
+        takes.push(Take { at, qty, served: qty });
+        open -= qty;
+    }
+    need - open
+}
+
 fn greedy(
     run: &Run,
     book: &Book,
@@ -77,13 +96,13 @@ fn greedy(
     candidates: impl Iterator<Item = u32>,
     takes: &mut Vec<Take>,
 ) -> i64 {
-    let pack = book.slots[slot as usize].pack;
+    let pack = book.pack(slot);
     let rows_max = fill.rows_max.map_or(usize::MAX, |n| n as usize);
     let mut open = need;
     let first = takes.len();
     for at in candidates {
         let exchange = book.exchange(run, slot, at);
-        let left = book.left[at as usize];
+        let left = book.rows[at as usize].left;
         let step = lcm(pack, exchange.asked);
         let served = (left / exchange.give * exchange.asked).min(open) / step * step;
         let qty = served / exchange.asked * exchange.give;
@@ -109,7 +128,7 @@ fn best_parcel(run: &Run, book: &mut Book, slot: u32, fill: &Fill, need: i64, ta
     let mut trial = Vec::new();
     for parcel in &parcels {
         trial.clear();
-        let candidates = parcel.iter().copied().filter(|&at| book.left[at as usize] > 0);
+        let candidates = parcel.iter().copied().filter(|&at| book.rows[at as usize].left > 0);
         let total = greedy(run, book, slot, fill, need, candidates, &mut trial);
         if total > best {
             best = total;
@@ -125,7 +144,7 @@ fn best_parcel(run: &Run, book: &mut Book, slot: u32, fill: &Fill, need: i64, ta
 
 /// The reason of a line that is short; `total` could be taken, and at least `qty_min` had to be.
 fn short(run: &Run, book: &mut Book, slot: u32, line: u32, need: i64, (total, qty_min): (i64, i64)) -> u8 {
-    let fill = run.fill(book.class(slot));
+    let fill = run.fill(book.slots[slot as usize].class);
     let state = &book.slots[slot as usize];
     if !state.had_any {
         return book.furthest(run, slot);

@@ -24,7 +24,7 @@ pub fn serve(run: &Run, pools: &Pools, out: &mut Stretch) {
             let (served, reason) = decide(run, &mut book, slot, number, need, &mut takes);
             for (rank, take) in (1..).zip(&takes) {
                 book.take(run, slot, take.at, take.qty);
-                out.takes.push(number, book.row[take.at as usize], take.qty, rank);
+                out.takes.push(number, book.rows[take.at as usize].number, take.qty, rank);
                 if run.exchange.is_some() {
                     out.takes.served.push(take.served);
                 }

@@ -193,14 +193,14 @@ impl<'a> Run<'a> {
     }
 
     /// Keeps safety stock back from the end of a group's rows.
-    fn hold_back(&self, rows: &[u32], start: &mut [i64]) {
-        let Some(safety) = &self.problem.safety.as_ref().filter(|s| !s.rules.is_empty()) else { return };
-        let mut skus: Vec<i64> = rows.iter().map(|&row| safety.sku.get(row as usize)).collect();
+    fn hold_back(&self, rows: &mut [book::Row]) {
+        let Some(safety) = &self.problem.safety else { return };
+        let mut skus: Vec<i64> = rows.iter().map(|row| safety.sku.get(row.number as usize)).collect();
         skus.sort_unstable();
         skus.dedup();
-        let of_group = |rule: &&crate::problem::SafetyRule| skus.binary_search(&i64::from(rule.sku)).is_ok();
-        for rule in safety.rules.iter().filter(of_group) {
-            let counts = |row: usize| {
+        for rule in safety.rules.iter().filter(|rule| skus.binary_search(&i64::from(rule.sku)).is_ok()) {
+            let counts = |row: &book::Row| {
+                let row = row.number as usize;
                 let place = safety.place.map_or(NULL, |c| c.get(row));
                 safety.sku.get(row) == i64::from(rule.sku)
                     && safety.counts.get(row) == 1
@@ -208,18 +208,17 @@ impl<'a> Run<'a> {
             };
             let held: i64 = rows
                 .iter()
-                .zip(&*start)
-                .filter(|&(&row, _)| counts(row as usize))
-                .map(|(&row, left)| self.available_in_column(row) - left)
+                .filter(|row| counts(row))
+                .map(|row| self.available_in_column(row.number) - row.left)
                 .sum();
             let mut missing = rule.qty - held;
-            for (&row, left) in rows.iter().zip(start.iter_mut()).rev() {
+            for row in rows.iter_mut().rev() {
                 if missing <= 0 {
                     break;
                 }
-                if counts(row as usize) {
-                    let held = missing.min(*left);
-                    *left -= held;
+                if counts(row) {
+                    let held = missing.min(row.left);
+                    row.left -= held;
                     missing -= held;
                 }
             }

@@ -12,15 +12,18 @@ use crate::outcome::Stretch;
 use crate::packing::Packing;
 use crate::problem::{Reason, SERVED, Whole};
 
-/// Where a line is served from.
-#[derive(Clone, Copy)]
+/// A line, where it is served from.
+#[derive(Clone, Copy, Default)]
 struct Stop {
+    need: i64,
     /// Partition of its group.
     part: u32,
-    /// Its place in the answer of the partition.
-    place: u32,
     /// Its slot in the book of the partition; `NO_SLOT` if its group has no rows.
     slot: u32,
+    /// Number of the line in the demand table.
+    line: u32,
+    /// Whether it is the first line of a unit of service.
+    first: bool,
 }
 
 const NO_SLOT: u32 = u32::MAX;
@@ -35,11 +38,12 @@ struct Fate {
     to: u32,
 }
 
-/// One partition: balances, lines in order of the answer, and what became of them.
+/// One partition: balances, and lines by group.
 struct Part {
     book: Book,
     lines: Vec<u32>,
-    fates: Vec<Fate>,
+    /// For each group where its lines end, and why they are short if it has no rows.
+    groups: Vec<(u32, u8)>,
 }
 
 /// Allocations in order of service.
@@ -53,26 +57,33 @@ struct Log {
 
 /// Serves everything.
 pub fn serve(run: &Run, stock: &Partitioned, lines: &Partitioned) -> Vec<Stretch> {
-    let mut parts: Vec<(Part, Vec<u32>)> = (0..run.grouping.partitions())
-        .into_par_iter()
-        .map_init(Pools::default, |pools, partition| {
-            pools.load(run, partition, stock, lines);
-            part(run, pools)
-        })
-        .collect();
-    let stops = stops(run, &parts);
-    let sequence = sequence(run);
-    let mut sweep = Sweep { run, parts: parts.iter_mut().map(|(part, _)| part).collect(), log: Log::default(), undo: Vec::new(), takes: Vec::new() };
-    for unit in sequence.units() {
-        sweep.serve(unit, &stops);
+    let (parts, sequence) = rayon::join(
+        || -> Vec<(Part, Vec<u32>)> {
+            (0..run.grouping.partitions())
+                .into_par_iter()
+                .map_init(Pools::default, |pools, partition| {
+                    pools.load(run, partition, stock, lines);
+                    part(run, pools)
+                })
+                .collect()
+        },
+        || sequence(run),
+    );
+    let stops = stops(run, &parts, &sequence);
+    drop(sequence);
+    let mut parts: Vec<Part> = parts.into_iter().map(|(part, _)| part).collect();
+    let mut fates = vec![Fate::default(); stops.len()];
+    let log = sweep(run, &mut parts, &stops, &mut fates);
+    let mut turn = vec![0_u32; stops.len()];
+    for (number, stop) in (0..).zip(&stops) {
+        turn[stop.line as usize] = number;
     }
-    let log = sweep.log;
-    let weights: Vec<usize> = parts.iter().map(|(part, _)| part.lines.len()).collect();
+    let weights: Vec<usize> = parts.iter().map(|part| part.lines.len()).collect();
     super::stretches(&weights)
         .into_par_iter()
         .map(|range| {
             let mut stretch = Stretch::default();
-            parts[range].iter().for_each(|(part, _)| part.answer(run, &log, &mut stretch));
+            parts[range].iter().for_each(|part| part.answer(run, &turn, &stops, &fates, &log, &mut stretch));
             stretch
         })
         .collect()
@@ -80,7 +91,7 @@ pub fn serve(run: &Run, stock: &Partitioned, lines: &Partitioned) -> Vec<Stretch
 
 /// Builds the book of a partition; with each line its slot.
 fn part(run: &Run, pools: &Pools) -> (Part, Vec<u32>) {
-    let (mut book, mut lines, mut fates, mut slots) = (Book::default(), Vec::new(), Vec::new(), Vec::new());
+    let (mut book, mut lines, mut groups, mut slots) = (Book::default(), Vec::new(), Vec::new(), Vec::new());
     for (group, rows, mine) in pools.demanded() {
         let reason = if rows.is_empty() {
             slots.resize(slots.len() + mine.len(), NO_SLOT);
@@ -90,20 +101,30 @@ fn part(run: &Run, pools: &Pools) -> (Part, Vec<u32>) {
             SERVED
         };
         lines.extend(mine.iter().map(|line| run.line_order.row(line[0])));
-        fates.extend(mine.iter().map(|_| Fate { reason, ..Fate::default() }));
+        groups.push((lines.len() as u32, reason));
     }
-    (Part { book, lines, fates }, slots)
+    (Part { book, lines, groups }, slots)
 }
 
-/// Where each line of the demand table is served from.
-fn stops(run: &Run, parts: &[(Part, Vec<u32>)]) -> Vec<Stop> {
-    let mut stops = vec![Stop { part: 0, place: 0, slot: NO_SLOT }; run.problem.demand.qty.len()];
-    for (part, (Part { lines, .. }, slots)) in (0..).zip(parts) {
-        for (place, (&line, &slot)) in (0..).zip(lines.iter().zip(slots)) {
-            stops[line as usize] = Stop { part, place, slot };
+/// All lines in order of service.
+fn stops(run: &Run, parts: &[(Part, Vec<u32>)], sequence: &Sequence) -> Vec<Stop> {
+    let mut places = vec![[0_u32; 2]; run.problem.demand.qty.len()];
+    for (number, (part, slots)) in (0..).zip(parts) {
+        for (&line, &slot) in part.lines.iter().zip(slots) {
+            places[line as usize] = [number, slot];
         }
     }
-    stops
+    let qty = &run.problem.demand.qty;
+    sequence
+        .firsts
+        .par_iter()
+        .flat_map_iter(|first| {
+            sequence.lines_of(first).enumerate().map(|(i, line)| {
+                let [part, slot] = places[line as usize];
+                Stop { need: qty.get(line as usize), part, slot, line, first: i == 0 }
+            })
+        })
+        .collect()
 }
 
 /// The units of service in their order.
@@ -168,25 +189,46 @@ fn sequence<'a>(run: &Run<'a>) -> Sequence<'a> {
 }
 
 impl Sequence<'_> {
-    /// The numbers of the lines of each unit.
-    fn units(&self) -> impl Iterator<Item = impl Iterator<Item = u32> + Clone> {
-        self.firsts.iter().map(|first| {
-            let lines = if first[1] == ALONE {
-                std::slice::from_ref(first)
-            } else {
-                let order = first[1] as usize;
-                let from = if order == 0 { 0 } else { self.ends[order - 1] };
-                &self.together[from as usize..self.ends[order] as usize]
-            };
-            lines.iter().map(|record| self.order.row(record[0]))
-        })
+    /// The numbers of the lines of a unit.
+    fn lines_of<'s>(&'s self, first: &'s Record) -> impl Iterator<Item = u32> + 's {
+        let lines = if first[1] == ALONE {
+            std::slice::from_ref(first)
+        } else {
+            let order = first[1] as usize;
+            let from = if order == 0 { 0 } else { self.ends[order - 1] };
+            &self.together[from as usize..self.ends[order] as usize]
+        };
+        lines.iter().map(|record| self.order.row(record[0]))
     }
+}
+
+/// Lines that are looked up before their turn comes, so that their slots and rows are in the cache by then.
+const AHEAD: usize = 64;
+
+fn sweep(run: &Run, parts: &mut [Part], stops: &[Stop], fates: &mut [Fate]) -> Log {
+    let mut sweep = Sweep { run, parts, log: Log::default(), undo: Vec::new(), takes: Vec::new() };
+    let mut begin = 0;
+    let mut looked_up = 0;
+    while begin < stops.len() {
+        let mut end = begin + 1;
+        while end < stops.len() && !stops[end].first {
+            end += 1;
+        }
+        if end > looked_up {
+            let next = (end + AHEAD).min(stops.len());
+            sweep.look_up(&stops[looked_up..next]);
+            looked_up = next;
+        }
+        sweep.serve(&stops[begin..end], &mut fates[begin..end]);
+        begin = end;
+    }
+    sweep.log
 }
 
 /// The one sequence over all partitions.
 struct Sweep<'s, 'a> {
     run: &'s Run<'a>,
-    parts: Vec<&'s mut Part>,
+    parts: &'s mut [Part],
     log: Log,
     /// What the unit at hand did: partition, slot, cursor before, and the take if there was one.
     undo: Vec<(u32, u32, u32, Option<Take>)>,
@@ -194,47 +236,62 @@ struct Sweep<'s, 'a> {
 }
 
 impl Sweep<'_, '_> {
-    fn serve(&mut self, unit: impl Iterator<Item = u32> + Clone, stops: &[Stop]) {
-        let begin = self.log.row.len();
-        self.undo.clear();
-        let mut failed = false;
-        for line in unit.clone() {
-            let stop = stops[line as usize];
-            let need = self.run.problem.demand.qty.get(line as usize);
-            if stop.slot == NO_SLOT {
-                failed |= need > 0;
-                let fate = &mut self.parts[stop.part as usize].fates[stop.place as usize];
-                fate.reason = if need > 0 { fate.reason } else { SERVED };
-            } else {
-                failed |= self.serve_line(line, stop, need) != SERVED;
+    /// Reads the slots of lines, then the rows at their cursors: independent reads, which the processor overlaps.
+    fn look_up(&self, stops: &[Stop]) {
+        let mut cursors = [(0_u32, 0_u32); 2 * AHEAD];
+        for stops in stops.chunks(cursors.len()) {
+            for (stop, cursor) in stops.iter().zip(&mut cursors) {
+                let found = if stop.slot == NO_SLOT { 0 } else { self.parts[stop.part as usize].book.cursor(stop.slot) };
+                *cursor = (stop.part, found);
             }
-        }
-        // A line alone has given back already.
-        if failed && unit.clone().nth(1).is_some() {
-            self.give_back(unit, stops, begin);
+            let left = cursors[..stops.len()].iter().map(|&(part, cursor)| self.parts[part as usize].book.peek(self.run, cursor));
+            std::hint::black_box(left.fold(0, i64::wrapping_add));
         }
     }
 
-    fn serve_line(&mut self, line: u32, stop: Stop, need: i64) -> u8 {
-        let Part { book, fates, .. } = &mut *self.parts[stop.part as usize];
+    fn serve(&mut self, unit: &[Stop], fates: &mut [Fate]) {
+        let begin = self.log.row.len();
+        self.undo.clear();
+        let mut failed = false;
+        for (stop, fate) in unit.iter().zip(&mut *fates) {
+            if stop.slot == NO_SLOT {
+                // The reason is that of its group.
+                *fate = Fate { reason: if stop.need > 0 { NO_REASON } else { SERVED }, ..Fate::default() };
+            } else {
+                *fate = self.serve_line(stop);
+            }
+            failed |= fate.reason != SERVED;
+        }
+        // A line alone has given back already.
+        if failed && unit.len() > 1 {
+            self.give_back(begin);
+            for (stop, fate) in unit.iter().zip(fates) {
+                let complete = fate.reason == SERVED && stop.need > 0;
+                let reason = if complete { Reason::OrderIncomplete as u8 } else { fate.reason };
+                *fate = Fate { reason, ..Fate::default() };
+            }
+        }
+    }
+
+    fn serve_line(&mut self, stop: &Stop) -> Fate {
+        let book = &mut self.parts[stop.part as usize].book;
         let cursor = book.cursor(stop.slot);
+        let (served, reason) = decide(self.run, book, stop.slot, stop.line, stop.need, &mut self.takes);
         self.undo.push((stop.part, stop.slot, cursor, None));
-        let (served, reason) = decide(self.run, book, stop.slot, line, need, &mut self.takes);
         let from = self.log.row.len() as u32;
         for &take in &self.takes {
             book.take(self.run, stop.slot, take.at, take.qty);
             self.undo.push((stop.part, stop.slot, cursor, Some(take)));
-            self.log.row.push(book.row[take.at as usize]);
+            self.log.row.push(book.rows[take.at as usize].number);
             self.log.qty.push(take.qty);
             if self.run.exchange.is_some() {
                 self.log.served.push(take.served);
             }
         }
-        fates[stop.place as usize] = Fate { served, reason, from, to: self.log.row.len() as u32 };
-        reason
+        Fate { served, reason, from, to: self.log.row.len() as u32 }
     }
 
-    fn give_back(&mut self, unit: impl Iterator<Item = u32>, stops: &[Stop], begin: usize) {
+    fn give_back(&mut self, begin: usize) {
         for &(part, slot, cursor, take) in self.undo.iter().rev() {
             let book = &mut self.parts[part as usize].book;
             if let Some(take) = take {
@@ -245,29 +302,31 @@ impl Sweep<'_, '_> {
         self.log.row.truncate(begin);
         self.log.qty.truncate(begin);
         self.log.served.truncate(begin);
-        for line in unit {
-            let stop = stops[line as usize];
-            let fate = &mut self.parts[stop.part as usize].fates[stop.place as usize];
-            let reason = if fate.reason == SERVED && self.run.problem.demand.qty.get(line as usize) > 0 {
-                Reason::OrderIncomplete as u8
-            } else {
-                fate.reason
-            };
-            *fate = Fate { reason, ..Fate::default() };
-        }
     }
 }
 
+/// Stands for the reason of a group without rows.
+const NO_REASON: u8 = SERVED - 1;
+
 impl Part {
-    fn answer(&self, run: &Run, log: &Log, out: &mut Stretch) {
-        for (&line, fate) in self.lines.iter().zip(&self.fates) {
-            out.line.push(line);
-            out.allocated.push(fate.served);
-            out.reason.push(fate.reason);
-            for (rank, at) in (1..).zip(fate.from as usize..fate.to as usize) {
-                out.takes.push(line, log.row[at], log.qty[at], rank);
-                if run.exchange.is_some() {
-                    out.takes.served.push(log.served[at]);
+    fn answer(&self, run: &Run, turn: &[u32], stops: &[Stop], fates: &[Fate], log: &Log, out: &mut Stretch) {
+        let mut turns: Vec<u32> = Vec::new();
+        let mut from = 0;
+        for &(to, reason) in &self.groups {
+            turns.clear();
+            turns.extend(self.lines[from as usize..to as usize].iter().map(|&line| turn[line as usize]));
+            turns.sort_unstable();
+            from = to;
+            for &turn in &turns {
+                let (line, fate) = (stops[turn as usize].line, &fates[turn as usize]);
+                out.line.push(line);
+                out.allocated.push(fate.served);
+                out.reason.push(if fate.reason == NO_REASON { reason } else { fate.reason });
+                for (rank, at) in (1..).zip(fate.from as usize..fate.to as usize) {
+                    out.takes.push(line, log.row[at], log.qty[at], rank);
+                    if run.exchange.is_some() {
+                        out.takes.served.push(log.served[at]);
+                    }
                 }
             }
         }
