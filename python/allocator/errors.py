@@ -58,8 +58,11 @@ CODES: Final[Mapping[str, str]] = {
     "trigger_above_limit": "A limit asks for stock at a position where there is no room for any.",
     "unit_cost_missing": "A limit in value holds for a SKU without a unit cost above zero.",
     # arguments
+    "argument_missing": "An argument that has no default is not given.",
+    "argument_value": "An argument is not what it should be, such as no day of the calendar.",
     "line_unknown": "There is no demand line of this id.",
     # files
+    "data_missing": "The demo's order lines, or what draws its plot, are not installed.",
     "file_format": "The file's suffix names no format that is read here.",
     "file_missing": "There is no such file.",
     "file_too_large": "The file is larger than a document may be.",

@@ -1,0 +1,94 @@
+"""The program: its commands, and what it leaves behind when something is wrong."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from allocator.cli import allocation, bench, demo, documents, limits, transitions
+from allocator.cli.show import show_problems
+from allocator.errors import AllocatorError, InternalError, Problem
+
+BAD_INPUT: Final = 2
+INTERNAL: Final = 70
+INTERRUPTED: Final = 130
+
+app = typer.Typer(
+    name="allocator",
+    help="Decides which stock serves which demand, says why, and never loses count.",
+    epilog="Start with: allocator demo · allocator policy list · allocator run --help",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(allocation.run)
+app.command("explain")(allocation.explain)
+app.command("check")(allocation.check)
+app.command("transitions")(transitions.transitions)
+app.command("replenish")(limits.replenish)
+app.add_typer(documents.app, name="policy")
+app.command("demo")(demo.demo)
+app.command("bench")(bench.bench)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"allocator {version('allocator')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="The version.")] = False,
+) -> None:
+    """Decides which stock serves which demand, says why, and never loses count.
+
+    Exit codes: 0 done (a shortage is a result) · 1 what a `--fail-…` option asked to fail on · 2 bad input, every
+    problem shown · 70 a defect of this program · 130 interrupted.
+    """
+
+
+def program(args: Sequence[str]) -> int:
+    """Runs one command and returns its exit code; whatever happens, people see no traceback."""
+    as_json = "--json" in args
+    try:
+        app(list(args), prog_name="allocator")
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except AllocatorError as error:
+        show_problems(error, as_json=as_json)
+        return INTERNAL if isinstance(error, InternalError) else BAD_INPUT
+    except BaseException as error:  # panics of polars are no Exception
+        show_problems(_defect(error), as_json=as_json)
+        return INTERNAL
+    return 0
+
+
+def _defect(error: BaseException) -> InternalError:
+    """What nobody foresaw, with the place that a report needs."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else None
+    message = f"{type(error).__name__}: {str(error).strip() or 'no message'}"
+    hint = "Please report this line with the command that you gave. Nothing was written half"
+    return InternalError(Problem("internal", message.splitlines()[0], "allocator", value=place, hint=hint))
+
+
+def main() -> None:
+    """The entry point of `allocator`."""
+    if hasattr(signal, "SIGPIPE"):
+        # As other tools do: `allocator … | head` ends quietly when head has seen enough.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    sys.exit(program(sys.argv[1:]))

@@ -1,0 +1,122 @@
+"""What was given on the command line, read and checked so that every problem is told at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+
+from allocator.engine import CORE
+from allocator.errors import AllocatorError, InputError, Problem
+from allocator.frames.prepare import prepare, prepare_demand, prepare_stock, scale_of
+from allocator.frames.read import read
+from allocator.model.policy import Policy
+
+TABLES_HELP = "Parquet, CSV, Arrow IPC or NDJSON"
+Stock = Annotated[Path, typer.Argument(metavar="STOCK", help=f"Stock, one row per unit or lot balance: {TABLES_HELP}.")]
+Demand = Annotated[Path, typer.Argument(metavar="DEMAND", help=f"Demand, one row per line: {TABLES_HELP}.")]
+PolicyName = Annotated[
+    str, typer.Option("--policy", "-p", metavar="NAME|FILE", help="A preset (`allocator policy list`) or a file.")
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="DATE", help="The day that decides what is expired and received: 2026-06-30."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer, and say what is wrong, as JSON on stdout.")]
+
+
+@dataclass(frozen=True)
+class Given:
+    """Tables as read, the policy, and the day."""
+
+    stock: pl.DataFrame
+    demand: pl.DataFrame
+    policy: Policy
+    as_of: dt.date
+
+
+def given(stock: Path, demand: Path, policy: str, as_of: str | None) -> Given:
+    """Reads all four, or says everything that is wrong with any of them.
+
+    Raises:
+        AllocatorError: With the problems of the day, the policy and the tables together.
+    """
+    found = gathered(
+        {
+            "as_of": partial(day, as_of),
+            "policy": partial(Policy.load, policy),
+            "stock": partial(read, stock, "stock"),
+            "demand": partial(read, demand, "demand"),
+        },
+        then=table_problems,
+    )
+    return Given(**found)
+
+
+def gathered(
+    makers: Mapping[str, Callable[[], Any]], then: Callable[[dict[str, Any]], list[Problem]] | None = None
+) -> dict[str, Any]:
+    """What the makers make, by name.
+
+    Args:
+        makers: Each makes one thing, or raises.
+        then: Looks for more problems in what could be made, if something could not.
+
+    Raises:
+        AllocatorError: With the problems of all that could not be made.
+    """
+    found: dict[str, Any] = {}
+    errors: list[AllocatorError] = []
+    for name, make in makers.items():
+        try:
+            found[name] = make()
+        except AllocatorError as error:
+            errors.append(error)
+    if not errors:
+        return found
+    problems = [problem for error in errors for problem in error.problems]
+    if then is not None:
+        problems += then(found)
+    kinds = {type(error) for error in errors} if len(problems) == sum(len(e.problems) for e in errors) else set()
+    kind = kinds.pop() if len(kinds) == 1 else InputError
+    raise kind(problems)
+
+
+def table_problems(found: dict[str, Any]) -> list[Problem]:
+    """What is wrong with the tables that could be read, under the policy if there is one."""
+    policy = found.get("policy", Policy())
+    stock, demand = found.get("stock"), found.get("demand")
+    try:
+        if stock is not None and demand is not None:
+            prepare(stock, demand, policy, CORE)
+        elif stock is not None:
+            prepare_stock(stock, policy, CORE)
+        elif demand is not None:
+            prepare_demand(demand, policy, CORE, scale_of("demand", demand, policy))
+    except AllocatorError as error:
+        # A policy that could not be read was stood in for by an empty one: what that does not fit says nothing.
+        return [p for p in error.problems if "policy" in found or p.code not in ("fill_unknown", "unit_unknown")]
+    return []
+
+
+def day(as_of: str | None) -> dt.date:
+    """The day that was given.
+
+    Raises:
+        InputError: `argument_missing`, `argument_value`.
+    """
+    if as_of is None:
+        message = "the day as of which is decided is not given"
+        hint = "Give --as-of 2026-06-30. It is never taken from the clock, so that a run can be repeated"
+        raise InputError(Problem("argument_missing", message, column="--as-of", hint=hint))
+    try:
+        return dt.date.fromisoformat(as_of)
+    except ValueError:
+        message, hint = "this is no day", "Write year, month and day, as 2026-06-30"
+        raise InputError(Problem("argument_value", message, column="--as-of", value=as_of[:80], hint=hint)) from None

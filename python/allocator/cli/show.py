@@ -1,0 +1,114 @@
+"""What people and machines see: tables on stdout, JSON on stdout, progress and problems on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import polars as pl
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from allocator.errors import AllocatorError, Problem
+
+PROBLEMS_SHOWN: Final = 50
+PIPED_WIDTH: Final = 160
+"""Columns of a table that goes into a file or a pipe, unless COLUMNS says else."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console of the stream as it is now. Without a terminal: no colours, and a width that does not cut tables."""
+    stream = sys.stderr if stderr else sys.stdout
+    wide = None if stream.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
+    return Console(file=stream, width=wide, highlight=False, soft_wrap=False)
+
+
+def say(text: str = "", style: str | None = None) -> None:
+    """One paragraph on stdout, as it is: no markup is read in it, and lines are not broken."""
+    console().print(Text(text, style=style or ""), soft_wrap=True)
+
+
+def say_json(answer: object) -> None:
+    """The answer for a machine: one JSON document on stdout; days as text, decimals as text so that they stay exact."""
+    sys.stdout.write(json.dumps(answer, default=_plain, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+
+
+def _plain(value: Any) -> object:  # noqa: ANN401 - whatever a column holds
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def say_table(frame: pl.DataFrame, title: str = "", *, percent: Sequence[str] = (), rows_max: int = 20) -> None:
+    """The first rows of a frame; numbers to the right with thousands apart, columns of `percent` as shares."""
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    ids = {"sku", "lot", "serial", "location", "customer"}
+    for name, dtype in frame.schema.items():
+        number = dtype.is_numeric() and name not in ids and not name.endswith("_id")
+        table.add_column(name.replace("_", " "), justify="right" if number else "left", overflow="fold")
+    for row in frame.head(rows_max).iter_rows(named=True):
+        plain = (name in ids or name.endswith("_id") for name in row)
+        cells = (cell(v, percent=n in percent, plain=p) for (n, v), p in zip(row.items(), plain, strict=True))
+        table.add_row(*map(Text, cells))
+    console().print(table)
+    if frame.height > rows_max:
+        say(f"… and {frame.height - rows_max:,} more rows", style="dim")
+
+
+def cell(value: Any, *, percent: bool = False, plain: bool = False) -> str:  # noqa: ANN401 - whatever a column holds
+    """A value for people; null is empty."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or plain or not isinstance(value, int | float):
+        return str(value)
+    if percent:
+        return f"{value:.2%}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if value.is_integer() else f"{value:,.2f}"
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Says on stderr what is being done, while it is done and only to a person who looks."""
+    screen = console(stderr=True)
+    if screen.is_terminal and not screen.is_dumb_terminal:
+        with screen.status(what):
+            yield
+    else:
+        yield
+
+
+def show_problems(error: AllocatorError, *, as_json: bool) -> None:
+    """Every problem: as a table on stderr, or as JSON on stdout."""
+    if as_json:
+        say_json({"error": type(error).__name__, "problems": error.frame().to_dicts()})
+        return
+    screen = console(stderr=True)
+    count = len(error.problems)
+    screen.print(Text(f"{count} problem{'s' * (count != 1)}, nothing was done", style="bold red"))
+    shown = error.problems[:PROBLEMS_SHOWN]
+    columns = {
+        "code": [problem.code for problem in shown],
+        "place": [place_of(problem) for problem in shown],
+        "value": [problem.value or "" for problem in shown],
+        "what is wrong": [problem.message for problem in shown],
+        "hint": [problem.hint for problem in shown],
+    }
+    told = {name: cells for name, cells in columns.items() if any(cells)}
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in told:
+        table.add_column(name, overflow="fold", style="bold" if name == "code" else "")
+    for row in zip(*told.values(), strict=True):
+        table.add_row(*map(Text, row))
+    screen.print(table)
+    if count > PROBLEMS_SHOWN:
+        screen.print(Text(f"… and {count - PROBLEMS_SHOWN:,} more; --json lists all", style="dim"))
+
+
+def place_of(problem: Problem) -> str:
+    """Where it is: table, column and row, as `demand.qty[7]`."""
+    place = ".".join(part for part in (problem.table, problem.column) if part)
+    return place if problem.row is None else f"{place}[{problem.row}]"

