@@ -22,23 +22,15 @@ pub struct Slot {
     cursor: u32,
     /// Behind the last candidate: rows of the book, or entries of `Book::candidates` if the policy ranks.
     to: u32,
-    group: u32,
+    /// The slots of its group.
+    first: u32,
+    last: u32,
+    /// The first row of its group.
+    rows: u32,
     /// Class of the lines.
     pub class: u16,
     /// Whether any candidate had something at the start.
     pub had_any: bool,
-}
-
-/// What is asked of a slot seldom.
-struct Rare {
-    /// First candidate.
-    from: u32,
-    /// Quantity of a pack.
-    pack: i64,
-    /// The gate that stopped the row that got furthest, once it was asked for.
-    furthest: Option<Gate>,
-    /// Candidates by lot or place, once they were asked for.
-    parcels: Option<Vec<Vec<u32>>>,
 }
 
 /// A stock row.
@@ -49,12 +41,6 @@ pub struct Row {
     /// Its number in the stock table.
     pub number: u32,
     class: u16,
-}
-
-/// Rows and slots of one group.
-struct Group {
-    rows: (u32, u32),
-    slots: (u32, u32),
 }
 
 /// How units of a row exchange for units of a line.
@@ -73,29 +59,36 @@ const SAME: Exchange = Exchange { give: 1, asked: 1 };
 pub struct Book {
     /// All rows.
     pub rows: Vec<Row>,
+    /// Behind the last row of each group.
+    ends: Vec<u32>,
+    /// What each row had after safety stock was kept back; empty if none was.
     start: Vec<i64>,
-    available: Vec<i64>,
     values: Vec<Vec<i64>>,
     parcel: Vec<(i64, i64)>,
-    groups: Vec<Group>,
     /// All slots.
     pub slots: Vec<Slot>,
-    rare: Vec<Rare>,
     asks: Vec<Ask>,
+    /// Quantity of a pack of each slot; empty if no fill rule packs.
+    packs: Vec<i64>,
     candidates: Vec<u32>,
+    /// The gate that stopped the row that got furthest, for slots that were asked.
+    furthest: HashMap<u32, Gate, foldhash::fast::FixedState>,
+    /// Candidates by lot or place, for slots that were asked.
+    parcels: HashMap<u32, Vec<Vec<u32>>, foldhash::fast::FixedState>,
 }
 
 impl Book {
     /// Forgets everything, but keeps the memory.
     pub fn clear(&mut self) {
         self.rows.clear();
+        self.ends.clear();
         self.start.clear();
-        self.available.clear();
         self.values.iter_mut().for_each(Vec::clear);
         self.parcel.clear();
-        self.groups.clear();
         self.slots.clear();
-        self.rare.clear();
+        self.packs.clear();
+        self.furthest.clear();
+        self.parcels.clear();
         self.asks.clear();
         self.candidates.clear();
     }
@@ -104,7 +97,6 @@ impl Book {
     pub fn add(&mut self, run: &Run, rows: &[Record], lines: &[Record], slot_of: &mut Vec<u32>) {
         let rows = self.add_rows(run, rows);
         let first = self.slots.len() as u32;
-        let group = self.groups.len() as u32;
         let width = run.eligibility.wide.len();
         let mut known: HashMap<(u16, i64, Vec<Ask>), u32, foldhash::fast::FixedState> = HashMap::default();
         let mut asks = Vec::with_capacity(width);
@@ -118,14 +110,14 @@ impl Book {
             // A handful of slots is the rule: look through them before hashing.
             let found = if mine.len() <= 8 {
                 let same = |&(slot, s): &(&Slot, u32)| {
-                    slot.class == class && self.rare[s as usize].pack == pack && self.asks_of(s, width) == asks
+                    slot.class == class && self.pack(s) == pack && self.asks_of(s, width) == asks
                 };
                 mine.iter().zip(first..).find(same).map(|(_, s)| s)
             } else {
                 if known.is_empty() {
                     for s in first..self.slots.len() as u32 {
                         let slot = &self.slots[s as usize];
-                        known.insert((slot.class, self.rare[s as usize].pack, self.asks_of(s, width).to_vec()), s);
+                        known.insert((slot.class, self.pack(s), self.asks_of(s, width).to_vec()), s);
                     }
                 }
                 known.get(&(class, pack, asks.clone())).copied()
@@ -133,8 +125,20 @@ impl Book {
             slot_of.push(found.unwrap_or_else(|| {
                 let slot = self.slots.len() as u32;
                 self.asks.extend_from_slice(&asks);
-                self.slots.push(Slot { left: 0, drawn: 0, cursor: rows.0, to: rows.1, group, class, had_any: false });
-                self.rare.push(Rare { from: rows.0, pack, furthest: None, parcels: None });
+                self.slots.push(Slot {
+                    left: 0,
+                    drawn: 0,
+                    cursor: rows.0,
+                    to: rows.1,
+                    first,
+                    last: first,
+                    rows: rows.0,
+                    class,
+                    had_any: false,
+                });
+                if run.packs {
+                    self.packs.push(pack);
+                }
                 if !known.is_empty() {
                     known.insert((class, pack, asks.clone()), slot);
                 }
@@ -142,8 +146,8 @@ impl Book {
             }));
         }
         let last = self.slots.len() as u32;
-        self.groups.push(Group { rows, slots: (first, last) });
         for slot in first..last {
+            self.slots[slot as usize].last = last;
             self.open(run, slot);
         }
     }
@@ -160,9 +164,10 @@ impl Book {
             class: class_of(record),
         }));
         let added = &mut self.rows[first..];
-        self.available.extend(added.iter().map(|row| row.left));
-        run.hold_back(added);
-        self.start.extend(added.iter().map(|row| row.left));
+        if run.problem.safety.is_some() {
+            run.hold_back(added);
+            self.start.extend(added.iter().map(|row| row.left));
+        }
         self.values.resize_with(run.eligibility.wide.len(), Vec::new);
         for (values, wide) in self.values.iter_mut().zip(&run.eligibility.wide) {
             values.extend(added.iter().map(|row| value(wide, row.number as usize)));
@@ -182,6 +187,7 @@ impl Book {
                 (lot, code(row, One::Source))
             }));
         }
+        self.ends.push(self.rows.len() as u32);
         (first as u32, self.rows.len() as u32)
     }
 
@@ -217,7 +223,6 @@ impl Book {
             left += whole(row, self.exchange(run, slot, at));
             self.candidates.push(at);
         }
-        self.rare[slot as usize].from = from;
         let slot = &mut self.slots[slot as usize];
         (slot.left, slot.had_any, slot.cursor, slot.to) = (left, had_any, from, self.candidates.len() as u32);
     }
@@ -306,8 +311,8 @@ impl Book {
     pub fn take(&mut self, run: &Run, slot: u32, at: u32, qty: i64) {
         let before = self.rows[at as usize].left;
         self.rows[at as usize].left = before - qty;
-        let (from, to) = self.groups[self.slots[slot as usize].group as usize].slots;
-        for other in from..to {
+        let Slot { first, last, .. } = self.slots[slot as usize];
+        for other in first..last {
             if other == slot || self.passes(run, other, at) {
                 let change = if run.exchange.is_none() {
                     -qty
@@ -355,39 +360,50 @@ impl Book {
         self.rows.get(at as usize).map_or(0, |row| row.left)
     }
 
+    /// What a row had when the run began: as it is in the table, and after safety stock was kept back.
+    fn at_start(&self, run: &Run, at: u32) -> (i64, i64) {
+        let available = run.available_in_column(self.rows[at as usize].number);
+        (available, self.start.get(at as usize).copied().unwrap_or(available))
+    }
+
     /// The gate that stopped the row that got furthest.
     pub fn furthest(&mut self, run: &Run, slot: u32) -> Gate {
-        let Slot { group, class, .. } = self.slots[slot as usize];
-        self.rare[slot as usize].furthest.unwrap_or_else(|| {
-            let rows = self.groups[group as usize].rows;
-            let gates = (rows.0..rows.1).map(|at| {
-                let verdict = run.eligibility.verdicts(class)[self.rows[at as usize].class as usize];
-                let balance = if self.available[at as usize] == 0 {
-                    GATE_NO_BALANCE
-                } else if self.start[at as usize] == 0 {
-                    GATE_SAFETY
-                } else {
-                    PASS
-                };
-                verdict.min(balance).min(self.gate_of_wide(run, slot, at))
-            });
-            let furthest = gates.max().unwrap_or(GATE_UNKNOWN);
-            self.rare[slot as usize].furthest = Some(furthest);
-            furthest
-        })
+        if let Some(&gate) = self.furthest.get(&slot) {
+            return gate;
+        }
+        let Slot { rows, class, .. } = self.slots[slot as usize];
+        let gates = self.rows_from(rows).map(|at| {
+            let verdict = run.eligibility.verdicts(class)[self.rows[at as usize].class as usize];
+            let balance = match self.at_start(run, at) {
+                (0, _) => GATE_NO_BALANCE,
+                (_, 0) => GATE_SAFETY,
+                _ => PASS,
+            };
+            verdict.min(balance).min(self.gate_of_wide(run, slot, at))
+        });
+        let furthest = gates.max().unwrap_or(GATE_UNKNOWN);
+        self.furthest.insert(slot, furthest);
+        furthest
+    }
+
+    /// The rows of the group that begins with a row.
+    fn rows_from(&self, first: u32) -> std::ops::Range<u32> {
+        let next = self.ends.partition_point(|&end| end <= first);
+        first..self.ends[next]
     }
 
     /// The candidates of a slot by lot or place, in order of their first one that had something at the start.
     pub fn parcels(&mut self, run: &Run, slot: u32, one: One) -> Vec<Vec<u32>> {
-        if let Some(parcels) = self.rare[slot as usize].parcels.take() {
+        if let Some(parcels) = self.parcels.remove(&slot) {
             return parcels;
         }
-        let (from, to) = (self.rare[slot as usize].from, self.slots[slot as usize].to);
+        // Before the first line of a slot is served, its cursor stands at its first candidate.
+        let Slot { cursor: from, to, .. } = self.slots[slot as usize];
         let mut known: HashMap<i64, usize, foldhash::fast::FixedState> = HashMap::default();
         let mut parcels: Vec<Vec<u32>> = Vec::new();
         for i in from..to {
             let at = self.at(run, i);
-            if self.start[at as usize] > 0 && (run.ranks > 0 || self.passes(run, slot, at)) {
+            if self.at_start(run, at).1 > 0 && (run.ranks > 0 || self.passes(run, slot, at)) {
                 let (lot, place) = self.parcel[at as usize];
                 let number = *known.entry(if one == One::Lot { lot } else { place }).or_insert(parcels.len());
                 if number == parcels.len() {
@@ -401,12 +417,12 @@ impl Book {
 
     /// Keeps what `parcels` found for the next line of the slot.
     pub fn keep_parcels(&mut self, slot: u32, parcels: Vec<Vec<u32>>) {
-        self.rare[slot as usize].parcels = Some(parcels);
+        self.parcels.insert(slot, parcels);
     }
 
     /// Quantity of a pack of the lines of a slot.
     pub fn pack(&self, slot: u32) -> i64 {
-        self.rare[slot as usize].pack
+        self.packs.get(slot as usize).copied().unwrap_or(1)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::book::Book;
-use crate::problem::{Fill, One, Reason, SERVED, Whole};
+use crate::problem::{Amount, Fill, One, Reason, SERVED, Whole};
 
 /// Some of a row for a line.
 #[derive(Clone, Copy)]
@@ -31,7 +31,7 @@ pub fn decide(run: &Run, book: &mut Book, slot: u32, line: u32, need: i64, takes
         && !fill.whole_rows
         && fill.rows_max.is_none()
         && run.exchange.is_none()
-        && book.pack(slot) == 1;
+        && matches!(fill.pack, Amount::None);
     let enough = left >= need || (fill.whole == Whole::No && left >= qty_min);
     let total = if simple && !enough {
         // All of it could be taken, and would be given back.

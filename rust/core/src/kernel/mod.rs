@@ -13,7 +13,7 @@ use crate::eligible::{Eligibility, Wide};
 use crate::group::{Grouping, Partitioned, QTY_IN_COLUMN, Record, Side};
 use crate::outcome::Stretch;
 use crate::packing::Packing;
-use crate::problem::{Fill, One, Problem, SERVED, StockKey, Whole};
+use crate::problem::{Amount, Fill, One, Problem, SERVED, StockKey, Whole};
 
 /// Stretches that run in parallel. Fixed, so that the answer comes in the same pieces on any machine.
 const STRETCHES: usize = 16;
@@ -33,6 +33,8 @@ pub(crate) struct Run<'a> {
     sequential: bool,
     /// Whether some lines are confined to one lot or place.
     confined: bool,
+    /// Whether some lines take packs.
+    packs: bool,
     /// Number of ranks in the stock order, and whether they all come before the first key of the row.
     ranks: usize,
     ranks_lead: bool,
@@ -46,7 +48,7 @@ pub fn run(problem: &Problem) -> crate::Result<Vec<Stretch>> {
     let run = Run::new(problem);
     let (stock, lines) = rayon::join(|| run.partition_stock(), || run.partition_lines());
     if run.sequential {
-        return Ok(orders::serve(&run, &stock, &lines));
+        return Ok(orders::serve(&run, stock, lines));
     }
     let weights: Vec<usize> = (0..run.grouping.partitions()).map(|p| stock.len(p) + lines.len(p)).collect();
     Ok(stretches(&weights)
@@ -117,6 +119,7 @@ impl<'a> Run<'a> {
             plain: any && ranks == 0 && eligibility.wide.is_empty() && problem.safety.is_none(),
             sequential: problem.fills.iter().any(|fill| fill.whole == Whole::Order),
             confined: problem.fills.iter().any(|fill| fill.one != One::No),
+            packs: problem.fills.iter().any(|fill| !matches!(fill.pack, Amount::None)),
             ranks,
             ranks_lead: problem.stock.order.iter().take(ranks).all(is_rank),
             exchange: eligibility.wide.iter().position(|wide| matches!(wide, Wide::Exchange { .. })),

@@ -56,19 +56,20 @@ struct Log {
 }
 
 /// Serves everything.
-pub fn serve(run: &Run, stock: &Partitioned, lines: &Partitioned) -> Vec<Stretch> {
+pub fn serve(run: &Run, stock: Partitioned, lines: Partitioned) -> Vec<Stretch> {
     let (parts, sequence) = rayon::join(
         || -> Vec<(Part, Vec<u32>)> {
             (0..run.grouping.partitions())
                 .into_par_iter()
                 .map_init(Pools::default, |pools, partition| {
-                    pools.load(run, partition, stock, lines);
+                    pools.load(run, partition, &stock, &lines);
                     part(run, pools)
                 })
                 .collect()
         },
         || sequence(run),
     );
+    drop((stock, lines));
     let stops = stops(run, &parts, &sequence);
     drop(sequence);
     let mut parts: Vec<Part> = parts.into_iter().map(|(part, _)| part).collect();
