@@ -418,10 +418,10 @@ impl<'a> Eligibility<'a> {
         &self.verdict[at..at + self.stock_classes]
     }
 
-    /// Whether rows of a class may serve lines of a class, as far as folded tests say.
+    /// The verdict of one class of lines on one class of rows.
     #[inline]
-    pub fn passes(&self, line_class: u16, stock_class: u16) -> bool {
-        self.verdict[line_class as usize * self.stock_classes + stock_class as usize] == PASS
+    pub fn verdict(&self, line_class: u16, stock_class: u16) -> Gate {
+        self.verdict[line_class as usize * self.stock_classes + stock_class as usize]
     }
 
     /// The rank that folded tests give in a slot.

@@ -2,6 +2,7 @@
 
 use hashbrown::HashMap;
 
+use super::fill::Take;
 use super::{Run, class_of};
 use crate::column::NULL;
 use crate::eligible::Wide;
@@ -38,10 +39,15 @@ pub struct Slot {
 pub struct Row {
     /// What is left of it.
     pub left: i64,
+    /// Which slots of its group it may serve, by bit; unused where a group has more slots than bits.
+    mask: u64,
     /// Its number in the stock table.
     pub number: u32,
     class: u16,
 }
+
+/// Slots of a group that fit the mask of a row.
+const MASKED: u32 = u64::BITS;
 
 /// How units of a row exchange for units of a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -160,6 +166,7 @@ impl Book {
         let first = self.rows.len();
         self.rows.extend(records.iter().map(|record| Row {
             left: run.available(record),
+            mask: 0,
             number: run.stock_order.row(record[0]),
             class: class_of(record),
         }));
@@ -193,38 +200,39 @@ impl Book {
 
     /// Finds the candidates of a slot and counts what they have.
     fn open(&mut self, run: &Run, slot: u32) {
-        let Slot { cursor: from, to, .. } = self.slots[slot as usize];
+        let Slot { cursor: from, to, first, last, .. } = self.slots[slot as usize];
+        let bit = if last - first <= MASKED { 1 << (slot - first) } else { 0 };
         let (mut left, mut had_any) = (0_i64, false);
-        if run.ranks == 0 {
-            for at in from..to {
-                if self.passes(run, slot, at) {
-                    let row = self.rows[at as usize].left;
-                    had_any |= row > 0;
-                    left += if run.exchange.is_none() { row } else { whole(row, self.exchange(run, slot, at)) };
+        let mut ranked: Vec<(Vec<u32>, u32)> = Vec::new();
+        for at in from..to {
+            if self.gate(run, slot, at) == PASS {
+                let row = &mut self.rows[at as usize];
+                row.mask |= bit;
+                had_any |= row.left > 0;
+                left += if run.exchange.is_none() {
+                    row.left
+                } else {
+                    whole(self.rows[at as usize].left, self.exchange(run, slot, at))
+                };
+                if run.ranks > 0 {
+                    ranked.push(((0..run.ranks).map(|rank| self.rank(run, slot, at, rank)).collect(), at));
                 }
             }
-            let slot = &mut self.slots[slot as usize];
-            (slot.left, slot.had_any) = (left, had_any);
+        }
+        let own = &mut self.slots[slot as usize];
+        (own.left, own.had_any) = (left, had_any);
+        if run.ranks == 0 {
             return;
         }
-        let mut ranked: Vec<(Vec<u32>, u32)> = (from..to)
-            .filter(|&at| self.passes(run, slot, at))
-            .map(|at| ((0..run.ranks).map(|rank| self.rank(run, slot, at, rank)).collect(), at))
-            .collect();
         if run.ranks_lead {
             ranked.sort_unstable();
         } else {
             ranked.sort_unstable_by(|a, b| self.compare(run, a, b));
         }
         let from = self.candidates.len() as u32;
-        for (_, at) in ranked {
-            let row = self.rows[at as usize].left;
-            had_any |= row > 0;
-            left += whole(row, self.exchange(run, slot, at));
-            self.candidates.push(at);
-        }
-        let slot = &mut self.slots[slot as usize];
-        (slot.left, slot.had_any, slot.cursor, slot.to) = (left, had_any, from, self.candidates.len() as u32);
+        self.candidates.extend(ranked.into_iter().map(|(_, at)| at));
+        let own = &mut self.slots[slot as usize];
+        (own.cursor, own.to) = (from, self.candidates.len() as u32);
     }
 
     fn compare(&self, run: &Run, a: &(Vec<u32>, u32), b: &(Vec<u32>, u32)) -> std::cmp::Ordering {
@@ -258,9 +266,18 @@ impl Book {
     /// Whether a row passes every test of the lines of a slot.
     #[inline]
     fn passes(&self, run: &Run, slot: u32, at: u32) -> bool {
-        let class = self.slots[slot as usize].class;
-        run.eligibility.passes(class, self.rows[at as usize].class)
-            && (run.eligibility.wide.is_empty() || self.gate_of_wide(run, slot, at) == PASS)
+        let Slot { first, last, .. } = self.slots[slot as usize];
+        if last - first <= MASKED {
+            self.rows[at as usize].mask >> (slot - first) & 1 == 1
+        } else {
+            self.gate(run, slot, at) == PASS
+        }
+    }
+
+    /// The first gate that stops a row, balances left out.
+    fn gate(&self, run: &Run, slot: u32, at: u32) -> Gate {
+        let verdict = run.eligibility.verdict(self.slots[slot as usize].class, self.rows[at as usize].class);
+        if run.eligibility.wide.is_empty() { verdict } else { verdict.min(self.gate_of_wide(run, slot, at)) }
     }
 
     fn gate_of_wide(&self, run: &Run, slot: u32, at: u32) -> Gate {
@@ -309,22 +326,97 @@ impl Book {
     /// Takes from a row (or, negative, gives back), and tells every slot that can see it.
     #[inline]
     pub fn take(&mut self, run: &Run, slot: u32, at: u32, qty: i64) {
-        let before = self.rows[at as usize].left;
-        self.rows[at as usize].left = before - qty;
+        let row = &mut self.rows[at as usize];
+        let before = row.left;
+        row.left = before - qty;
+        let mut mask = row.mask;
         let Slot { first, last, .. } = self.slots[slot as usize];
+        if run.exchange.is_none() && last - first <= MASKED {
+            let slots = &mut self.slots[first as usize..last as usize];
+            while mask != 0 {
+                let slot = &mut slots[mask.trailing_zeros() as usize];
+                slot.left -= qty;
+                slot.drawn += qty;
+                mask &= mask - 1;
+            }
+            return;
+        }
         for other in first..last {
-            if other == slot || self.passes(run, other, at) {
-                let change = if run.exchange.is_none() {
-                    -qty
-                } else {
-                    let exchange = self.exchange(run, other, at);
-                    whole(before - qty, exchange) - whole(before, exchange)
-                };
+            if self.passes(run, other, at) {
+                let exchange = self.exchange(run, other, at);
                 let other = &mut self.slots[other as usize];
-                other.left += change;
+                other.left += whole(before - qty, exchange) - whole(before, exchange);
                 other.drawn += qty;
             }
         }
+    }
+
+    /// Takes row by row all that a line needs, as far as it is there; moves the cursor behind what is used up.
+    #[inline]
+    pub fn all_of(&mut self, run: &Run, slot: u32, need: i64, takes: &mut Vec<Take>) -> i64 {
+        let Slot { cursor, to, first, last, .. } = self.slots[slot as usize];
+        let mut open = need;
+        if run.ranks > 0 || last - first > MASKED {
+            let mut from = self.advance(run, slot);
+            while let Some((i, at)) = self.next(run, slot, from) {
+                let qty = self.rows[at as usize].left.min(open);
+                takes.push(Take { at, qty, served: qty });
+                open -= qty;
+                from = i + 1;
+                if open == 0 {
+                    break;
+                }
+            }
+            return need - open;
+        }
+        let bit = slot - first;
+        for (at, row) in (cursor..to).zip(&self.rows[cursor as usize..to as usize]) {
+            if row.left > 0 && row.mask >> bit & 1 == 1 {
+                if takes.is_empty() {
+                    self.slots[slot as usize].cursor = at;
+                }
+                let qty = row.left.min(open);
+                takes.push(Take { at, qty, served: qty });
+                open -= qty;
+                if open == 0 {
+                    break;
+                }
+            }
+        }
+        need - open
+    }
+
+    /// Appends another book; rows and slots of that one follow those of this one.
+    pub fn append(&mut self, other: &Book) {
+        let (rows, slots) = (self.rows.len() as u32, self.slots.len() as u32);
+        let candidates = self.candidates.len() as u32;
+        let listed = !other.candidates.is_empty();
+        let shift = if listed { candidates } else { rows };
+        self.rows.extend_from_slice(&other.rows);
+        self.ends.extend(other.ends.iter().map(|end| end + rows));
+        self.start.extend_from_slice(&other.start);
+        self.values.resize_with(other.values.len().max(self.values.len()), Vec::new);
+        for (values, more) in self.values.iter_mut().zip(&other.values) {
+            values.extend_from_slice(more);
+        }
+        self.parcel.extend_from_slice(&other.parcel);
+        self.slots.extend(other.slots.iter().map(|slot| Slot {
+            cursor: slot.cursor + shift,
+            to: slot.to + shift,
+            first: slot.first + slots,
+            last: slot.last + slots,
+            rows: slot.rows + rows,
+            ..*slot
+        }));
+        self.asks.extend_from_slice(&other.asks);
+        self.packs.extend_from_slice(&other.packs);
+        self.candidates.extend(other.candidates.iter().map(|at| at + rows));
+    }
+
+    /// Makes room for so many rows and slots.
+    pub fn reserve(&mut self, rows: usize, slots: usize) {
+        self.rows.reserve(rows);
+        self.slots.reserve(slots);
     }
 
     /// The next candidate at or behind the cursor that has something left, from `from` on.
@@ -371,15 +463,13 @@ impl Book {
         if let Some(&gate) = self.furthest.get(&slot) {
             return gate;
         }
-        let Slot { rows, class, .. } = self.slots[slot as usize];
-        let gates = self.rows_from(rows).map(|at| {
-            let verdict = run.eligibility.verdicts(class)[self.rows[at as usize].class as usize];
+        let gates = self.rows_from(self.slots[slot as usize].rows).map(|at| {
             let balance = match self.at_start(run, at) {
                 (0, _) => GATE_NO_BALANCE,
                 (_, 0) => GATE_SAFETY,
                 _ => PASS,
             };
-            verdict.min(balance).min(self.gate_of_wide(run, slot, at))
+            balance.min(self.gate(run, slot, at))
         });
         let furthest = gates.max().unwrap_or(GATE_UNKNOWN);
         self.furthest.insert(slot, furthest);

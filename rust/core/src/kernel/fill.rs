@@ -37,8 +37,7 @@ pub fn decide(run: &Run, book: &mut Book, slot: u32, line: u32, need: i64, takes
         // All of it could be taken, and would be given back.
         left
     } else if simple {
-        let from = book.advance(run, slot);
-        take_all(Candidates { book, run, slot, at: from }, need, takes)
+        book.all_of(run, slot, need, takes)
     } else if fill.one == One::No {
         let from = book.advance(run, slot);
         let candidates = Candidates { book, run, slot, at: from };
@@ -73,18 +72,6 @@ impl Iterator for Candidates<'_, '_> {
         self.at = i + 1;
         Some(at)
     }
-}
-
-/// All there is, row by row.
-fn take_all(mut candidates: Candidates, need: i64, takes: &mut Vec<Take>) -> i64 {
-    let mut open = need;
-    while open > 0 {
-        let Some(at) = candidates.next() else { break };
-        let qty = candidates.book.rows[at as usize].left.min(open);
-        takes.push(Take { at, qty, served: qty });
-        open -= qty;
-    }
-    need - open
 }
 
 fn greedy(

@@ -16,9 +16,7 @@ use crate::problem::{Reason, SERVED, Whole};
 #[derive(Clone, Copy, Default)]
 struct Stop {
     need: i64,
-    /// Partition of its group.
-    part: u32,
-    /// Its slot in the book of the partition; `NO_SLOT` if its group has no rows.
+    /// Its slot in the book; `NO_SLOT` if its group has no rows.
     slot: u32,
     /// Number of the line in the demand table.
     line: u32,
@@ -38,9 +36,8 @@ struct Fate {
     to: u32,
 }
 
-/// One partition: balances, and lines by group.
+/// The lines of one partition, by group.
 struct Part {
-    book: Book,
     lines: Vec<u32>,
     /// For each group where its lines end, and why they are short if it has no rows.
     groups: Vec<(u32, u8)>,
@@ -58,7 +55,7 @@ struct Log {
 /// Serves everything.
 pub fn serve(run: &Run, stock: Partitioned, lines: Partitioned) -> Vec<Stretch> {
     let (parts, sequence) = rayon::join(
-        || -> Vec<(Part, Vec<u32>)> {
+        || -> Vec<(Part, Book, Vec<u32>)> {
             (0..run.grouping.partitions())
                 .into_par_iter()
                 .map_init(Pools::default, |pools, partition| {
@@ -70,11 +67,24 @@ pub fn serve(run: &Run, stock: Partitioned, lines: Partitioned) -> Vec<Stretch> 
         || sequence(run),
     );
     drop((stock, lines));
-    let stops = stops(run, &parts, &sequence);
-    drop(sequence);
-    let mut parts: Vec<Part> = parts.into_iter().map(|(part, _)| part).collect();
+    let mut book = Book::default();
+    book.reserve(parts.iter().map(|p| p.1.rows.len()).sum(), parts.iter().map(|p| p.1.slots.len()).sum());
+    let mut slot_of = vec![NO_SLOT; run.problem.demand.qty.len()];
+    let parts: Vec<Part> = parts
+        .into_iter()
+        .map(|(part, own, slots)| {
+            let first = book.slots.len() as u32;
+            for (&line, slot) in part.lines.iter().zip(slots) {
+                slot_of[line as usize] = if slot == NO_SLOT { NO_SLOT } else { first + slot };
+            }
+            book.append(&own);
+            part
+        })
+        .collect();
+    let stops = stops(run, &slot_of, &sequence);
+    drop((sequence, slot_of));
     let mut fates = vec![Fate::default(); stops.len()];
-    let log = sweep(run, &mut parts, &stops, &mut fates);
+    let log = sweep(run, &mut book, &stops, &mut fates);
     let mut turn = vec![0_u32; stops.len()];
     for (number, stop) in (0..).zip(&stops) {
         turn[stop.line as usize] = number;
@@ -91,7 +101,7 @@ pub fn serve(run: &Run, stock: Partitioned, lines: Partitioned) -> Vec<Stretch> 
 }
 
 /// Builds the book of a partition; with each line its slot.
-fn part(run: &Run, pools: &Pools) -> (Part, Vec<u32>) {
+fn part(run: &Run, pools: &Pools) -> (Part, Book, Vec<u32>) {
     let (mut book, mut lines, mut groups, mut slots) = (Book::default(), Vec::new(), Vec::new(), Vec::new());
     for (group, rows, mine) in pools.demanded() {
         let reason = if rows.is_empty() {
@@ -104,25 +114,21 @@ fn part(run: &Run, pools: &Pools) -> (Part, Vec<u32>) {
         lines.extend(mine.iter().map(|line| run.line_order.row(line[0])));
         groups.push((lines.len() as u32, reason));
     }
-    (Part { book, lines, groups }, slots)
+    (Part { lines, groups }, book, slots)
 }
 
 /// All lines in order of service.
-fn stops(run: &Run, parts: &[(Part, Vec<u32>)], sequence: &Sequence) -> Vec<Stop> {
-    let mut places = vec![[0_u32; 2]; run.problem.demand.qty.len()];
-    for (number, (part, slots)) in (0..).zip(parts) {
-        for (&line, &slot) in part.lines.iter().zip(slots) {
-            places[line as usize] = [number, slot];
-        }
-    }
+fn stops(run: &Run, slot_of: &[u32], sequence: &Sequence) -> Vec<Stop> {
     let qty = &run.problem.demand.qty;
     sequence
         .firsts
         .par_iter()
         .flat_map_iter(|first| {
-            sequence.lines_of(first).enumerate().map(|(i, line)| {
-                let [part, slot] = places[line as usize];
-                Stop { need: qty.get(line as usize), part, slot, line, first: i == 0 }
+            sequence.lines_of(first).enumerate().map(|(i, line)| Stop {
+                need: qty.get(line as usize),
+                slot: slot_of[line as usize],
+                line,
+                first: i == 0,
             })
         })
         .collect()
@@ -206,10 +212,9 @@ impl Sequence<'_> {
 /// Lines that are looked up before their turn comes, so that their slots and rows are in the cache by then.
 const AHEAD: usize = 64;
 
-fn sweep(run: &Run, parts: &mut [Part], stops: &[Stop], fates: &mut [Fate]) -> Log {
-    let mut sweep = Sweep { run, parts, log: Log::default(), undo: Vec::new(), takes: Vec::new() };
-    let mut begin = 0;
-    let mut looked_up = 0;
+fn sweep(run: &Run, book: &mut Book, stops: &[Stop], fates: &mut [Fate]) -> Log {
+    let mut sweep = Sweep { run, book, log: Log::default(), cursors: Vec::new(), taken: Vec::new(), takes: Vec::new() };
+    let (mut begin, mut looked_up) = (0, 0);
     while begin < stops.len() {
         let mut end = begin + 1;
         while end < stops.len() && !stops[end].first {
@@ -226,33 +231,34 @@ fn sweep(run: &Run, parts: &mut [Part], stops: &[Stop], fates: &mut [Fate]) -> L
     sweep.log
 }
 
-/// The one sequence over all partitions.
+/// The one sequence over all groups.
 struct Sweep<'s, 'a> {
     run: &'s Run<'a>,
-    parts: &'s mut [Part],
+    book: &'s mut Book,
     log: Log,
-    /// What the unit at hand did: partition, slot, cursor before, and the take if there was one.
-    undo: Vec<(u32, u32, u32, Option<Take>)>,
+    /// What the unit at hand moved: slots, with their cursors before; and what it took.
+    cursors: Vec<(u32, u32)>,
+    taken: Vec<(u32, Take)>,
     takes: Vec<Take>,
 }
 
 impl Sweep<'_, '_> {
     /// Reads the slots of lines, then the rows at their cursors: independent reads, which the processor overlaps.
     fn look_up(&self, stops: &[Stop]) {
-        let mut cursors = [(0_u32, 0_u32); 2 * AHEAD];
+        let mut cursors = [0_u32; 2 * AHEAD];
         for stops in stops.chunks(cursors.len()) {
             for (stop, cursor) in stops.iter().zip(&mut cursors) {
-                let found = if stop.slot == NO_SLOT { 0 } else { self.parts[stop.part as usize].book.cursor(stop.slot) };
-                *cursor = (stop.part, found);
+                *cursor = if stop.slot == NO_SLOT { 0 } else { self.book.cursor(stop.slot) };
             }
-            let left = cursors[..stops.len()].iter().map(|&(part, cursor)| self.parts[part as usize].book.peek(self.run, cursor));
+            let left = cursors[..stops.len()].iter().map(|&cursor| self.book.peek(self.run, cursor));
             std::hint::black_box(left.fold(0, i64::wrapping_add));
         }
     }
 
     fn serve(&mut self, unit: &[Stop], fates: &mut [Fate]) {
         let begin = self.log.row.len();
-        self.undo.clear();
+        self.cursors.clear();
+        self.taken.clear();
         let mut failed = false;
         for (stop, fate) in unit.iter().zip(&mut *fates) {
             if stop.slot == NO_SLOT {
@@ -275,15 +281,13 @@ impl Sweep<'_, '_> {
     }
 
     fn serve_line(&mut self, stop: &Stop) -> Fate {
-        let book = &mut self.parts[stop.part as usize].book;
-        let cursor = book.cursor(stop.slot);
-        let (served, reason) = decide(self.run, book, stop.slot, stop.line, stop.need, &mut self.takes);
-        self.undo.push((stop.part, stop.slot, cursor, None));
+        self.cursors.push((stop.slot, self.book.cursor(stop.slot)));
+        let (served, reason) = decide(self.run, self.book, stop.slot, stop.line, stop.need, &mut self.takes);
         let from = self.log.row.len() as u32;
         for &take in &self.takes {
-            book.take(self.run, stop.slot, take.at, take.qty);
-            self.undo.push((stop.part, stop.slot, cursor, Some(take)));
-            self.log.row.push(book.rows[take.at as usize].number);
+            self.book.take(self.run, stop.slot, take.at, take.qty);
+            self.taken.push((stop.slot, take));
+            self.log.row.push(self.book.rows[take.at as usize].number);
             self.log.qty.push(take.qty);
             if self.run.exchange.is_some() {
                 self.log.served.push(take.served);
@@ -293,12 +297,11 @@ impl Sweep<'_, '_> {
     }
 
     fn give_back(&mut self, begin: usize) {
-        for &(part, slot, cursor, take) in self.undo.iter().rev() {
-            let book = &mut self.parts[part as usize].book;
-            if let Some(take) = take {
-                book.take(self.run, slot, take.at, -take.qty);
-            }
-            book.rewind(slot, cursor);
+        for &(slot, take) in &self.taken {
+            self.book.take(self.run, slot, take.at, -take.qty);
+        }
+        for &(slot, cursor) in self.cursors.iter().rev() {
+            self.book.rewind(slot, cursor);
         }
         self.log.row.truncate(begin);
         self.log.qty.truncate(begin);
