@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import polars as pl
 
+from allocator.errors import InputError, Problem
 from allocator.frames.prepare import Prepared
-from allocator.frames.quantity import scaled
+from allocator.frames.quantity import QTY_MAX, scaled
 from allocator.model.order import RANK_KEYS, OrderKey
 from allocator.model.policy import FILLS, Fill, Policy
 from allocator.plan import rules
@@ -32,6 +33,7 @@ def compile_plan(prepared: Prepared, policy: Policy, as_of: dt.date, core: Core)
         PolicyError: `policy_too_wide`: more combinations of values than fit a table.
     """
     columns = Columns(prepared.stock, prepared.demand, core)
+    _check_exchanges(policy, prepared)
     named = [sku for entry in policy.substitutes for sku in (entry.sku, entry.substitute)]
     skus = columns.coded("sku", tuple(dict.fromkeys(named)))
     numbers = skus.numbers if policy.substitutes or policy.safety_stock else {}
@@ -89,6 +91,15 @@ def _ids(series: pl.Series) -> pl.Series:
     return series.cast(pl.Int64) if series.dtype.is_integer() else series.cast(pl.String)
 
 
+def _check_exchanges(policy: Policy, prepared: Prepared) -> None:
+    """Refuses quantities that a ratio of substitutes would carry beyond 63 bits."""
+    most = max((entry.ratio.denominator for entry in policy.substitutes), default=1)
+    total = sum(prepared.stock.frame["qty_on_hand"].cast(pl.Int128)) if most > 1 else 0
+    if total * most > QTY_MAX:
+        message = f"with a substitute's ratio the stock comes to {total * most} units, at most {QTY_MAX} can be counted"
+        raise InputError(Problem("qty_overflow", message, "stock", "qty_on_hand", hint="Use a larger base unit"))
+
+
 # --- orders ---
 
 
@@ -96,7 +107,8 @@ def _stock_order(policy: Policy, columns: Columns, tests: Tests) -> list[Key | R
     order: list[Key | Rank] = []
     for key in policy.full_stock_order():
         if key.column in tests.ranks:
-            order.append(Rank(tests.ranks[key.column]))
+            # Distances are ranked in the direction of their key already.
+            order.append(Rank(tests.ranks[key.column], key.descending and key.column != "distance"))
         elif key.column == "qty_available":
             stock = columns.stock
             reserved = stock["qty_reserved"] if "qty_reserved" in stock.columns else 0
@@ -206,10 +218,13 @@ def _usable(policy: Policy, columns: Columns, as_of: dt.date) -> pl.Series:
         path = pl.col("location").cast(pl.String)
         closed = [(path == top) | path.str.starts_with(top + "/") for top in policy.location.exclude]
         passes += [~inside.fill_null(value=False) for inside in closed]
-    found = [rules.constant_rule(rule, stock) for rule in policy.attributes if rule.value is not None]
+    constants = [rule for rule in policy.attributes if rule.value is not None and rule.column in stock.columns]
+    found = [rules.constant_rule(rule, stock) for rule in constants]
     usable = stock.select(pl.all_horizontal(passes)).to_series()
     if usable.len() != stock.height:
         usable = pl.repeat(usable.item(), stock.height, eager=True)
+    if any(rule.nulls == "fail" and rule.value is not None and rule.column not in stock.columns for rule in policy.attributes):
+        return pl.repeat(value=False, n=stock.height, eager=True)
     for series in found:
         usable &= series
     return usable

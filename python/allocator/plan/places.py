@@ -44,7 +44,8 @@ def places(columns: Columns) -> Places:
 def by_exact_place(policy: Policy, columns: Columns) -> bool:
     """Whether rows and lines of different places never meet, so that a place is a group of its own."""
     location = policy.location
-    apart = location.scope == "exact" and not (location.sources or location.distances or policy.safety_stock)
+    mixes = location.sources or location.distances or policy.safety_stock or policy.substitutes
+    apart = location.scope == "exact" and not mixes
     return apart and columns.has("demand", "location") and columns.demand["location"].null_count() == 0
 
 

@@ -116,13 +116,13 @@ def _least_expiry(shelf: ShelfLife, columns: Columns, today: int, shift: int) ->
 
 def add_attribute_tests(tests: Tests, policy: Policy, columns: Columns) -> None:
     """Comparisons of a stock column with a constant or with columns of the line."""
-    for number, rule in enumerate(policy.attributes):
-        if not columns.has("stock", rule.column):
-            continue
-        if rule.value is not None:
+    for rule in policy.attributes:
+        if rule.value is None:
+            _add_compared(tests, rule, columns)
+        elif columns.has("stock", rule.column):
             tests.add(Table(GATE["attribute"], [(constant_rule(rule, columns.stock), 2)], [], [-1, -1, 0]))
-        else:
-            _add_compared(tests, rule, number, columns)
+        elif rule.nulls == "fail":
+            tests.add(Table(GATE["attribute"], [], [], [-1]))
 
 
 def constant_rule(rule: AttributeRule, stock: pl.DataFrame) -> pl.Series:
@@ -156,7 +156,7 @@ def version(text: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), "") if re.fullmatch(r"\d+", part, re.ASCII) else (1, 0, part) for part in text.split("."))
 
 
-def _add_compared(tests: Tests, rule: AttributeRule, number: int, columns: Columns) -> None:
+def _add_compared(tests: Tests, rule: AttributeRule, columns: Columns) -> None:
     names = rule.demand_columns or (rule.demand_column or "",)
     present = [name for name in names if columns.has("demand", name)]
     if not present:
@@ -182,7 +182,10 @@ def _plus(series: pl.Series | None, n: int) -> pl.Series | None:
 
 def _comparable(rule: AttributeRule, columns: Columns, names: Sequence[str]) -> list[pl.Series]:
     """The stock column and columns of demand as numbers that compare as they do."""
-    given = [columns.stock[rule.column], *(columns.demand[name] for name in names)]
+    asked = [columns.demand[name] for name in names]
+    # A column that no row fills has been left out: every row is null.
+    nothing = pl.Series(rule.column, [None], dtype=asked[0].dtype).new_from_index(0, columns.stock.height)
+    given = [columns.stock[rule.column] if columns.has("stock", rule.column) else nothing, *asked]
     first = given[0].dtype
     if first in (pl.String, pl.Enum, pl.Categorical):
         codes, values = columns.core.encode([series.cast(pl.String) for series in given])

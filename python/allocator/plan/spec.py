@@ -38,9 +38,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """One key of a stock order: the rank that a test gives."""
+    """One key of a stock order: the rank that a test gives; `reverse` puts the greatest rank first."""
 
     test: int
+    reverse: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,11 +262,11 @@ impl<'a> Eligibility<'a> {
         let rank_slot = |test: usize| {
             order
                 .iter()
-                .filter_map(|key| if let StockKey::Rank(number) = key { Some(*number) } else { None })
+                .filter_map(|key| if let StockKey::Rank { test, .. } = key { Some(*test) } else { None })
                 .position(|number| number == test)
                 .unwrap_or(NO_SLOT)
         };
-        let slots = order.iter().filter(|key| matches!(key, StockKey::Rank(_))).count();
+        let slots = order.iter().filter(|key| matches!(key, StockKey::Rank { .. })).count();
         let mut wide = Vec::new();
         let mut factors: Vec<Factor<'a>> = Vec::new();
         for (number, test) in tests.iter().enumerate() {

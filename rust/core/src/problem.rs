@@ -75,8 +75,13 @@ pub struct Key<'a> {
 pub enum StockKey<'a> {
     /// A key of the row alone.
     Row(Key<'a>),
-    /// The rank that the test with this number gives to row and line; lower first.
-    Rank(usize),
+    /// The rank that the test with this number gives to row and line; lower first, or higher if reversed.
+    Rank {
+        /// Number of the test.
+        test: usize,
+        /// Whether the greatest rank comes first.
+        reverse: bool,
+    },
 }
 
 /// One bound of an interval.

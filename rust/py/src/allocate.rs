@@ -111,7 +111,7 @@ impl KeySpec {
 
 #[derive(FromPyObject)]
 enum StockKeySpec {
-    Rank { test: usize },
+    Rank { test: usize, reverse: bool },
     Row(KeySpec),
 }
 
@@ -293,7 +293,7 @@ impl PlanSpec {
                     .order
                     .iter()
                     .map(|key| match key {
-                        StockKeySpec::Rank { test } => Ok(StockKey::Rank(*test)),
+                        StockKeySpec::Rank { test, reverse } => Ok(StockKey::Rank { test: *test, reverse: *reverse }),
                         StockKeySpec::Row(key) => Ok(StockKey::Row(key.key()?)),
                     })
                     .collect::<Result<_>>()?,

@@ -215,7 +215,11 @@ impl Book {
                     whole(self.rows[at as usize].left, self.exchange(run, slot, at))
                 };
                 if run.ranks > 0 {
-                    ranked.push(((0..run.ranks).map(|rank| self.rank(run, slot, at, rank)).collect(), at));
+                    let ranks = run.reversed.iter().enumerate().map(|(number, &reverse)| {
+                        let rank = self.rank(run, slot, at, number);
+                        if reverse { u32::MAX - rank } else { rank }
+                    });
+                    ranked.push((ranks.collect(), at));
                 }
             }
         }
@@ -239,7 +243,7 @@ impl Book {
         let (mut key, mut rank) = (0, 0);
         for part in &run.problem.stock.order {
             let order = match part {
-                StockKey::Rank(_) => {
+                StockKey::Rank { .. } => {
                     rank += 1;
                     a.0[rank - 1].cmp(&b.0[rank - 1])
                 }

@@ -38,6 +38,8 @@ pub(crate) struct Run<'a> {
     /// Number of ranks in the stock order, and whether they all come before the first key of the row.
     ranks: usize,
     ranks_lead: bool,
+    /// Which of the ranks are reversed.
+    reversed: Vec<bool>,
     /// Which wide test exchanges substitutes, if any does.
     exchange: Option<usize>,
 }
@@ -112,7 +114,7 @@ impl<'a> Run<'a> {
             },
         );
         let stocked = if problem.group.len() > 1 { stocked(&problem.group[0].stock, problem.group[0].card) } else { Vec::new() };
-        let is_rank = |key: &StockKey| matches!(key, StockKey::Rank(_));
+        let is_rank = |key: &StockKey| matches!(key, StockKey::Rank { .. });
         let ranks = problem.stock.order.iter().filter(|key| is_rank(key)).count();
         let any = problem.fills.iter().all(Fill::is_any);
         Self {
@@ -121,6 +123,12 @@ impl<'a> Run<'a> {
             confined: problem.fills.iter().any(|fill| fill.one != One::No),
             packs: problem.fills.iter().any(|fill| !matches!(fill.pack, Amount::None)),
             ranks,
+            reversed: problem
+                .stock
+                .order
+                .iter()
+                .filter_map(|key| if let StockKey::Rank { reverse, .. } = key { Some(*reverse) } else { None })
+                .collect(),
             ranks_lead: problem.stock.order.iter().take(ranks).all(is_rank),
             exchange: eligibility.wide.iter().position(|wide| matches!(wide, Wide::Exchange { .. })),
             problem,
