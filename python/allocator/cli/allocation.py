@@ -58,11 +58,8 @@ def run(
     record = {
         "allocator": version("allocator"),
         "as_of": tables.as_of.isoformat(),
-        "policy": {
-            "name": tables.policy.name,
-            "fingerprint": tables.policy.fingerprint(),
-            "settings": tables.policy.plain(),
-        },
+        "policy": {"name": tables.policy.name} | tables.policy.plain(),
+        "policy_fingerprint": tables.policy.fingerprint(),
         "inputs": {"stock": str(stock), "demand": str(demand), "stock_rows": tables.stock.height},
         "summary": result.summary,
         "reasons": result.reasons().to_dicts(),

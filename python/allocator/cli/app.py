@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import signal
 import sys
 import traceback
@@ -14,7 +16,7 @@ import typer
 
 from allocator.cli import allocation, bench, demo, documents, limits, transitions
 from allocator.cli.show import show_problems
-from allocator.errors import AllocatorError, InternalError, Problem
+from allocator.errors import AllocatorError, FileError, InternalError, Problem
 
 BAD_INPUT: Final = 2
 INTERNAL: Final = 70
@@ -69,6 +71,10 @@ def program(args: Sequence[str]) -> int:
     except AllocatorError as error:
         show_problems(error, as_json=as_json)
         return INTERNAL if isinstance(error, InternalError) else BAD_INPUT
+    except OSError as error:
+        problem = Problem("file_unwritable", f"the answer cannot be written: {error.strerror}", "stdout")
+        show_problems(FileError(problem), as_json=False)
+        return BAD_INPUT
     except BaseException as error:  # panics of polars are no Exception
         show_problems(_defect(error), as_json=as_json)
         return INTERNAL
@@ -89,6 +95,10 @@ def main() -> None:
     if hasattr(signal, "SIGPIPE"):
         # As other tools do: `allocator … | head` ends quietly when head has seen enough.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # A stream that is closed takes nothing, and one that knows no box drawing shows what it can.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open until the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(program(sys.argv[1:]))

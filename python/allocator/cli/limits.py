@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from allocator.cli.given import TABLES_HELP, AsOf, Json, day, gathered
 from allocator.cli.save import check_target, save
 from allocator.cli.show import say, say_json, say_table, working
+from allocator.errors import AllocatorError, Problem
 from allocator.frames.read import read
 from allocator.limits import check_requests
 from allocator.limits import replenish as propose
@@ -64,9 +66,9 @@ def replenish(
     makers: dict[str, Callable[[], Any]] = {"as_of": partial(day, as_of), "limits": partial(Limits.load, limits)}
     makers |= {name: partial(_read, path, name) for name, path in tables.items()}
     with working("reading"):
-        found = gathered(makers)
+        found = gathered(makers, then=_table_problems)
     with working("reckoning"):
-        answer = check_requests(**found) if requests else propose(**found)
+        answer = _answer(found)
     if out is not None:
         save(answer, out)
     by = "decision" if requests else "reason"
@@ -80,6 +82,21 @@ def replenish(
     say_table(shown, "Decisions" if requests else "Proposed")
     if out is not None:
         say(f"Wrote {out}.")
+
+
+def _answer(found: dict[str, Any]) -> pl.DataFrame:
+    return check_requests(**found) if "requests" in found else propose(**found)
+
+
+def _table_problems(found: dict[str, Any]) -> list[Problem]:
+    """What is wrong with the tables that could be read, where the day or the limits could not."""
+    if "stock" not in found:
+        return []
+    try:
+        _answer({"limits": Limits(), "as_of": dt.date(2000, 1, 1)} | found)
+    except AllocatorError as error:
+        return list(error.problems)
+    return []
 
 
 def _read(path: Path, name: str) -> pl.DataFrame:

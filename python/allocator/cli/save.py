@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from allocator.cli.show import plain
 from allocator.errors import FileError, Problem
 
 WRITERS: Final[Mapping[str, Callable[[pl.DataFrame, Path], object]]] = {
@@ -70,7 +71,7 @@ def save(frame: pl.DataFrame, path: Path) -> None:
 
 def save_json(answer: object, path: Path) -> None:
     """Writes a record as JSON; errors as `save`."""
-    text = json.dumps(answer, default=str, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(plain(answer), indent=2, ensure_ascii=False) + "\n"
     _whole(path, lambda part: part.write_text(text, "utf-8"))
 
 

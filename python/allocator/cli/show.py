@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -36,11 +38,20 @@ def say(text: str = "", style: str | None = None) -> None:
 
 def say_json(answer: object) -> None:
     """The answer for a machine: one JSON document on stdout; days as text, decimals as text so that they stay exact."""
-    sys.stdout.write(json.dumps(answer, default=_plain, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+    sys.stdout.write(json.dumps(plain(answer), ensure_ascii=False, allow_nan=False, indent=2) + "\n")
 
 
-def _plain(value: Any) -> object:  # noqa: ANN401 - whatever a column holds
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
+    """The value as JSON can hold it. What is no number (NaN, infinities) is null."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
 
 
 def say_table(frame: pl.DataFrame, title: str = "", *, percent: Sequence[str] = (), rows_max: int = 20) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import polars as pl
 import typer
@@ -12,7 +12,7 @@ import typer
 from allocator.cli.given import TABLES_HELP, Json, gathered
 from allocator.cli.save import check_target, save
 from allocator.cli.show import say, say_json, say_table, working
-from allocator.errors import CODES
+from allocator.errors import CODES, AllocatorError, Problem
 from allocator.frames.read import read
 from allocator.model.lifecycle import Lifecycle
 from allocator.transitions import validate_transitions
@@ -52,26 +52,36 @@ def transitions(
         check_target(out, [changes])
     with working("reading"):
         found = gathered(
-            {"lifecycle": partial(Lifecycle.load, lifecycle), "changes": partial(read, changes, "changes")}
+            {"lifecycle": partial(Lifecycle.load, lifecycle), "changes": partial(read, changes, "changes")},
+            then=partial(_column_problems, path=path),
         )
     with working("judging"):
         judged = validate_transitions(found["changes"], found["lifecycle"], path=path)
     if out is not None:
         save(judged, out)
     counts = judged.group_by("verdict").agg(changes=pl.len()).sort("changes", "verdict", descending=[True, False])
-    refused = judged.filter(~pl.col("allowed"))
+    numbered = judged if "row" in judged.columns else judged.with_row_index("row")
+    refused = numbered.filter(~pl.col("allowed")).drop("allowed")
     if as_json:
-        first = refused.with_row_index("row").head(REFUSED_SHOWN) if refused.height else refused
         answer = {"lifecycle": found["lifecycle"].name, "changes": judged.height, "refused": refused.height}
-        say_json(answer | {"verdicts": counts.to_dicts(), "first_refused": first.to_dicts()})
+        say_json(answer | {"verdicts": counts.to_dicts(), "first_refused": refused.head(REFUSED_SHOWN).to_dicts()})
     else:
         say(f"{found['lifecycle'].name}: {judged.height:,} changes, {refused.height:,} refused", "bold")
         words = pl.col("verdict").cast(pl.String).replace_strict(CODES, default="").alias("meaning")
         say_table(counts.with_columns(words))
         if refused.height:
-            rows = judged.with_row_index("row").filter(~pl.col("allowed"))
-            say_table(rows.drop("allowed"), "Refused", rows_max=REFUSED_SHOWN)
+            say_table(refused, "Refused", rows_max=REFUSED_SHOWN)
         if out is not None:
             say(f"Wrote {out}.")
     if fail_refused and refused.height:
         raise typer.Exit(1)
+
+
+def _column_problems(found: dict[str, Any], *, path: bool) -> list[Problem]:
+    """What is wrong with the columns of the changes, where the lifecycle could not be read."""
+    try:
+        if "changes" in found:
+            validate_transitions(found["changes"].clear(), Lifecycle.load("serial"), path=path)
+    except AllocatorError as error:
+        return list(error.problems)
+    return []

