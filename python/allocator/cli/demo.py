@@ -17,6 +17,7 @@ from allocator.cli.show import cell, say, say_json, say_table, working
 from allocator.demo import (
     Outcome,
     World,
+    check_installed,
     compared,
     order_lines,
     policy,
@@ -74,6 +75,7 @@ def demo(
     - `allocator demo`
     - `allocator demo --against fefo-with-safety-stock.toml --out compared`
     """
+    check_installed()
     prepare_folder(out)
     second_policy = policy("whole_lines") if against is None else Policy.load(against)
     clock = Clock()
@@ -84,7 +86,8 @@ def demo(
     with clock.step("allocate, first policy"):
         first = Outcome.of(world, allocate(world.stock, world.demand, policy("fefo"), as_of=world.as_of))
     with clock.step("allocate, second policy"):
-        second = Outcome.of(world, allocate(world.stock, world.demand, second_policy, as_of=world.as_of))
+        name = second_policy.name + (" (second)" if second_policy.name == first.name else "")
+        second = Outcome.of(world, allocate(world.stock, world.demand, second_policy, as_of=world.as_of), name)
     with clock.step("explain a line"):
         explained = first.result.explain(first.line_to_explain()).text(rows_max=8)
     with clock.step("draw the plot"):
@@ -115,21 +118,20 @@ def _show_first(outcome: Outcome) -> None:
     say(outcome.result.policy.describe() + "\n", "dim")
     figures = outcome.figures()
     rows = [(words, cell(figures[key], percent=key in PERCENT)) for key, words in KEY_FIGURES.items()]
-    say_table(pl.DataFrame(rows, schema=["figure", "value"], orient="row"), f"Policy {outcome.result.policy.name}")
+    say_table(pl.DataFrame(rows, schema=["figure", "value"], orient="row"), f"Policy {outcome.name}")
     reasons_table(outcome.result)
     ranked = pl.col("lines") >= RANKED_LINES_MIN
     say_table(departments.filter(ranked).head(SHOWN), "Departments with the lowest fill", percent=PERCENT)
     say_table(
         stores.filter(ranked).head(SHOWN).rename({"location": "store"}), "Stores with the lowest fill", percent=PERCENT
     )
-    say_table(outcome.oldest().head(SHOWN), "Oldest stock left that is still good")
-    say_table(outcome.expiring().head(SHOWN), f"Expiring soonest, from {world.last_day} on")
+    # The id of a delivery is store, product and stretch: no need to repeat them.
+    rest = pl.exclude("location", "sku")
+    say_table(outcome.oldest().head(SHOWN).select(rest), "Oldest stock left that is still good")
+    say_table(outcome.expiring().head(SHOWN).select(rest), f"Expiring soonest, from {world.last_day} on")
 
 
 def _show_second(first: Outcome, second: Outcome) -> None:
-    names = [outcome.result.policy.name for outcome in (first, second)]
-    if names[0] == names[1]:
-        names[1] += " (second)"
     ours, other = first.figures(), second.figures()
     rows = []
     for key, words in KEY_FIGURES.items():
@@ -137,9 +139,10 @@ def _show_second(first: Outcome, second: Outcome) -> None:
         difference = other[key] - ours[key]
         shown = f"{difference * 100:+.2f} points" if percent else f"{'+' if difference > 0 else ''}{cell(difference)}"
         rows.append((words, cell(ours[key], percent=percent), cell(other[key], percent=percent), shown))
-    say(second.result.policy.description or f"Policy {names[1]}", "bold")
+    say(second.result.policy.description or f"Policy {second.name}", "bold")
     say_table(
-        pl.DataFrame(rows, schema=["figure", *names, "difference"], orient="row"), f"{names[1]} beside {names[0]}"
+        pl.DataFrame(rows, schema=["figure", first.name, second.name, "difference"], orient="row"),
+        f"{second.name} beside {first.name}",
     )
     changes = changed(first, second)
     say(
@@ -178,7 +181,7 @@ def _answer(first: Outcome, second: Outcome, clock: Clock, files: list[Path]) ->
         "stock_rows": first.world.stock.height,
         "as_of": first.world.as_of,
         "policies": {
-            outcome.result.policy.name: {"figures": outcome.figures(), "reasons": outcome.result.reasons().to_dicts()}
+            outcome.name: {"figures": outcome.figures(), "reasons": outcome.result.reasons().to_dicts()}
             for outcome in (first, second)
         },
         "changed": changed(first, second),

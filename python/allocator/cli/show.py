@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import polars as pl
 from rich import box
@@ -60,7 +60,9 @@ def say_table(frame: pl.DataFrame, title: str = "", *, percent: Sequence[str] = 
     ids = {"sku", "lot", "serial", "location", "customer"}
     for name, dtype in frame.schema.items():
         number = dtype.is_numeric() and name not in ids and not name.endswith("_id")
-        table.add_column(name.replace("_", " "), justify="right" if number else "left", overflow="fold")
+        justify: Literal["right", "left"] = "right" if number else "left"
+        short = number or dtype.is_temporal()
+        table.add_column(name.replace("_", " "), justify=justify, overflow="fold", no_wrap=short)
     for row in frame.head(rows_max).iter_rows(named=True):
         plain = (name in ids or name.endswith("_id") for name in row)
         cells = (cell(v, percent=n in percent, plain=p) for (n, v), p in zip(row.items(), plain, strict=True))

@@ -6,7 +6,17 @@ it, `write` keeps it. `allocator demo` shows it.
 
 from allocator.demo.figures import Outcome, World, compared
 from allocator.demo.plot import save_plot
-from allocator.demo.source import order_lines
+from allocator.demo.source import check_installed, order_lines
 from allocator.demo.write import policy, prepare_folder, write
 
-__all__ = ["Outcome", "World", "compared", "order_lines", "policy", "prepare_folder", "save_plot", "write"]
+__all__ = [
+    "Outcome",
+    "World",
+    "check_installed",
+    "compared",
+    "order_lines",
+    "policy",
+    "prepare_folder",
+    "save_plot",
+    "write",
+]

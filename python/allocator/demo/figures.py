@@ -49,26 +49,28 @@ class Outcome:
     """A run over the world, in the rows of its tables.
 
     Attributes:
+        name: Of its policy, for people.
         world: The tables.
         result: What the run decided.
         lines: Demand with `allocated`, `short` (units) and `reason`, in the order of the demand table.
         left: Stock with `qty_left` (units neither reserved nor allocated), in the order of the stock table.
     """
 
+    name: str
     world: World
     result: Result
     lines: pl.DataFrame
     left: pl.DataFrame
 
     @classmethod
-    def of(cls, world: World, result: Result) -> Outcome:
+    def of(cls, world: World, result: Result, name: str | None = None) -> Outcome:
         """The outcome of a result; row numbers lead from one to the other, no join."""
         back = result.answer.line.arg_sort()
         lines = world.demand.hstack(result.lines.select("allocated", "short", "reason")[back])
         taken = np.zeros(world.stock.height, np.int64)
         np.add.at(taken, result.answer.take_stock.to_numpy(), result.answer.take_qty.to_numpy())
         left = world.stock.with_columns(qty_left=pl.col("qty_on_hand") - pl.col("qty_reserved") - pl.Series(taken))
-        return cls(world, result, lines, left)
+        return cls(name or result.policy.name, world, result, lines, left)
 
     def figures(self) -> dict[str, float | int]:
         """The key figures: fill rates are shares of 1, `sales_short` is USD of sales not served, in proportion."""

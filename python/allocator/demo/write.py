@@ -56,7 +56,7 @@ def write(first: Outcome, second: Outcome, explained: str, folder: Path) -> list
     }
     texts = {f"{name}.toml": policy_text(name) for name in POLICIES}
     texts |= {"explained.txt": explained + "\n", "README.md": _readme(first, second)}
-    if second.result.policy.name not in POLICIES:
+    if second.result.policy != policy("whole_lines"):
         texts["against.toml"] = second.result.policy.dumps()
     try:
         for name, frame in tables.items():
@@ -74,7 +74,7 @@ def write(first: Outcome, second: Outcome, explained: str, folder: Path) -> list
 
 
 def _readme(first: Outcome, second: Outcome) -> str:
-    world, ours, other = first.world, first.result.policy.name, second.result.policy.name
+    world, ours, other = first.world, first.name, second.name
     return f"""\
 # What the demo wrote
 
@@ -113,9 +113,11 @@ says when stock is missing, not how these stores did.
 `qty_available` |
 | `changed.parquet` | a line that got more or fewer units under `{other}` | `line_id`, `location`, `sku`, `qty`, \
 `department`, `allocated_before`, `reason_before`, `allocated_after`, `reason_after` |
-| `departments.csv`, `stores.csv` | a department, a store | `lines`, `line_fill`, `unit_fill`, `units_short`, `reason` |
+| `departments.csv`, `stores.csv` | a department, a store (`location`) | `department` or `location`, `lines`, \
+`line_fill`, `unit_fill` (shares of 1), `units_short`, `reason` (the most frequent) |
 | `explained.txt` | | one line explained: every delivery it could have had, and why it did not |
-| `fefo.toml`, `whole_lines.toml` | | the policies: copy, change, run again |
+| `fefo.toml`, `whole_lines.toml` | | the policies of the demo: copy, change, run again |
+| `against.toml` | | the second policy, where `--against` named one |
 | `plot.png`, `plot.svg` | | fill by department, units short by week and reason |
 
 ## Go on
