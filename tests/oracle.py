@@ -8,7 +8,7 @@ use, so nothing here can round. Every step scans everything.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -23,6 +23,12 @@ Take = list[tuple[Row, int, int]]
 
 DAY = dt.timedelta(days=1)
 RANKS = ("source_rank", "substitute_rank", "contract_rank", "owner_rank")
+GATES = (
+    *("unknown_sku", "place", "serial", "lot", "owner", "no_balance", "status", "blocked", "expired", "not_received"),
+    *("condition", "attribute", "contract", "shelf_life", "safety_stock"),
+)
+UNREAD = ("line_id", "order_id", "qty", "asked", "priority", "requested_at", "fill", "unit")
+"""Columns of demand that no gate and no rank reads."""
 ROW_ALONE = ("place", "status", "blocked", "expired", "not_received", "condition", "attribute")
 """Gates that can be judged for a row when it is not known which line wants it."""
 
@@ -140,17 +146,17 @@ def attribute_holds(line: Row, row: Row, rule: Any) -> bool:
 def in_order(items: Iterable[Row], keys: Sequence[Any], value: Callable[[Row, str], Any], last: str) -> list[Row]:
     """The items by the keys of an order, ended by the id `last` ascending."""
 
-    def compare(a: Row, b: Row) -> int:
-        for key in keys:
-            x, y = value(a, key.column), value(b, key.column)
+    def compare(a: tuple[Row, list[Any]], b: tuple[Row, list[Any]]) -> int:
+        for key, x, y in zip(keys, a[1], b[1], strict=True):
             if x == y:
                 continue
             if x is None or y is None:
                 return -1 if (x is None) == (key.nulls == "first") else 1
             return -1 if (x < y) != key.descending else 1
-        return -1 if a[last] < b[last] else 1
+        return -1 if a[0][last] < b[0][last] else 1
 
-    return sorted(items, key=cmp_to_key(compare))
+    valued = [(item, [value(item, key.column) for key in keys]) for item in items]
+    return [item for item, _ in sorted(valued, key=cmp_to_key(compare))]
 
 
 class Run:
@@ -158,6 +164,7 @@ class Run:
 
     def __init__(self, stock: Sequence[Row], demand: Sequence[Row], policy: Any, as_of: dt.date) -> None:
         self.policy, self.as_of = policy, as_of
+        self.judged: dict[Any, tuple[list[Row], str]] = {}
         given = [row.get(column) for row in (*stock, *demand) for column in ("qty_on_hand", "qty_reserved", "qty")]
         self.finest = 10 ** max((-int(qty.as_tuple().exponent) for qty in given if isinstance(qty, Decimal)), default=0)
         self.stock = [
@@ -195,9 +202,8 @@ class Run:
 
     def could_serve_anyone(self, row: Row) -> bool:
         """Whether the row passes every gate that depends on the row alone."""
-        stopped = self.stopped({"sku": row["sku"]}, row)
-        gates = (*ROW_ALONE, "owner") if self.policy.owner == "unowned" else ROW_ALONE
-        return not any(stopped[gate] for gate in gates)
+        alone = (*ROW_ALONE, "owner") if self.policy.owner == "unowned" else ROW_ALONE
+        return all(passes for name, passes in self.gates({"sku": row["sku"]}, row) if name in alone)
 
     def substitute(self, line: Row, row: Row) -> tuple[int, Fraction] | None:
         """Rank and ratio with which the row stands in for the line's SKU; None if it does not."""
@@ -210,39 +216,45 @@ class Run:
         _, ratio = self.substitute(line, row) or (None, Fraction(0))
         return ratio
 
-    def stopped(self, line: Row, row: Row) -> dict[str, bool]:
-        """Every gate in its sequence, and whether it stops the row on its way to the line."""
-        p, shelf, needed_on, received_on = (
-            self.policy,
-            self.policy.shelf_life,
-            line.get("needed_on"),
-            row.get("received_on"),
-        )
-        last_day = row.get("expires_on")
+    def gates(self, line: Row, row: Row) -> Iterator[tuple[str, bool]]:
+        """Every gate in its sequence, and whether the row passes it on its way to the line."""
+        p, shelf = self.policy, self.policy.shelf_life
+        needed_on, received_on, last_day = line.get("needed_on"), row.get("received_on"), row.get("expires_on")
         if last_day is not None and shelf.usable == "until":
             last_day -= DAY
-        deadline = needed_on if p.inbound == "when_needed" and needed_on is not None else self.as_of
+        latest = max(self.as_of, needed_on or self.as_of) if p.inbound == "when_needed" else self.as_of
         measured = needed_on if shelf.measured_at == "needed_on" and needed_on is not None else self.as_of
-        return {
-            "unknown_sku": self.substitute(line, row) is None,
-            "place": source_rank(line, row, p.location) is None,
-            "serial": line.get("serial") is not None and row.get("serial") != line["serial"],
-            "lot": line.get("lot") is not None and row.get("lot") != line["lot"],
-            "owner": owner_rank(line, row, p.owner) is None,
-            "no_balance": row["qty_available"] <= 0,
-            "status": row.get("status", "available") not in p.statuses,
-            "blocked": bool(row.get("blocked", False)),
-            "expired": last_day is not None and last_day < self.as_of,
-            "not_received": received_on is not None and received_on > max(self.as_of, deadline),
-            "condition": p.conditions is not None and row.get("condition", "new") not in p.conditions,
-            "attribute": not all(attribute_holds(line, row, rule) for rule in p.attributes),
-            "contract": contract_rank(line, row, p.contracts, self.as_of) is None,
-            "shelf_life": last_day is not None and (last_day - measured).days < days_min(line, shelf),
-            "safety_stock": self.start[row["stock_id"]] <= 0,
-        }
+        yield "unknown_sku", self.substitute(line, row) is not None
+        yield "place", source_rank(line, row, p.location) is not None
+        yield "serial", line.get("serial") is None or row.get("serial") == line["serial"]
+        yield "lot", line.get("lot") is None or row.get("lot") == line["lot"]
+        yield "owner", owner_rank(line, row, p.owner) is not None
+        yield "no_balance", row["qty_available"] > 0
+        yield "status", row.get("status", "available") in p.statuses
+        yield "blocked", not row.get("blocked", False)
+        yield "expired", last_day is None or last_day >= self.as_of
+        yield "not_received", received_on is None or received_on <= latest
+        yield "condition", p.conditions is None or row.get("condition", "new") in p.conditions
+        yield "attribute", all(attribute_holds(line, row, rule) for rule in p.attributes)
+        yield "contract", contract_rank(line, row, p.contracts, self.as_of) is not None
+        yield "shelf_life", last_day is None or (last_day - measured).days >= days_min(line, shelf)
+        yield "safety_stock", self.start[row["stock_id"]] > 0
 
-    def candidates(self, line: Row) -> list[Row]:
-        """The rows that may serve the line, in stock order."""
+    def candidates(self, line: Row) -> tuple[list[Row], str]:
+        """The rows that may serve the line, in stock order, and the gate that stopped the row that got furthest.
+
+        Lines that are alike in all that gates and ranks read share the answer.
+        """
+        alike = tuple((name, value) for name, value in line.items() if name not in UNREAD)
+        if alike not in self.judged:
+            failed = [next((name for name, passes in self.gates(line, row) if not passes), None) for row in self.stock]
+            rows = [row for row, gate in zip(self.stock, failed, strict=True) if gate is None]
+            furthest = max((gate for gate in failed if gate), key=GATES.index, default="unknown_sku")
+            self.judged[alike] = self.in_stock_order(line, rows), furthest
+        return self.judged[alike]
+
+    def in_stock_order(self, line: Row, rows: list[Row]) -> list[Row]:
+        """The rows as the line looks at them."""
         p = self.policy
         value: dict[str, Callable[[Row], Any]] = {
             "source_rank": lambda row: source_rank(line, row, p.location),
@@ -253,7 +265,6 @@ class Run:
         }
         named = [key.column for key in p.stock_order]
         leading = [SimpleNamespace(column=c, descending=False, nulls="last") for c in RANKS if c not in named]
-        rows = [row for row in self.stock if not any(self.stopped(line, row).values())]
         return in_order(rows, [*leading, *p.stock_order], lambda r, c: value.get(c, lambda r: r.get(c))(r), "stock_id")
 
     def units_of_service(self) -> list[list[Row]]:
@@ -298,7 +309,7 @@ class Run:
 
     def serve(self, line: Row) -> tuple[Take, str | None]:
         """What the line takes after its fill rule accepted it, and the reason if something is short."""
-        fill, rows, asked = self.fill(line), self.candidates(line), line["asked"]
+        fill, (rows, furthest), asked = self.fill(line), self.candidates(line), line["asked"]
         pools: dict[Any, list[Row]] = {}
         for row in rows:
             lot = (row["sku"], row["lot"]) if row.get("lot") is not None else row["stock_id"]
@@ -308,14 +319,13 @@ class Run:
         best = max(takes, key=served_by, default=[])  # the first of the greatest
         total, least = served_by(best), min(self.amount(line, fill.qty_min) or 0, asked)
         kept = best if total >= least and (fill.whole == "no" or total == asked) else []
-        return kept, None if served_by(kept) == asked else self.reason(line, rows, total, least)
+        return kept, None if served_by(kept) == asked else self.reason(line, rows, furthest, total, least)
 
-    def reason(self, line: Row, rows: list[Row], total: int, least: int) -> str:
+    def reason(self, line: Row, rows: list[Row], furthest: str, total: int, least: int) -> str:
         """Why the line is short: the list of the contract, from its top."""
         fill = self.fill(line)
         if not rows:
-            gates = [list(self.stopped(line, row).values()).index(True) for row in self.stock]
-            return list(self.stopped(line, self.stock[0]))[max(gates)] if gates else "unknown_sku"
+            return furthest
         enough = 0
         for row in rows:
             ratio = self.ratio(line, row)
@@ -346,19 +356,21 @@ class Run:
                 outcomes.append((line, taken, reason))
             if self.fill(unit[0]).whole == "order" and any(reason for *_, reason in outcomes):
                 self.balance = before
-                outcomes = [(line, [], reason or "order_incomplete") for line, _, reason in outcomes]
+                given_back = [reason or ("order_incomplete" if line["asked"] else None) for line, _, reason in outcomes]
+                outcomes = [(line, [], reason) for (line, *_), reason in zip(outcomes, given_back, strict=True)]
             results += outcomes
         results.sort(key=lambda result: self.group(result[0]))  # stable: the order of service within a group
         return self.rows_out(results)
 
-    def group(self, line: Row) -> tuple[str, str]:
+    def group(self, line: Row) -> tuple[str, list[str]]:
         """What competes: the SKU with all that substitutes link to it, and the place where places cannot mix."""
         p, linked = self.policy, {line["sku"]}
         for _ in p.substitutes:
             for entry in p.substitutes:
                 linked |= {entry.sku, entry.substitute} if {entry.sku, entry.substitute} & linked else set()
-        apart = p.location.scope == "exact" and not (p.location.sources or p.location.distances or p.safety_stock)
-        return min(linked), (line.get("location") or "") if apart else ""
+        mixed = p.location.sources or p.location.distances or p.safety_stock or p.substitutes
+        apart = p.location.scope == "exact" and not mixed and all(line.get("location") for line in self.lines)
+        return min(linked), line["location"].split("/") if apart else []
 
     def rows_out(self, results: list[tuple[Row, Take, str | None]]) -> Answer:
         """The result as rows, in quantities of base units."""
@@ -371,7 +383,9 @@ class Run:
                 out = {"qty": self.out(qty), "qty_served": self.out(serves)}
                 allocations.append({"line_id": line["line_id"], "stock_id": row["stock_id"], **out, "rank": rank})
         kept_back = {row["stock_id"]: row["qty_available"] - self.start[row["stock_id"]] for row in self.stock}
-        after = [{"stock_id": i, "after": self.out(self.balance[i] + kept_back[i])} for i in sorted(self.balance)]
+        after = [
+            {"stock_id": i, "qty_available": self.out(self.balance[i] + kept_back[i])} for i in sorted(self.balance)
+        ]
         return Answer(lines, allocations, after)
 
     def out(self, amount: int) -> Fraction:

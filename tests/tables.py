@@ -15,7 +15,7 @@ import polars as pl
 
 Row = dict[str, Any]
 
-QUANTITIES = {"qty_on_hand", "qty_reserved", "qty", "qty_served", "requested", "allocated", "short", "after"}
+QUANTITIES = {"qty_on_hand", "qty_reserved", "qty", "qty_served", "requested", "allocated", "short", "qty_available"}
 DTYPES = {"int": pl.Int64, "date": pl.Date, "datetime": pl.Datetime("us"), "bool": pl.Boolean, "text": pl.String}
 NAMED = {
     **dict.fromkeys(("priority", "min_shelf_life_days", "rank"), "int"),

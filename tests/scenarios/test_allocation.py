@@ -1,4 +1,4 @@
-"""Every scenario of the files beside this one: what a planner wrote down must be what comes out, row by row.
+"""Every scenario of the files in `allocation`: what a planner wrote down must be what comes out, row by row.
 
 A file holds `[[scenario]]` entries: `title`, `pain` (numbers of docs/requirements.md that it answers, may be left out),
 `why` in words, `as_of`, `stock` and `demand` as text tables (tests/tables.py), `[scenario.policy]` as a user writes it,
@@ -7,7 +7,9 @@ and what is expected: `allocations` (line_id, stock_id, qty, in the order of the
 
 from __future__ import annotations
 
+import datetime as dt
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ import pytest
 import oracle
 import tables
 from allocator.model.policy import Policy
+from small_worlds import decide
+from tables import Row
 
-FILES = sorted(Path(__file__).parent.glob("*.toml"))
+FILES = sorted((Path(__file__).parent / "allocation").glob("*.toml"))
 KEYS = {"title", "pain", "why", "as_of", "stock", "demand", "policy", "allocations", "lines"}
 SCENARIOS = [
     pytest.param(scenario, id=f"{file.stem}: {scenario['title']}")
@@ -32,13 +36,30 @@ def only(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> list[di
     return [{column: row[column] for column in columns} for row in found]
 
 
+def decided(scenario: dict[str, Any], decide: Callable[..., Any]) -> tuple[list[Row], list[Row]]:
+    """What the engine or the oracle decides in a scenario, and what was expected."""
+    answer = decide(scenario["stock"], scenario["demand"], Policy(**scenario.get("policy", {})), scenario["as_of"])
+    allocations, lines = tables.rows(scenario["allocations"]), tables.rows(scenario["lines"])
+    return only(answer.allocations, allocations) + only(answer.lines, lines), allocations + lines
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_engine_decides_as_the_planner_expects(scenario: dict[str, Any]) -> None:
+    def engine(stock: str, demand: str, policy: Policy, as_of: dt.date) -> oracle.Answer:
+        frames = (tables.frame(tables.rows(text), tables.schema(text)) for text in (stock, demand))
+        return decide(*frames, policy, as_of)
+
+    found, expected = decided(scenario, engine)
+    assert found == expected
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_oracle_decides_as_the_planner_expects(scenario: dict[str, Any]) -> None:
-    stock, demand = tables.rows(scenario["stock"]), tables.rows(scenario["demand"])
-    answer = oracle.allocate(stock, demand, Policy.model_validate(scenario.get("policy", {})), scenario["as_of"])
-    allocations, lines = tables.rows(scenario["allocations"]), tables.rows(scenario["lines"])
-    assert only(answer.allocations, allocations) == allocations
-    assert only(answer.lines, lines) == lines
+    def slowly(stock: str, demand: str, policy: Policy, as_of: dt.date) -> oracle.Answer:
+        return oracle.allocate(tables.rows(stock), tables.rows(demand), policy, as_of)
+
+    found, expected = decided(scenario, slowly)
+    assert found == expected
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
