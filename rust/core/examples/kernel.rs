@@ -18,7 +18,10 @@ struct Dice(u64);
 impl Dice {
     /// A number below `n`.
     fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         ((u128::from(self.0 >> 16) * u128::from(n)) >> 48) as u64
     }
     /// A number below `n`, small ones more often.
@@ -35,7 +38,9 @@ fn column<T>(n: usize, of: impl FnMut(usize) -> T) -> Vec<T> {
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let world = arguments.get(1).map_or("fefo", String::as_str);
-    let n: usize = arguments.get(2).map_or(1_000_000, |a| a.parse().expect("a number of rows"));
+    let n: usize = arguments
+        .get(2)
+        .map_or(1_000_000, |a| a.parse().expect("a number of rows"));
     let runs: usize = arguments.get(3).map_or(3, |a| a.parse().expect("a number of runs"));
     let skus = (n as u64 / 50).max(200);
     let mut dice = Dice(1);
@@ -56,15 +61,32 @@ fn main() {
     let line_asked = column(n, |i| asked[i / 4]);
     let contract = column(n, |_| dice.below(3) as u32);
     let least = column(n, |_| TODAY as i32 + [0, 0, 0, 30, 90][dice.below(5) as usize]);
-    let key = |values| Key { column: Column::new(values, None), descending: false, nulls_first: false };
+    let key = |values| Key {
+        column: Column::new(values, None),
+        descending: false,
+        nulls_first: false,
+    };
     let codes = |c| Column::new(Values::Codes(c), None);
     let mut stock_order = vec![StockKey::Row(key(Values::I32(&received)))];
     let mut tests = Vec::new();
     if world != "fifo" {
         stock_order.insert(0, StockKey::Row(key(Values::I32(&expires))));
         let expiry = Column::new(Values::I32(&expires), None);
-        let within = |gate, low| Test::Within { gate, stock: expiry, low, high: Bound::Open, null_passes: true, outside: false };
-        let allowed = |d: i32, s: i32| if d > 0 && s > 0 && (s - 1) >> (d - 1) & 1 == 1 { 0 } else { -1 };
+        let within = |gate, low| Test::Within {
+            gate,
+            stock: expiry,
+            low,
+            high: Bound::Open,
+            null_passes: true,
+            outside: false,
+        };
+        let allowed = |d: i32, s: i32| {
+            if d > 0 && s > 0 && (s - 1) >> (d - 1) & 1 == 1 {
+                0
+            } else {
+                -1
+            }
+        };
         tests.push(Test::Table {
             gate: 7,
             stock: Digits(vec![(codes(&blocked), 2)]),
@@ -98,11 +120,22 @@ fn main() {
             order_code: (world == "orders").then(|| codes(&order)),
         },
         group: vec![
-            GroupPart { stock: codes(&sku), demand: codes(&wanted), card: skus as u32 },
-            GroupPart { stock: codes(&place), demand: codes(&at), card: PLACES as u32 },
+            GroupPart {
+                stock: codes(&sku),
+                demand: codes(&wanted),
+                card: skus as u32,
+            },
+            GroupPart {
+                stock: codes(&place),
+                demand: codes(&at),
+                card: PLACES as u32,
+            },
         ],
         tests,
-        fills: vec![Fill { whole: if world == "orders" { Whole::Order } else { Whole::No }, ..Fill::default() }],
+        fills: vec![Fill {
+            whole: if world == "orders" { Whole::Order } else { Whole::No },
+            ..Fill::default()
+        }],
         safety: None,
     };
     for _ in 0..runs {

@@ -122,9 +122,12 @@ impl<'a> Column<'a> {
 
     /// Where the column lies in memory: what tells columns apart.
     fn address(&self) -> (usize, usize) {
-        let values =
-            each_width!(self.values, v => v.as_ptr() as usize, codes c => c.as_ptr() as usize, bool b => b.bytes.as_ptr() as usize + b.offset);
-        (values, self.valid.map_or(0, |valid| valid.bytes.as_ptr() as usize + valid.offset))
+        let values = each_width!(self.values, v => v.as_ptr() as usize, codes c => c.as_ptr() as usize, bool b => b.bytes.as_ptr() as usize + b.offset);
+        (
+            values,
+            self.valid
+                .map_or(0, |valid| valid.bytes.as_ptr() as usize + valid.offset),
+        )
     }
 
     /// Reads `out.len()` rows from `start` on.
@@ -174,12 +177,18 @@ impl<'a> Column<'a> {
 
     /// The distinct values in order, nulls left out; `None` if there are more than `cap`.
     pub fn distinct(&self, cap: usize) -> Option<Vec<i64>> {
-        let Some((low, high)) = self.range() else { return Some(Vec::new()) };
+        let Some((low, high)) = self.range() else {
+            return Some(Vec::new());
+        };
         let width = high.checked_sub(low).filter(|&w| w < 1 << 20);
         let mut values = if let Some(width) = width {
             let mut seen = vec![false; width as usize + 1];
             self.each(|x| seen[(x - low) as usize] = true);
-            seen.iter().enumerate().filter(|&(_, &s)| s).map(|(i, _)| low + i as i64).collect::<Vec<_>>()
+            seen.iter()
+                .enumerate()
+                .filter(|&(_, &s)| s)
+                .map(|(i, _)| low + i as i64)
+                .collect::<Vec<_>>()
         } else {
             let mut seen = hashbrown::HashSet::with_hasher(foldhash::fast::FixedState::default());
             let mut block = [0_i64; BLOCK];
@@ -228,7 +237,10 @@ impl Reader {
     #[inline]
     pub fn read(&mut self, column: &Column, start: usize, n: usize) -> &[i64] {
         let address = column.address();
-        let found = self.blocks.iter().position(|b| b.column == address && b.start == start && b.values.len() == n);
+        let found = self
+            .blocks
+            .iter()
+            .position(|b| b.column == address && b.start == start && b.values.len() == n);
         let at = found.unwrap_or_else(|| self.decode(column, address, start, n));
         &self.blocks[at].values
     }
@@ -237,7 +249,11 @@ impl Reader {
         let at = self.next;
         self.next = (at + 1) % REMEMBERED;
         if at == self.blocks.len() {
-            self.blocks.push(Block { column: address, start, values: Vec::with_capacity(BLOCK) });
+            self.blocks.push(Block {
+                column: address,
+                start,
+                values: Vec::with_capacity(BLOCK),
+            });
         }
         let block = &mut self.blocks[at];
         (block.column, block.start) = (address, start);
@@ -263,7 +279,13 @@ mod tests {
 
     #[test]
     fn nulls_read_as_null_in_blocks_and_alone() {
-        let column = Column::new(Values::I32(&[5, 6, 7]), Some(Bits { bytes: &[0b101], offset: 0 }));
+        let column = Column::new(
+            Values::I32(&[5, 6, 7]),
+            Some(Bits {
+                bytes: &[0b101],
+                offset: 0,
+            }),
+        );
         let mut out = [0; 2];
         column.decode(1, &mut out);
         assert_eq!((out, column.get(1), column.range()), ([NULL, 7], NULL, Some((5, 7))));

@@ -10,17 +10,32 @@ const CLASSES_MAX: usize = 1 << 14;
 const CELLS_MAX: usize = 1 << 21;
 const CUTS_MAX: usize = 256;
 
-/// A row must be at least so and at most so; open ends are the ends of `i64`.
-pub type Span = (i64, i64);
-
 /// A test that is compared row by row.
 pub enum Wide<'a> {
     /// The row's value lies in the line's span.
-    Span { gate: Gate, stock: Column<'a>, low: Bound<'a>, high: Bound<'a>, null_passes: bool, outside: bool },
+    Span {
+        gate: Gate,
+        stock: Column<'a>,
+        low: Bound<'a>,
+        high: Bound<'a>,
+        null_passes: bool,
+        outside: bool,
+    },
     /// The row's SKU is the line's or a substitute.
-    Exchange { stock: Column<'a>, demand: Column<'a>, substitutes: &'a [Substitute], slot: usize },
+    Exchange {
+        stock: Column<'a>,
+        demand: Column<'a>,
+        substitutes: &'a [Substitute],
+        slot: usize,
+    },
     /// A table too large to fold.
-    Table { gate: Gate, stock: &'a Digits<'a>, demand: &'a Digits<'a>, cells: &'a [i32], slot: usize },
+    Table {
+        gate: Gate,
+        stock: &'a Digits<'a>,
+        demand: &'a Digits<'a>,
+        cells: &'a [i32],
+        slot: usize,
+    },
 }
 
 /// Where a rank goes: several leading ranks are digits of one number.
@@ -43,8 +58,6 @@ pub struct Eligibility<'a> {
     ranks: Vec<Vec<u32>>,
     /// Tests that are left.
     pub wide: Vec<Wide<'a>>,
-    /// Number of rank slots.
-    pub slots: usize,
     fill_stride: usize,
     fills: usize,
 }
@@ -57,8 +70,15 @@ struct Code<'a> {
 
 enum Source<'a> {
     Digits(Digits<'a>, Vec<u32>),
-    Steps { column: Column<'a>, steps: Steps },
-    Pair { low: Option<(Column<'a>, Steps)>, high: Option<(Column<'a>, Steps)>, high_card: u32 },
+    Steps {
+        column: Column<'a>,
+        steps: Steps,
+    },
+    Pair {
+        low: Option<(Column<'a>, Steps)>,
+        high: Option<(Column<'a>, Steps)>,
+        high_card: u32,
+    },
 }
 
 /// A code by how many of the cuts are at most the value; by table where the cuts lie close together.
@@ -75,9 +95,16 @@ impl Steps {
         if let (Some(&first), Some(&last)) = (cuts.first(), cuts.last())
             && last.abs_diff(first) < 1 << 14
         {
-            table = (first - 1..=last).map(|v| codes[cuts.partition_point(|&c| c <= v)]).collect();
+            table = (first - 1..=last)
+                .map(|v| codes[cuts.partition_point(|&c| c <= v)])
+                .collect();
         }
-        Self { cuts, codes, null, table }
+        Self {
+            cuts,
+            codes,
+            null,
+            table,
+        }
     }
 
     #[inline]
@@ -195,14 +222,25 @@ fn merge(n: usize, of: impl Fn(usize) -> Vec<i32>) -> (Vec<u32>, usize) {
     (table, known.len())
 }
 
-fn fold_within<'a>(gate: Gate, stock: Column<'a>, low: Bound<'a>, high: Bound<'a>, null_passes: bool, outside: bool) -> Option<Fold<'a>> {
+fn fold_within<'a>(
+    gate: Gate,
+    stock: Column<'a>,
+    low: Bound<'a>,
+    high: Bound<'a>,
+    null_passes: bool,
+    outside: bool,
+) -> Option<Fold<'a>> {
     let values = |bound: Bound<'a>| match bound {
         Bound::Open => Some(Vec::new()),
         Bound::At(value) => Some(vec![value]),
         Bound::Of(column) => column.distinct(CUTS_MAX),
     };
     let (lows, highs) = (values(low)?, values(high)?);
-    let mut cuts: Vec<i64> = lows.iter().copied().chain(highs.iter().map(|h| h.saturating_add(1))).collect();
+    let mut cuts: Vec<i64> = lows
+        .iter()
+        .copied()
+        .chain(highs.iter().map(|h| h.saturating_add(1)))
+        .collect();
     cuts.sort_unstable();
     cuts.dedup();
     let null = cuts.len() as u32 + 1;
@@ -210,11 +248,16 @@ fn fold_within<'a>(gate: Gate, stock: Column<'a>, low: Bound<'a>, high: Bound<'a
     let at = |value: i64| cuts.partition_point(|&c| c < value);
     // Line codes: 0 is an open end, then the distinct values in order.
     let side = |bound: Bound<'a>, values: &[i64]| match bound {
-        Bound::Of(column) => Some((column, Steps::new(values.to_vec(), (0..=values.len() as u32).collect(), 0))),
+        Bound::Of(column) => Some((
+            column,
+            Steps::new(values.to_vec(), (0..=values.len() as u32).collect(), 0),
+        )),
         _ => None,
     };
     let options = |bound: Bound<'a>, values: &[i64]| match bound {
-        Bound::Of(_) => std::iter::once(None).chain(values.iter().copied().map(Some)).collect::<Vec<_>>(),
+        Bound::Of(_) => std::iter::once(None)
+            .chain(values.iter().copied().map(Some))
+            .collect::<Vec<_>>(),
         _ => vec![values.first().copied()],
     };
     let (low_options, high_options) = (options(low, &lows), options(high, &highs));
@@ -225,14 +268,21 @@ fn fold_within<'a>(gate: Gate, stock: Column<'a>, low: Bound<'a>, high: Bound<'a
                 let inside = l.is_none_or(|l| ordinal > at(l)) && h.is_none_or(|h| ordinal <= at(h.saturating_add(1)));
                 let is_null = ordinal == stock_card - 1;
                 let unbound = l.is_none() && h.is_none();
-                cells.push(if unbound || (if is_null { null_passes } else { inside != outside }) { 0 } else { -1 });
+                cells.push(if unbound || (if is_null { null_passes } else { inside != outside }) {
+                    0
+                } else {
+                    -1
+                });
             }
         }
     }
     let demand_card = low_options.len() * high_options.len();
     Some(Fold {
         gate,
-        stock: Source::Steps { column: stock, steps: Steps::new(cuts, (0..null).collect(), null) },
+        stock: Source::Steps {
+            column: stock,
+            steps: Steps::new(cuts, (0..null).collect(), null),
+        },
         stock_card,
         demand: (demand_card > 1).then(|| Source::Pair {
             low: side(low, &lows),
@@ -250,8 +300,9 @@ fn fold_equal<'a>(gate: Gate, stock: Column<'a>, demand: Column<'a>) -> Option<F
     if rows.max(lines) > CUTS_MAX {
         return None;
     }
-    let cells: Vec<i32> =
-        (0..=lines).flat_map(|d| (0..=rows).map(move |s| if d == 0 || d == s { 0 } else { -1 })).collect();
+    let cells: Vec<i32> = (0..=lines)
+        .flat_map(|d| (0..=rows).map(move |s| if d == 0 || d == s { 0 } else { -1 }))
+        .collect();
     let digits = |column, card: usize| Digits(vec![(column, card as u32)]);
     fold_table(gate, &digits(stock, rows), &digits(demand, lines), &cells)
 }
@@ -262,7 +313,13 @@ impl<'a> Eligibility<'a> {
         let rank_slot = |test: usize| {
             order
                 .iter()
-                .filter_map(|key| if let StockKey::Rank { test, .. } = key { Some(*test) } else { None })
+                .filter_map(|key| {
+                    if let StockKey::Rank { test, .. } = key {
+                        Some(*test)
+                    } else {
+                        None
+                    }
+                })
                 .position(|number| number == test)
                 .unwrap_or(NO_SLOT)
         };
@@ -272,10 +329,20 @@ impl<'a> Eligibility<'a> {
         for (number, test) in tests.iter().enumerate() {
             let slot = rank_slot(number);
             let folded = match test {
-                Test::Table { gate, stock, demand, cells } => fold_table(*gate, stock, demand, cells),
-                Test::Within { gate, stock, low, high, null_passes, outside } => {
-                    fold_within(*gate, *stock, *low, *high, *null_passes, *outside)
-                }
+                Test::Table {
+                    gate,
+                    stock,
+                    demand,
+                    cells,
+                } => fold_table(*gate, stock, demand, cells),
+                Test::Within {
+                    gate,
+                    stock,
+                    low,
+                    high,
+                    null_passes,
+                    outside,
+                } => fold_within(*gate, *stock, *low, *high, *null_passes, *outside),
                 Test::Equal { gate, stock, demand } => fold_equal(*gate, *stock, *demand),
                 Test::Exchange { .. } => None,
             };
@@ -290,11 +357,15 @@ impl<'a> Eligibility<'a> {
     fn lay_out(factors: Vec<Factor<'a>>, mut wide: Vec<Wide<'a>>, slots: usize, fills: usize) -> Self {
         let (mut stages, mut folded) = (Vec::new(), Vec::new());
         let (mut stock_classes, mut demand_classes) = (16, fills);
-        let (alone, mut shared): (Vec<_>, Vec<_>) =
-            factors.into_iter().partition(|f| f.fold.demand_card == 1 && f.slot == NO_SLOT);
+        let (alone, mut shared): (Vec<_>, Vec<_>) = factors
+            .into_iter()
+            .partition(|f| f.fold.demand_card == 1 && f.slot == NO_SLOT);
         shared.sort_by_key(|f| f.fold.cells.len());
         for factor in shared {
-            let (s, d) = (stock_classes * factor.fold.stock_card, demand_classes * factor.fold.demand_card);
+            let (s, d) = (
+                stock_classes * factor.fold.stock_card,
+                demand_classes * factor.fold.demand_card,
+            );
             if s <= CLASSES_MAX && d <= CLASSES_MAX && s * d <= CELLS_MAX {
                 (stock_classes, demand_classes) = (s, d);
                 folded.push(factor);
@@ -317,7 +388,10 @@ impl<'a> Eligibility<'a> {
                 Source::Digits(digits, table) => Source::Digits(digits, table.into_iter().map(passes).collect()),
                 Source::Steps { column, steps } => {
                     let codes = steps.codes.iter().map(|&c| passes(c)).collect();
-                    Source::Steps { column, steps: Steps::new(steps.cuts, codes, passes(steps.null)) }
+                    Source::Steps {
+                        column,
+                        steps: Steps::new(steps.cuts, codes, passes(steps.null)),
+                    }
                 }
                 Source::Pair { .. } => unreachable!("pairs are codes of lines"),
             };
@@ -346,10 +420,16 @@ impl<'a> Eligibility<'a> {
                     }
                 }
             }
-            stock.push(Code { source: factor.stock, stride: stock_stride as u32 });
+            stock.push(Code {
+                source: factor.stock,
+                stride: stock_stride as u32,
+            });
             stock_stride *= factor.stock_card;
             if let Some(source) = factor.demand {
-                demand.push(Code { source, stride: demand_stride as u32 });
+                demand.push(Code {
+                    source,
+                    stride: demand_stride as u32,
+                });
             }
             demand_stride *= factor.demand_card;
         }
@@ -370,7 +450,6 @@ impl<'a> Eligibility<'a> {
             verdict,
             ranks,
             wide,
-            slots,
             fill_stride: demand_stride,
             fills,
         }
@@ -426,15 +505,35 @@ impl<'a> Eligibility<'a> {
 
     /// The rank that folded tests give in a slot.
     pub fn rank(&self, slot: usize, line_class: u16, stock_class: u16) -> u32 {
-        self.ranks.get(slot).map_or(0, |r| r[line_class as usize * self.stock_classes + stock_class as usize])
+        self.ranks.get(slot).map_or(0, |r| {
+            r[line_class as usize * self.stock_classes + stock_class as usize]
+        })
     }
 }
 
 /// The test as it is when it cannot be folded.
 fn widen<'a>(test: &'a Test<'a>, slot: usize) -> Wide<'a> {
     match test {
-        Test::Table { gate, stock, demand, cells } => Wide::Table { gate: *gate, stock, demand, cells, slot },
-        Test::Within { gate, stock, low, high, null_passes, outside } => Wide::Span {
+        Test::Table {
+            gate,
+            stock,
+            demand,
+            cells,
+        } => Wide::Table {
+            gate: *gate,
+            stock,
+            demand,
+            cells,
+            slot,
+        },
+        Test::Within {
+            gate,
+            stock,
+            low,
+            high,
+            null_passes,
+            outside,
+        } => Wide::Span {
             gate: *gate,
             stock: *stock,
             low: *low,
@@ -450,8 +549,15 @@ fn widen<'a>(test: &'a Test<'a>, slot: usize) -> Wide<'a> {
             null_passes: false,
             outside: false,
         },
-        Test::Exchange { stock, demand, substitutes } => {
-            Wide::Exchange { stock: *stock, demand: *demand, substitutes, slot }
-        }
+        Test::Exchange {
+            stock,
+            demand,
+            substitutes,
+        } => Wide::Exchange {
+            stock: *stock,
+            demand: *demand,
+            substitutes,
+            slot,
+        },
     }
 }

@@ -35,8 +35,15 @@ pub enum Side {
 impl<'a> Grouping<'a> {
     /// Numbers the groups of `rows` stock rows and `lines` lines.
     pub fn new(parts: &'a [GroupPart<'a>], rows: usize, lines: usize) -> Self {
-        let space = parts.iter().fold(1_u64, |space, part| space.saturating_mul(u64::from(part.card) + 1));
-        let mut grouping = Self { parts, sparse: None, groups: space as usize, bits: 0 };
+        let space = parts
+            .iter()
+            .fold(1_u64, |space, part| space.saturating_mul(u64::from(part.card) + 1));
+        let mut grouping = Self {
+            parts,
+            sparse: None,
+            groups: space as usize,
+            bits: 0,
+        };
         if space > ((rows + lines) as u64 * 8 + 1024).min(u64::from(u32::MAX)) {
             let mut known: Vec<u64> = [(Side::Stock, rows), (Side::Demand, lines)]
                 .into_par_iter()
@@ -153,7 +160,9 @@ impl Partitioned {
             let (groups, keys, payloads) = (&mut groups[..n], &mut keys[..n], &mut payloads[..n]);
             grouping.numbers(side, start, &mut reader, groups);
             for (key, &group) in keys.iter_mut().zip(&*groups) {
-                *key = u64::from(group & mask).checked_shl(u64::BITS - grouping.bits).unwrap_or(0);
+                *key = u64::from(group & mask)
+                    .checked_shl(u64::BITS - grouping.bits)
+                    .unwrap_or(0);
             }
             fill(start, &mut reader, keys, payloads);
             for ((&group, &key), &payload) in groups.iter().zip(&*keys).zip(&*payloads) {
@@ -167,7 +176,10 @@ impl Partitioned {
 
     /// Number of records in a partition.
     pub fn len(&self, partition: usize) -> usize {
-        self.0.iter().map(|c| (c.offsets[partition + 1] - c.offsets[partition]) as usize).sum()
+        self.0
+            .iter()
+            .map(|c| (c.offsets[partition + 1] - c.offsets[partition]) as usize)
+            .sum()
     }
 
     /// Brings the records of a partition in order of their groups. `ends[g]` becomes the end of group `g`.

@@ -16,9 +16,7 @@ pub enum Above {
 impl Above {
     /// The meaning of a code of the table that Python compiles.
     pub fn from_code(code: u8) -> Option<Self> {
-        [Self::Reduce, Self::Refuse, Self::Pass]
-            .get(usize::from(code))
-            .copied()
+        [Self::Reduce, Self::Refuse, Self::Pass].get(usize::from(code)).copied()
     }
 }
 
@@ -55,11 +53,7 @@ pub fn grant(requests: &Requests) -> Result<Grants> {
             });
         }
     }
-    let mut balance: Vec<i64> = requests
-        .headroom
-        .iter()
-        .map(|left| (*left).max(0))
-        .collect();
+    let mut balance: Vec<i64> = requests.headroom.iter().map(|left| (*left).max(0)).collect();
     let mut grants = Grants {
         left: Vec::with_capacity(rows),
         qty: Vec::with_capacity(rows),

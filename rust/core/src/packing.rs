@@ -21,7 +21,13 @@ impl<'a> Ordinal<'a> {
     fn new(key: Key<'a>) -> Self {
         let (low, high) = key.column.range().unwrap_or((0, 0));
         let width = high.wrapping_sub(low) as u64;
-        Self { key, low, high, lift: u64::from(key.nulls_first), top: width.saturating_add(1) }
+        Self {
+            key,
+            low,
+            high,
+            lift: u64::from(key.nulls_first),
+            top: width.saturating_add(1),
+        }
     }
 
     #[inline]
@@ -74,7 +80,13 @@ impl<'a> Packing<'a> {
             }
         }
         exact &= places.len() == keys.len();
-        Self { keys, ids, places, row_bits, exact }
+        Self {
+            keys,
+            ids,
+            places,
+            row_bits,
+            exact,
+        }
     }
 
     /// Adds keys and row numbers of a block of rows to `out`.
@@ -89,12 +101,20 @@ impl<'a> Packing<'a> {
             if key.key.descending {
                 let from = (key.high as u64).wrapping_add(key.lift);
                 for (o, &x) in out.iter_mut().zip(values) {
-                    *o |= if x == NULL { null } else { from.wrapping_sub(x as u64) >> drop << at };
+                    *o |= if x == NULL {
+                        null
+                    } else {
+                        from.wrapping_sub(x as u64) >> drop << at
+                    };
                 }
             } else {
                 let from = (key.low as u64).wrapping_sub(key.lift);
                 for (o, &x) in out.iter_mut().zip(values) {
-                    *o |= if x == NULL { null } else { (x as u64).wrapping_sub(from) >> drop << at };
+                    *o |= if x == NULL {
+                        null
+                    } else {
+                        (x as u64).wrapping_sub(from) >> drop << at
+                    };
                 }
             }
         }
@@ -108,17 +128,21 @@ impl<'a> Packing<'a> {
 
     /// Compares two rows in full, ids included.
     pub fn compare(&self, a: u32, b: u32) -> Ordering {
-        self.compare_keys(a, b, 0..self.keys.len()).then_with(|| match self.ids {
-            Ids::Ascending => a.cmp(&b),
-            Ids::By(compare) => compare(a, b),
-        })
+        self.compare_keys(a, b, 0..self.keys.len())
+            .then_with(|| match self.ids {
+                Ids::Ascending => a.cmp(&b),
+                Ids::By(compare) => compare(a, b),
+            })
     }
 
     /// Compares two rows by some of the keys.
     pub fn compare_keys(&self, a: u32, b: u32, keys: std::ops::Range<usize>) -> Ordering {
         self.keys[keys]
             .iter()
-            .map(|k| k.of(k.key.column.get(a as usize)).cmp(&k.of(k.key.column.get(b as usize))))
+            .map(|k| {
+                k.of(k.key.column.get(a as usize))
+                    .cmp(&k.of(k.key.column.get(b as usize)))
+            })
             .find(|o| o.is_ne())
             .unwrap_or(Ordering::Equal)
     }

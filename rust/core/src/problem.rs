@@ -371,7 +371,10 @@ impl Problem<'_> {
         let mut demand = |name, column: &Column| lengths.push((name, column.len(), lines));
         self.demand.fill.iter().for_each(|c| demand("fill", c));
         self.demand.order_code.iter().for_each(|c| demand("order", c));
-        self.demand.order.iter().for_each(|key| demand("demand order", &key.column));
+        self.demand
+            .order
+            .iter()
+            .for_each(|key| demand("demand order", &key.column));
         self.group.iter().for_each(|part| demand("group", &part.demand));
         for test in &self.tests {
             match test {
@@ -395,7 +398,9 @@ impl Problem<'_> {
         }
         match lengths.into_iter().find(|(_, rows, expected)| rows != expected) {
             Some((column, rows, expected)) => Err(Error::RowCount { column, rows, expected }),
-            None if self.fills.is_empty() || self.group.is_empty() => Err(Error::Table("no fill rule or no group".into())),
+            None if self.fills.is_empty() || self.group.is_empty() => {
+                Err(Error::Table("no fill rule or no group".into()))
+            }
             None => Ok(()),
         }
     }

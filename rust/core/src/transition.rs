@@ -104,17 +104,10 @@ impl Changes<'_> {
         if self.needs.is_empty() && self.back.is_none() {
             let verdicts = filled(|from, to| self.verdicts[usize::from(kinds[at(from, to)])]);
             let task = BLOCK * BLOCKS_PER_TASK;
-            out.par_chunks_mut(task)
-                .enumerate()
-                .for_each(|(number, out)| {
-                    let start = number * task;
-                    look_up(
-                        &verdicts,
-                        &self.from.rows[start..],
-                        &self.to.rows[start..],
-                        out,
-                    );
-                });
+            out.par_chunks_mut(task).enumerate().for_each(|(number, out)| {
+                let start = number * task;
+                look_up(&verdicts, &self.from.rows[start..], &self.to.rows[start..], out);
+            });
         } else {
             let plan = Needs::of(self, kinds);
             out.par_chunks_mut(BLOCK)
@@ -131,14 +124,8 @@ impl Changes<'_> {
         const UNSEEN: u16 = u16::MAX;
         let mut out = self.verdicts()?;
         same_length("unit", path.units.len(), out.len())?;
-        if path
-            .units
-            .iter()
-            .any(|&unit| unit as usize >= path.units_count)
-        {
-            return Err(Error::Table(
-                "a unit code exceeds the number of units".into(),
-            ));
+        if path.units.iter().any(|&unit| unit as usize >= path.units_count) {
+            return Err(Error::Table("a unit code exceeds the number of units".into()));
         }
         let mut status = vec![UNSEEN; path.units_count];
         for (row, verdict) in out.iter_mut().enumerate() {
@@ -189,12 +176,20 @@ impl<'a> Needs<'a> {
             let verdicts = filled(|kind, given| judged(kind, back.verdicts[at(kind, given)]));
             (previous.rows, given, verdicts)
         });
-        Self { changes, kinds, each: changes.needs.iter().map(need).collect(), back }
+        Self {
+            changes,
+            kinds,
+            each: changes.needs.iter().map(need).collect(),
+            back,
+        }
     }
 
     fn check(&self, start: usize, out: &mut [u8]) {
         let block = start..start + out.len();
-        let (from, to) = (&self.changes.from.rows[block.clone()], &self.changes.to.rows[block.clone()]);
+        let (from, to) = (
+            &self.changes.from.rows[block.clone()],
+            &self.changes.to.rows[block.clone()],
+        );
         let mut kinds = [0; BLOCK];
         let kinds = &mut kinds[..out.len()];
         look_up(&self.kinds, from, to, kinds);
@@ -226,11 +221,7 @@ fn same_length(column: &'static str, rows: usize, expected: usize) -> Result<()>
     if rows == expected {
         Ok(())
     } else {
-        Err(Error::RowCount {
-            column,
-            rows,
-            expected,
-        })
+        Err(Error::RowCount { column, rows, expected })
     }
 }
 
@@ -258,16 +249,8 @@ mod tests {
         (kinds, verdicts)
     }
 
-    fn changes<'a>(
-        from: &'a [u8],
-        to: &'a [u8],
-        kinds: &'a Table,
-        verdicts: &'a Meaning,
-    ) -> Changes<'a> {
-        let codes = |rows| Codes {
-            rows,
-            meaning: &PLAIN,
-        };
+    fn changes<'a>(from: &'a [u8], to: &'a [u8], kinds: &'a Table, verdicts: &'a Meaning) -> Changes<'a> {
+        let codes = |rows| Codes { rows, meaning: &PLAIN };
         Changes {
             from: codes(from),
             to: codes(to),
@@ -302,10 +285,7 @@ mod tests {
         (five[at(2, 0)], seven[at(2, 0)], seven[at(0, 0)]) = (5, 7, 7);
         let mut changes = changes(&[1, 1, 1, 0], &[0, 0, 0, 0], &kinds, &verdicts);
         let need = |rows, verdicts| Need {
-            given: Codes {
-                rows,
-                meaning: &PLAIN,
-            },
+            given: Codes { rows, meaning: &PLAIN },
             verdicts,
         };
         changes.needs = vec![need(&[0, 0, 1, 0], &five), need(&[0, 1, 1, 0], &seven)];
@@ -360,13 +340,7 @@ mod tests {
         let expected: Vec<u8> = from
             .iter()
             .zip(&to)
-            .map(|pair| {
-                if matches!(pair, (0, 1) | (1, 0)) {
-                    0
-                } else {
-                    9
-                }
-            })
+            .map(|pair| if matches!(pair, (0, 1) | (1, 0)) { 0 } else { 9 })
             .collect();
         assert_eq!(changes.verdicts().as_ref(), Ok(&expected));
         changes.needs = vec![Need {
@@ -379,9 +353,7 @@ mod tests {
     #[test]
     fn columns_of_different_length_are_refused() {
         let (kinds, verdicts) = kinds();
-        let error = changes(&[0], &[0, 1], &kinds, &verdicts)
-            .verdicts()
-            .unwrap_err();
+        let error = changes(&[0], &[0, 1], &kinds, &verdicts).verdicts().unwrap_err();
         assert_eq!(error.code(), "row_count");
         let path = Path {
             units: &[3],

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use allocator_core::column::{Bits, Column as CoreColumn, Values};
 use allocator_core::outcome::Stretch;
 use allocator_core::problem::{
-    Amount, Bound as CoreBound, Demand, Digits, Fill, GroupPart, Ids, Key, One, Problem, Safety, SafetyRule, Stock, StockKey,
-    Substitute, Test, Whole,
+    Amount, Bound as CoreBound, Demand, Digits, Fill, GroupPart, Ids, Key, One, Problem, Safety, SafetyRule, Stock,
+    StockKey, Substitute, Test, Whole,
 };
 use allocator_core::{Error, Result};
 use arrow_array::cast::AsArray;
@@ -56,12 +56,24 @@ impl Held {
             DataType::Timestamp(unit, _) => Values::I64(timestamps(array, *unit)),
             DataType::Boolean => {
                 let bits = array.as_boolean().values();
-                Values::Bool(Bits { bytes: bits.values(), offset: bits.offset() }, array.len())
+                Values::Bool(
+                    Bits {
+                        bytes: bits.values(),
+                        offset: bits.offset(),
+                    },
+                    array.len(),
+                )
             }
             other => return Err(Error::Table(format!("a column of type {other} cannot be compiled"))),
         };
         let valid = array.nulls().filter(|nulls| nulls.null_count() > 0);
-        Ok(CoreColumn::new(values, valid.map(|n| Bits { bytes: n.validity(), offset: n.offset() })))
+        Ok(CoreColumn::new(
+            values,
+            valid.map(|n| Bits {
+                bytes: n.validity(),
+                offset: n.offset(),
+            }),
+        ))
     }
 
     fn compare(&self) -> Box<dyn Fn(u32, u32) -> Ordering + Sync + '_> {
@@ -105,7 +117,11 @@ struct KeySpec {
 
 impl KeySpec {
     fn key(&self) -> Result<Key<'_>> {
-        Ok(Key { column: self.column.column()?, descending: self.descending, nulls_first: self.nulls_first })
+        Ok(Key {
+            column: self.column.column()?,
+            descending: self.descending,
+            nulls_first: self.nulls_first,
+        })
     }
 }
 
@@ -141,27 +157,73 @@ fn amount(spec: Option<&BoundSpec>) -> Result<Amount<'_>> {
 
 #[derive(FromPyObject)]
 enum TestSpec {
-    Table { gate: u8, stock_digits: Vec<(Held, u32)>, demand_digits: Vec<(Held, u32)>, cells: Vec<i32> },
-    Within { gate: u8, stock: Held, low: Option<BoundSpec>, high: Option<BoundSpec>, null_passes: bool, outside: bool },
-    Exchange { stock: Held, demand: Held, substitutes: Vec<(u32, u32, u32, i64, i64)> },
-    Equal { gate: u8, stock: Held, demand: Held },
+    Table {
+        gate: u8,
+        stock_digits: Vec<(Held, u32)>,
+        demand_digits: Vec<(Held, u32)>,
+        cells: Vec<i32>,
+    },
+    Within {
+        gate: u8,
+        stock: Held,
+        low: Option<BoundSpec>,
+        high: Option<BoundSpec>,
+        null_passes: bool,
+        outside: bool,
+    },
+    Exchange {
+        stock: Held,
+        demand: Held,
+        substitutes: Vec<(u32, u32, u32, i64, i64)>,
+    },
+    Equal {
+        gate: u8,
+        stock: Held,
+        demand: Held,
+    },
 }
 
 fn digits(spec: &[(Held, u32)]) -> Result<Digits<'_>> {
-    Ok(Digits(spec.iter().map(|(held, card)| Ok((held.column()?, *card))).collect::<Result<_>>()?))
+    Ok(Digits(
+        spec.iter()
+            .map(|(held, card)| Ok((held.column()?, *card)))
+            .collect::<Result<_>>()?,
+    ))
 }
 
 impl TestSpec {
     fn test(&self) -> Result<Test<'_>> {
         Ok(match self {
-            Self::Table { gate, stock_digits, demand_digits, cells } => {
+            Self::Table {
+                gate,
+                stock_digits,
+                demand_digits,
+                cells,
+            } => {
                 let (stock, demand) = (digits(stock_digits)?, digits(demand_digits)?);
                 if stock.card() * demand.card() != cells.len() {
-                    return Err(Error::Table(format!("{} cells for {} x {}", cells.len(), demand.card(), stock.card())));
+                    return Err(Error::Table(format!(
+                        "{} cells for {} x {}",
+                        cells.len(),
+                        demand.card(),
+                        stock.card()
+                    )));
                 }
-                Test::Table { gate: *gate, stock, demand, cells: cells.clone() }
+                Test::Table {
+                    gate: *gate,
+                    stock,
+                    demand,
+                    cells: cells.clone(),
+                }
             }
-            Self::Within { gate, stock, low, high, null_passes, outside } => Test::Within {
+            Self::Within {
+                gate,
+                stock,
+                low,
+                high,
+                null_passes,
+                outside,
+            } => Test::Within {
                 gate: *gate,
                 stock: stock.column()?,
                 low: bound(low.as_ref())?,
@@ -169,15 +231,27 @@ impl TestSpec {
                 null_passes: *null_passes,
                 outside: *outside,
             },
-            Self::Equal { gate, stock, demand } => {
-                Test::Equal { gate: *gate, stock: stock.column()?, demand: demand.column()? }
-            }
-            Self::Exchange { stock, demand, substitutes } => Test::Exchange {
+            Self::Equal { gate, stock, demand } => Test::Equal {
+                gate: *gate,
+                stock: stock.column()?,
+                demand: demand.column()?,
+            },
+            Self::Exchange {
+                stock,
+                demand,
+                substitutes,
+            } => Test::Exchange {
                 stock: stock.column()?,
                 demand: demand.column()?,
                 substitutes: substitutes
                     .iter()
-                    .map(|&(sku, substitute, rank, give, asked)| Substitute { sku, substitute, rank, give, asked })
+                    .map(|&(sku, substitute, rank, give, asked)| Substitute {
+                        sku,
+                        substitute,
+                        rank,
+                        give,
+                        asked,
+                    })
                     .collect(),
             },
         })
@@ -252,7 +326,11 @@ struct SafetySpec {
 
 impl SafetySpec {
     fn safety(&self) -> Result<Safety<'_>> {
-        let rules = self.rules.iter().map(|&(sku, places, qty)| SafetyRule { sku, places, qty }).collect();
+        let rules = self
+            .rules
+            .iter()
+            .map(|&(sku, places, qty)| SafetyRule { sku, places, qty })
+            .collect();
         Ok(Safety {
             sku: self.sku.column()?,
             place: optional(self.place.as_ref())?,
@@ -283,8 +361,10 @@ fn optional(held: Option<&Held>) -> Result<Option<CoreColumn<'_>>> {
 impl PlanSpec {
     fn run(&self) -> Result<Vec<Stretch>> {
         let (stock, demand) = (&self.stock, &self.demand);
-        let (compare_stock, compare_lines) =
-            (stock.ids.as_ref().map(Held::compare), demand.ids.as_ref().map(Held::compare));
+        let (compare_stock, compare_lines) = (
+            stock.ids.as_ref().map(Held::compare),
+            demand.ids.as_ref().map(Held::compare),
+        );
         let problem = Problem {
             stock: Stock {
                 on_hand: stock.on_hand.column()?,
@@ -293,7 +373,10 @@ impl PlanSpec {
                     .order
                     .iter()
                     .map(|key| match key {
-                        StockKeySpec::Rank { test, reverse } => Ok(StockKey::Rank { test: *test, reverse: *reverse }),
+                        StockKeySpec::Rank { test, reverse } => Ok(StockKey::Rank {
+                            test: *test,
+                            reverse: *reverse,
+                        }),
                         StockKeySpec::Row(key) => Ok(StockKey::Row(key.key()?)),
                     })
                     .collect::<Result<_>>()?,
@@ -312,7 +395,13 @@ impl PlanSpec {
             group: self
                 .group
                 .iter()
-                .map(|p| Ok(GroupPart { stock: p.stock.column()?, demand: p.demand.column()?, card: p.card }))
+                .map(|p| {
+                    Ok(GroupPart {
+                        stock: p.stock.column()?,
+                        demand: p.demand.column()?,
+                        card: p.card,
+                    })
+                })
                 .collect::<Result<_>>()?,
             tests: self.tests.iter().map(TestSpec::test).collect::<Result<_>>()?,
             fills: self.fills.iter().map(FillSpec::fill).collect::<Result<_>>()?,
@@ -372,11 +461,22 @@ impl Answer {
             vectors: impl Iterator<Item = Vec<T::Native>>,
         ) -> PyResult<Vec<Py<Column>>> {
             vectors
-                .map(|v| Py::new(py, Column(std::sync::Arc::new(PrimitiveArray::<T>::new(v.into(), None)))))
+                .map(|v| {
+                    Py::new(
+                        py,
+                        Column(std::sync::Arc::new(PrimitiveArray::<T>::new(v.into(), None))),
+                    )
+                })
                 .collect()
         }
         let mut columns = (vec![], vec![], vec![], vec![], vec![], vec![], vec![], vec![]);
-        for Stretch { line, allocated, reason, takes } in stretches {
+        for Stretch {
+            line,
+            allocated,
+            reason,
+            takes,
+        } in stretches
+        {
             columns.0.push(line);
             columns.1.push(allocated);
             columns.2.push(reason);

@@ -7,8 +7,7 @@ use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi, to_ffi};
 use arrow_array::ffi_stream::{ArrayStreamReader, FFI_ArrowArrayStream};
 use arrow_array::types::{UInt8Type, UInt16Type, UInt32Type};
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, LargeStringArray, StringArray, StringViewArray, make_array,
-    new_empty_array,
+    Array, ArrayRef, BooleanArray, LargeStringArray, StringArray, StringViewArray, make_array, new_empty_array,
 };
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType};
@@ -147,20 +146,11 @@ impl Chunks {
     pub fn codes(&self, py: Python<'_>) -> PyResult<(Codes, ArrayRef)> {
         let array = self.single(py)?;
         if let Some(dictionary) = array.as_dictionary_opt::<UInt8Type>() {
-            Ok((
-                Codes::U8(stored(dictionary.keys())),
-                dictionary.values().clone(),
-            ))
+            Ok((Codes::U8(stored(dictionary.keys())), dictionary.values().clone()))
         } else if let Some(dictionary) = array.as_dictionary_opt::<UInt16Type>() {
-            Ok((
-                Codes::U16(stored(dictionary.keys())),
-                dictionary.values().clone(),
-            ))
+            Ok((Codes::U16(stored(dictionary.keys())), dictionary.values().clone()))
         } else if let Some(dictionary) = array.as_dictionary_opt::<UInt32Type>() {
-            Ok((
-                Codes::U32(stored(dictionary.keys())),
-                dictionary.values().clone(),
-            ))
+            Ok((Codes::U32(stored(dictionary.keys())), dictionary.values().clone()))
         } else {
             Err(self.wrong_type(py, "Enum or Categorical"))
         }
@@ -186,10 +176,7 @@ impl<'py> FromPyObject<'_, 'py> for Chunks {
                 let message = format!("{} is not an Arrow column", object.get_type().name()?);
                 return Err(input(py, "column_type", &message, "Give a polars Series"));
             };
-            let mut chunks: Vec<_> = chunks
-                .into_iter()
-                .filter(|chunk| !chunk.is_empty())
-                .collect();
+            let mut chunks: Vec<_> = chunks.into_iter().filter(|chunk| !chunk.is_empty()).collect();
             if chunks.is_empty() {
                 chunks.push(new_empty_array(&data_type));
             }
@@ -247,17 +234,10 @@ fn read_stream(py: Python<'_>, capsule: &Bound<'_, PyAny>) -> PyResult<(DataType
 
 fn read_array(py: Python<'_>, pair: &Bound<'_, PyAny>) -> PyResult<(DataType, Vec<ArrayRef>)> {
     let (schema, array): (Bound<'_, PyCapsule>, Bound<'_, PyCapsule>) = pair.extract()?;
-    let schema = schema
-        .pointer_checked(Some(SCHEMA))?
-        .cast::<FFI_ArrowSchema>();
+    let schema = schema.pointer_checked(Some(SCHEMA))?.cast::<FFI_ArrowSchema>();
     let array = array.pointer_checked(Some(ARRAY))?;
     // SAFETY: capsules of these names hold a valid array and its schema; from_raw marks the array as taken.
-    let data = unsafe {
-        from_ffi(
-            FFI_ArrowArray::from_raw(array.as_ptr().cast()),
-            schema.as_ref(),
-        )
-    };
+    let data = unsafe { from_ffi(FFI_ArrowArray::from_raw(array.as_ptr().cast()), schema.as_ref()) };
     let array = make_array(data.map_err(|error| unsupported(py, &error))?);
     Ok((array.data_type().clone(), vec![array]))
 }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use allocator_core::encode as core;
 use allocator_core::encode::{Integers, Layout, Numbers, Text, Validity, Values};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
-};
+use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, Int64Array, LargeStringArray, UInt32Array, UInt64Array};
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
@@ -107,11 +105,7 @@ fn text(array: &ArrayRef) -> Option<Text<'_>> {
         DataType::Utf8View => {
             let strings = array.as_string_view();
             let bytes = &strings.views().inner().as_slice()[..16 * strings.len()];
-            let buffers = strings
-                .data_buffers()
-                .iter()
-                .map(Buffer::as_slice)
-                .collect();
+            let buffers = strings.data_buffers().iter().map(Buffer::as_slice).collect();
             Layout::Views(bytes.as_chunks().0, buffers)
         }
         _ => return None,
@@ -169,11 +163,7 @@ fn values(values: Values) -> ArrayRef {
         Values::Text { offsets, bytes } => {
             // Whole strings of valid columns were copied, one after the other.
             let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-            Arc::new(LargeStringArray::new(
-                offsets,
-                Buffer::from_vec(bytes),
-                None,
-            ))
+            Arc::new(LargeStringArray::new(offsets, Buffer::from_vec(bytes), None))
         }
     }
 }

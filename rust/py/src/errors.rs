@@ -21,10 +21,7 @@ pub fn keep_panics_quiet() {
 }
 
 /// Runs `work` with the GIL released. A refusal becomes the error of its code, a panic `InternalError`.
-pub fn guard<T: Send>(
-    py: Python<'_>,
-    work: impl FnOnce() -> Result<T, Error> + Send,
-) -> PyResult<T> {
+pub fn guard<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Error> + Send) -> PyResult<T> {
     match py.detach(|| catch_unwind(AssertUnwindSafe(work))) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) if error.code() == "internal" => Err(internal(py, &error.to_string())),
@@ -62,9 +59,7 @@ fn error(py: Python<'_>, class: &str, code: &str, message: &str, hint: &str) -> 
         let errors = py.import("allocator.errors")?;
         let arguments = PyDict::new(py);
         arguments.set_item("hint", hint)?;
-        let problem = errors
-            .getattr("Problem")?
-            .call((code, message), Some(&arguments))?;
+        let problem = errors.getattr("Problem")?.call((code, message), Some(&arguments))?;
         Ok(PyErr::from_value(errors.getattr(class)?.call1((problem,))?))
     };
     build().unwrap_or_else(|_| PyRuntimeError::new_err(format!("{code}: {message}")))

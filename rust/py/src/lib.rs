@@ -6,8 +6,8 @@ pub mod allocate;
 pub mod columns;
 pub mod encode;
 pub mod errors;
-pub mod memory;
 pub mod headroom;
+pub mod memory;
 pub mod transition;
 
 #[global_allocator]

@@ -35,31 +35,25 @@ pub fn transition_verdicts(
         .map(|need| bytes(py, &need.0))
         .collect::<PyResult<Vec<_>>>()?;
     let back_rows = back.as_ref().map(|back| bytes(py, &back.0)).transpose()?;
-    let units = path
-        .as_ref()
-        .map(|path| path.0.numbers::<u32>(py))
-        .transpose()?;
+    let units = path.as_ref().map(|path| path.0.numbers::<u32>(py)).transpose()?;
     let verdicts = guard(py, || {
-        let needs = needs
-            .iter()
-            .zip(&need_rows)
-            .map(|((_, meaning, verdicts), rows)| {
-                Ok(Need {
-                    given: codes(rows, meaning)?,
-                    verdicts: table(verdicts)?,
+        let needs = needs.iter().zip(&need_rows).map(|((_, meaning, verdicts), rows)| {
+            Ok(Need {
+                given: codes(rows, meaning)?,
+                verdicts: table(verdicts)?,
+            })
+        });
+        let back = back
+            .as_ref()
+            .zip(back_rows.as_ref())
+            .map(|((_, meaning, given, verdicts), rows)| {
+                let (given, verdicts) = (table(given)?, table(verdicts)?);
+                Ok(Return {
+                    previous: codes(rows, meaning)?,
+                    given,
+                    verdicts,
                 })
             });
-        let back =
-            back.as_ref()
-                .zip(back_rows.as_ref())
-                .map(|((_, meaning, given, verdicts), rows)| {
-                    let (given, verdicts) = (table(given)?, table(verdicts)?);
-                    Ok(Return {
-                        previous: codes(rows, meaning)?,
-                        given,
-                        verdicts,
-                    })
-                });
         let changes = Changes {
             from: codes(&from_rows, &from_.1)?,
             to: codes(&to_rows, &to.1)?,

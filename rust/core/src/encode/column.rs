@@ -133,12 +133,7 @@ impl Short {
 
     #[inline]
     fn from_view(view: u128) -> Self {
-        Self(
-            (view & INLINE[view as usize & 15])
-                .rotate_right(32)
-                .swap_bytes()
-                | view & 15,
-        )
+        Self((view & INLINE[view as usize & 15]).rotate_right(32).swap_bytes() | view & 15)
     }
 
     #[inline]
@@ -210,9 +205,9 @@ impl Integers<'_> {
     /// The number of `row`, None where it holds none.
     #[inline]
     pub fn get(&self, row: usize) -> Option<i128> {
-        is_valid(self.valid.as_ref(), row).then(|| {
-            each!(self.numbers, values => values[row].into(), Numbers::Bool { bits, .. } => bits.get(row).into())
-        })
+        is_valid(self.valid.as_ref(), row).then(
+            || each!(self.numbers, values => values[row].into(), Numbers::Bool { bits, .. } => bits.get(row).into()),
+        )
     }
 
     /// The least and the greatest number among `rows`; None if they hold none.
@@ -232,9 +227,7 @@ impl Integers<'_> {
 
 fn extremes<T: Copy + Ord>(mut values: impl Iterator<Item = T>) -> Option<(T, T)> {
     let first = values.next()?;
-    Some(values.fold((first, first), |(low, high), value| {
-        (low.min(value), high.max(value))
-    }))
+    Some(values.fold((first, first), |(low, high), value| (low.min(value), high.max(value))))
 }
 
 /// What `encode` reads.
@@ -289,8 +282,7 @@ impl Keys for IntegerKeys<'_> {
 
     #[inline]
     fn key(&self, row: usize) -> Option<u64> {
-        is_valid(self.integers.valid.as_ref(), row)
-            .then(|| self.integers.bits(row).wrapping_sub(self.low as u64))
+        is_valid(self.integers.valid.as_ref(), row).then(|| self.integers.bits(row).wrapping_sub(self.low as u64))
     }
 
     #[inline]
@@ -351,17 +343,12 @@ impl<'a> Keys for LongKeys<'a> {
         let rest = key.get(skip..).unwrap_or_default();
         match rest.first_chunk() {
             Some(chunk) => u64::from_be_bytes(*chunk),
-            None => rest
-                .iter()
-                .rfold(0, |lead, &byte| (lead >> 8) | u64::from(byte) << 56),
+            None => rest.iter().rfold(0, |lead, &byte| (lead >> 8) | u64::from(byte) << 56),
         }
     }
 
     fn shared(one: &'a [u8], other: &'a [u8]) -> usize {
-        one.iter()
-            .zip(other)
-            .take_while(|(one, other)| one == other)
-            .count()
+        one.iter().zip(other).take_while(|(one, other)| one == other).count()
     }
 }
 
@@ -374,12 +361,8 @@ fn low_u32(bytes: &[u8]) -> usize {
 #[inline]
 pub fn bytes<'a>(layout: &'a Layout<'a>, row: usize) -> &'a [u8] {
     match layout {
-        Layout::Offsets32(offsets, bytes) => {
-            &bytes[offsets[row] as usize..offsets[row + 1] as usize]
-        }
-        Layout::Offsets64(offsets, bytes) => {
-            &bytes[offsets[row] as usize..offsets[row + 1] as usize]
-        }
+        Layout::Offsets32(offsets, bytes) => &bytes[offsets[row] as usize..offsets[row + 1] as usize],
+        Layout::Offsets64(offsets, bytes) => &bytes[offsets[row] as usize..offsets[row + 1] as usize],
         Layout::Views(views, buffers) => {
             let view = &views[row];
             let length = low_u32(view);

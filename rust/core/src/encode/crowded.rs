@@ -40,16 +40,10 @@ pub fn encode<K: Keys>(columns: &[K]) -> (Vec<Vec<u32>>, Vec<K::Key>) {
     for (rank, &group) in order.iter().enumerate() {
         ranks[group as usize] = rank as u32;
     }
-    let distinct = order
-        .par_iter()
-        .map(|&group| keys[group as usize])
-        .collect();
+    let distinct = order.par_iter().map(|&group| keys[group as usize]).collect();
 
     let rows: usize = columns.iter().map(Keys::rows).sum();
-    let codes: Vec<_> = (0..rows)
-        .into_par_iter()
-        .map(|_| AtomicU32::new(NULL))
-        .collect();
+    let codes: Vec<_> = (0..rows).into_par_iter().map(|_| AtomicU32::new(NULL)).collect();
     let firsts: Vec<_> = partitions
         .iter()
         .scan(0, |next, groups| {
@@ -58,18 +52,15 @@ pub fn encode<K: Keys>(columns: &[K]) -> (Vec<Vec<u32>>, Vec<K::Key>) {
             Some(first)
         })
         .collect();
-    partitions
-        .into_par_iter()
-        .zip(firsts)
-        .for_each(|(groups, first)| {
-            let mut start = 0;
-            for (end, rank) in groups.ends.iter().zip(&ranks[first..]) {
-                for row in &groups.rows[start as usize..*end as usize] {
-                    codes[*row as usize].store(*rank, Relaxed);
-                }
-                start = *end;
+    partitions.into_par_iter().zip(firsts).for_each(|(groups, first)| {
+        let mut start = 0;
+        for (end, rank) in groups.ends.iter().zip(&ranks[first..]) {
+            for row in &groups.rows[start as usize..*end as usize] {
+                codes[*row as usize].store(*rank, Relaxed);
             }
-        });
+            start = *end;
+        }
+    });
     let mut codes = codes.into_iter().map(AtomicU32::into_inner);
     (
         columns
@@ -99,10 +90,7 @@ pub fn repeats<K: Keys>(keys: &K) -> (usize, Vec<(u32, u32)>) {
         (entries.len(), repeats)
     });
     let held = found.iter().map(|(rows, _)| rows).sum();
-    (
-        held,
-        found.into_iter().flat_map(|(_, repeats)| repeats).collect(),
-    )
+    (held, found.into_iter().flat_map(|(_, repeats)| repeats).collect())
 }
 
 /// Works on the rows of all columns that hold a key, in partitions by hash: entries with half a hash above and the
@@ -112,9 +100,7 @@ fn partitions<K: Keys, T: Send>(
     work: impl Fn(&[u64], &dyn Fn(u32) -> Option<K::Key>) -> T + Sync,
 ) -> Vec<T> {
     let rows: usize = columns.iter().map(Keys::rows).sum();
-    let partitions = (rows / PARTITION_ROWS)
-        .next_power_of_two()
-        .clamp(1, PARTITIONS_MAX);
+    let partitions = (rows / PARTITION_ROWS).next_power_of_two().clamp(1, PARTITIONS_MAX);
     let firsts: Vec<_> = columns
         .iter()
         .scan(0, |next, keys| {
@@ -152,26 +138,14 @@ struct Piece {
 }
 
 impl Piece {
-    fn new<K: Keys>(
-        keys: &K,
-        rows: std::ops::Range<usize>,
-        first: usize,
-        partitions: usize,
-    ) -> Self {
+    fn new<K: Keys>(keys: &K, rows: std::ops::Range<usize>, first: usize, partitions: usize) -> Self {
         let shift = 64 - partitions.trailing_zeros();
         let part = |hash: u64| {
-            if shift == 64 {
-                0
-            } else {
-                (hash >> shift) as usize
-            }
+            if shift == 64 { 0 } else { (hash >> shift) as usize }
         };
         let mut ends = vec![0_u32; partitions + 1];
         let hashes: Vec<_> = rows
-            .filter_map(|row| {
-                keys.key(row)
-                    .map(|key| (HASH.hash_one(key), (first + row) as u32))
-            })
+            .filter_map(|row| keys.key(row).map(|key| (HASH.hash_one(key), (first + row) as u32)))
             .inspect(|&(hash, _)| ends[part(hash) + 1] += 1)
             .collect();
         for partition in 0..partitions {
@@ -188,11 +162,7 @@ impl Piece {
 
     fn partition(&self, partition: usize) -> &[u64] {
         // After the rows were placed, each partition's start has moved to its end.
-        let start = if partition == 0 {
-            0
-        } else {
-            self.ends[partition - 1]
-        };
+        let start = if partition == 0 { 0 } else { self.ends[partition - 1] };
         &self.entries[start as usize..self.ends[partition] as usize]
     }
 }

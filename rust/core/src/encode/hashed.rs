@@ -27,22 +27,17 @@ pub fn encode<K: Keys>(columns: &[K]) -> (Vec<Vec<u32>>, Vec<K::Key>) {
         .iter_mut()
         .zip(columns)
         .flat_map(|(codes, keys)| {
-            codes
-                .chunks_mut(TASK_ROWS)
-                .enumerate()
-                .map(move |(task, codes)| Task {
-                    keys,
-                    start: task * TASK_ROWS,
-                    codes,
-                    table: 0,
-                })
+            codes.chunks_mut(TASK_ROWS).enumerate().map(move |(task, codes)| Task {
+                keys,
+                start: task * TASK_ROWS,
+                codes,
+                table: 0,
+            })
         })
         .collect();
     tasks.par_iter_mut().for_each(|task| {
         task.table = rayon::current_thread_index().unwrap_or(0);
-        let mut table = tables[task.table]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut table = tables[task.table].lock().unwrap_or_else(PoisonError::into_inner);
         if !crowd.load(Relaxed) && !task.number(&mut table) {
             crowd.store(true, Relaxed);
         }
@@ -53,12 +48,7 @@ pub fn encode<K: Keys>(columns: &[K]) -> (Vec<Vec<u32>>, Vec<K::Key>) {
     }
     let numbered: Vec<_> = tables
         .into_iter()
-        .map(|table| {
-            table
-                .into_inner()
-                .unwrap_or_else(PoisonError::into_inner)
-                .keys
-        })
+        .map(|table| table.into_inner().unwrap_or_else(PoisonError::into_inner).keys)
         .collect();
     let (distinct, ranks) = rank(&numbered);
     tasks.par_iter_mut().for_each(|task| {
@@ -97,9 +87,7 @@ impl<K: Keys> Task<'_, K> {
             for (row, code) in codes.iter_mut().enumerate() {
                 *code = match keys[row] {
                     None => NULL,
-                    Some(key) if leads[row] == K::lead(key, 0) && known[row] == Some(key) => {
-                        slots[row].number
-                    }
+                    Some(key) if leads[row] == K::lead(key, 0) && known[row] == Some(key) => slots[row].number,
                     Some(key) => table.number(key, hashes[row]),
                 };
             }
@@ -121,10 +109,7 @@ struct Slot {
     number: u32,
 }
 
-const FREE: Slot = Slot {
-    tag: 0,
-    number: NULL,
-};
+const FREE: Slot = Slot { tag: 0, number: NULL };
 
 impl<K: Copy + Eq + Hash> Table<K> {
     fn new() -> Self {

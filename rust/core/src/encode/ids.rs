@@ -107,10 +107,7 @@ fn check<K: Keys>(keys: &K, repeats_max: usize) -> IdReport {
 
 fn is_ascending<K: Keys>(keys: &K) -> bool {
     let ascending = |rows: std::ops::Range<usize>| {
-        let mut last = rows
-            .start
-            .checked_sub(1)
-            .and_then(|before| keys.key(before));
+        let mut last = rows.start.checked_sub(1).and_then(|before| keys.key(before));
         for row in rows {
             let key = keys.key(row);
             if key.is_none() || key <= last {
@@ -132,10 +129,7 @@ fn argsort<K: Keys>(keys: &K) -> Vec<u32> {
         .into_par_iter()
         .filter(|&row| keys.key(row as usize).is_some())
         .collect();
-    let values: Vec<_> = held
-        .par_iter()
-        .filter_map(|&row| keys.key(row as usize))
-        .collect();
+    let values: Vec<_> = held.par_iter().filter_map(|&row| keys.key(row as usize)).collect();
     let mut order: Vec<_> = sort::argsort::<K>(&values)
         .into_iter()
         .map(|place| held[place as usize])
@@ -165,14 +159,7 @@ pub fn rows_with_nul(column: &Column<'_>, rows_max: usize) -> Vec<u32> {
     };
     match listed {
         Some(_) if values.is_empty() => Vec::new(),
-        Some(listed) => (0..listed.rows() as u32)
-            .filter(is_bad)
-            .take(rows_max)
-            .collect(),
-        None => values
-            .into_iter()
-            .map(|row| row as u32)
-            .take(rows_max)
-            .collect(),
+        Some(listed) => (0..listed.rows() as u32).filter(is_bad).take(rows_max).collect(),
+        None => values.into_iter().map(|row| row as u32).take(rows_max).collect(),
     }
 }

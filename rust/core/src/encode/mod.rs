@@ -63,15 +63,9 @@ pub fn encode(columns: &[Column<'_>]) -> Result<Encoded> {
             rows_max: NULL as usize - 1,
         });
     }
-    if columns
-        .iter()
-        .all(|column| matches!(column, Column::Integers(_)))
-    {
+    if columns.iter().all(|column| matches!(column, Column::Integers(_))) {
         encode_integers(columns)
-    } else if columns
-        .iter()
-        .any(|column| matches!(column, Column::Integers(_)))
-    {
+    } else if columns.iter().any(|column| matches!(column, Column::Integers(_))) {
         Err(Error::MixedKeys)
     } else {
         Ok(encode_text(columns))
@@ -97,10 +91,7 @@ fn encode_integers(columns: &[Column<'_>]) -> Result<Encoded> {
     if low < 0 && high > i64::MAX.into() {
         return Err(Error::KeyRange { low, high });
     }
-    let keys: Vec<_> = columns
-        .iter()
-        .map(|&integers| IntegerKeys { integers, low })
-        .collect();
+    let keys: Vec<_> = columns.iter().map(|&integers| IntegerKeys { integers, low }).collect();
     let rows = columns.iter().map(Integers::rows).sum::<usize>();
     let range = (high - low) as u128 + 1;
     let (codes, distinct) = if range <= direct::RANGE_MIN.max(2 * rows) as u128 {
@@ -134,10 +125,7 @@ fn encode_text(columns: &[Column<'_>]) -> Encoded {
     } else {
         let keys: Vec<_> = texts.iter().map(LongKeys).collect();
         let (codes, distinct) = hashed::encode(&keys);
-        (
-            codes,
-            text_values(&distinct, |key, bytes| bytes.extend_from_slice(key)),
-        )
+        (codes, text_values(&distinct, |key, bytes| bytes.extend_from_slice(key)))
     };
     let codes = columns
         .iter()
@@ -168,10 +156,7 @@ fn text_of<'a>(column: &'a Column<'a>, used: &'a [u8]) -> Text<'a> {
         Column::Text(text) => text.clone(),
         Column::Listed(_, list) => Text {
             layout: list.layout.clone(),
-            valid: Some(Validity {
-                bits: used,
-                first: 0,
-            }),
+            valid: Some(Validity { bits: used, first: 0 }),
         },
         Column::Integers(_) => unreachable!("integers are encoded apart"),
     }

@@ -9,11 +9,7 @@ pub fn argsort<K: Keys>(keys: &[K::Key]) -> Vec<u32> {
     if keys.is_sorted() {
         return (0..keys.len() as u32).collect();
     }
-    let skip = keys
-        .par_iter()
-        .map(|&key| K::shared(key, keys[0]))
-        .min()
-        .unwrap_or(0);
+    let skip = keys.par_iter().map(|&key| K::shared(key, keys[0])).min().unwrap_or(0);
     let mut entries: Vec<_> = keys
         .par_iter()
         .enumerate()

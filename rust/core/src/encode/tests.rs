@@ -74,9 +74,7 @@ fn texts(encoded: &Values) -> Vec<String> {
     let Values::Text { offsets, bytes } = encoded else {
         panic!("not text: {encoded:?}")
     };
-    let text = |ends: &[i64]| {
-        String::from_utf8_lossy(&bytes[ends[0] as usize..ends[1] as usize]).into_owned()
-    };
+    let text = |ends: &[i64]| String::from_utf8_lossy(&bytes[ends[0] as usize..ends[1] as usize]).into_owned();
     offsets.windows(2).map(text).collect()
 }
 
@@ -98,12 +96,7 @@ fn ranks<V: Ord + Clone>(columns: &[&[Option<V>]]) -> (Vec<Vec<u32>>, Vec<V>) {
     let rank = |value: &V| distinct.binary_search(value).unwrap() as u32;
     let codes = columns
         .iter()
-        .map(|column| {
-            column
-                .iter()
-                .map(|value| value.as_ref().map_or(NULL, rank))
-                .collect()
-        })
+        .map(|column| column.iter().map(|value| value.as_ref().map_or(NULL, rank)).collect())
         .collect();
     (codes, distinct)
 }
@@ -125,10 +118,7 @@ fn short() -> impl Strategy<Value = Vec<Option<String>>> {
 }
 
 fn long() -> impl Strategy<Value = Vec<Option<String>>> {
-    prop::collection::vec(
-        prop::option::weighted(0.9, "(SKU-2024-00000)?[ab]{0,3}"),
-        0..60,
-    )
+    prop::collection::vec(prop::option::weighted(0.9, "(SKU-2024-00000)?[ab]{0,3}"), 0..60)
 }
 
 proptest! {
@@ -209,10 +199,7 @@ fn a_listed_value_that_no_row_holds_gets_no_code() {
         valid: None,
     };
     let plain = Strings::new(&[Some("c".to_owned()), None]);
-    let columns = [
-        Column::Listed(rows, list.column(0)),
-        Column::Text(plain.column(2)),
-    ];
+    let columns = [Column::Listed(rows, list.column(0)), Column::Text(plain.column(2))];
     let encoded = encode(&columns).unwrap();
     assert_eq!(encoded.codes, [vec![1, 0, 1], vec![2, NULL]]);
     assert_eq!(texts(&encoded.values), ["a", "b", "c"]);
@@ -244,10 +231,7 @@ fn many_shuffled_ids_of_which_two_are_the_same() {
     let mut ids: Vec<i64> = (0..rows).map(|row| row * 0x9e37_79b9 % rows).collect();
     assert_eq!(check_ids(&integers(&ids), 3).unwrap().repeats, 0);
     ids[900_000] = ids[17];
-    assert_eq!(
-        check_ids(&integers(&ids), 3).unwrap().first_repeats,
-        [(900_000, 17)]
-    );
+    assert_eq!(check_ids(&integers(&ids), 3).unwrap().first_repeats, [(900_000, 17)]);
 }
 
 #[test]
@@ -287,10 +271,7 @@ fn no_rows_have_no_codes() {
     let encoded = encode(&[Column::Text(none.column(2))]).unwrap();
     assert_eq!(encoded.codes, [vec![]]);
     assert!(texts(&encoded.values).is_empty());
-    assert_eq!(
-        encode(&[integers(&[])]).unwrap().values,
-        Values::Signed(vec![])
-    );
+    assert_eq!(encode(&[integers(&[])]).unwrap().values, Values::Signed(vec![]));
     assert!(check_ids(&integers(&[]), 1).unwrap().ascending);
 }
 

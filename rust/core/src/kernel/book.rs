@@ -10,7 +10,7 @@ use crate::group::Record;
 use crate::problem::{Bound, GATE_NO_BALANCE, GATE_SAFETY, GATE_UNKNOWN, Gate, One, PASS, StockKey, Substitute};
 
 /// What a line asks of one wide test: a span, or codes.
-type Ask = (i64, i64);
+pub type Ask = (i64, i64);
 
 /// The lines of a group that ask the same: same class, same asks, same pack.
 #[derive(Clone, Copy)]
@@ -43,7 +43,10 @@ pub struct Row {
     mask: u64,
     /// Its number in the stock table.
     pub number: u32,
-    class: u16,
+    /// Its class.
+    pub class: u16,
+    /// Whether something was taken from it; kept where no slot counts that.
+    pub drawn: bool,
 }
 
 /// Slots of a group that fit the mask of a row.
@@ -69,7 +72,8 @@ pub struct Book {
     ends: Vec<u32>,
     /// What each row had after safety stock was kept back; empty if none was.
     start: Vec<i64>,
-    values: Vec<Vec<i64>>,
+    /// What each wide test looks at, by row.
+    pub values: Vec<Vec<i64>>,
     parcel: Vec<(i64, i64)>,
     /// All slots.
     pub slots: Vec<Slot>,
@@ -162,13 +166,15 @@ impl Book {
         &self.asks[slot as usize * width..(slot as usize + 1) * width]
     }
 
-    fn add_rows(&mut self, run: &Run, records: &[Record]) -> (u32, u32) {
+    /// Adds the rows of a group.
+    pub fn add_rows(&mut self, run: &Run, records: &[Record]) -> (u32, u32) {
         let first = self.rows.len();
         self.rows.extend(records.iter().map(|record| Row {
             left: run.available(record),
             mask: 0,
             number: run.stock_order.row(record[0]),
             class: class_of(record),
+            drawn: false,
         }));
         let added = &mut self.rows[first..];
         if run.problem.safety.is_some() {
@@ -190,7 +196,11 @@ impl Book {
             self.parcel.extend(added.iter().map(|row| {
                 let row = row.number as usize;
                 let lot = code(row, One::Lot);
-                let lot = if lot == NULL { -1 - row as i64 } else { lot << 32 | sku(row) };
+                let lot = if lot == NULL {
+                    -1 - row as i64
+                } else {
+                    lot << 32 | sku(row)
+                };
                 (lot, code(row, One::Source))
             }));
         }
@@ -200,7 +210,13 @@ impl Book {
 
     /// Finds the candidates of a slot and counts what they have.
     fn open(&mut self, run: &Run, slot: u32) {
-        let Slot { cursor: from, to, first, last, .. } = self.slots[slot as usize];
+        let Slot {
+            cursor: from,
+            to,
+            first,
+            last,
+            ..
+        } = self.slots[slot as usize];
         let bit = if last - first <= MASKED { 1 << (slot - first) } else { 0 };
         let (mut left, mut had_any) = (0_i64, false);
         let mut ranked: Vec<(Vec<u32>, u32)> = Vec::new();
@@ -264,7 +280,11 @@ impl Book {
 
     #[inline]
     fn at(&self, run: &Run, candidate: u32) -> u32 {
-        if run.ranks > 0 { self.candidates[candidate as usize] } else { candidate }
+        if run.ranks > 0 {
+            self.candidates[candidate as usize]
+        } else {
+            candidate
+        }
     }
 
     /// Whether a row passes every test of the lines of a slot.
@@ -280,8 +300,14 @@ impl Book {
 
     /// The first gate that stops a row, balances left out.
     fn gate(&self, run: &Run, slot: u32, at: u32) -> Gate {
-        let verdict = run.eligibility.verdict(self.slots[slot as usize].class, self.rows[at as usize].class);
-        if run.eligibility.wide.is_empty() { verdict } else { verdict.min(self.gate_of_wide(run, slot, at)) }
+        let verdict = run
+            .eligibility
+            .verdict(self.slots[slot as usize].class, self.rows[at as usize].class);
+        if run.eligibility.wide.is_empty() {
+            verdict
+        } else {
+            verdict.min(self.gate_of_wide(run, slot, at))
+        }
     }
 
     fn gate_of_wide(&self, run: &Run, slot: u32, at: u32) -> Gate {
@@ -290,9 +316,16 @@ impl Book {
         let gates = wide.iter().zip(asks).zip(&self.values).map(|((wide, ask), values)| {
             let value = values[at as usize];
             let (passes, gate) = match wide {
-                Wide::Span { gate, null_passes, outside, .. } => (lies(value, *ask, *null_passes, *outside), *gate),
+                Wide::Span {
+                    gate,
+                    null_passes,
+                    outside,
+                    ..
+                } => (lies(value, *ask, *null_passes, *outside), *gate),
                 Wide::Exchange { .. } => (substitution(wide, value, *ask).is_some(), GATE_UNKNOWN),
-                Wide::Table { gate, stock, cells, .. } => (cells[ask.0 as usize * stock.card() + value as usize] >= 0, *gate),
+                Wide::Table { gate, stock, cells, .. } => {
+                    (cells[ask.0 as usize * stock.card() + value as usize] >= 0, *gate)
+                }
             };
             if passes { PASS } else { gate }
         });
@@ -314,7 +347,8 @@ impl Book {
                 _ => {}
             }
         }
-        run.eligibility.rank(number, self.slots[slot as usize].class, self.rows[at as usize].class)
+        run.eligibility
+            .rank(number, self.slots[slot as usize].class, self.rows[at as usize].class)
     }
 
     /// How a row exchanges for the lines of a slot.
@@ -323,8 +357,10 @@ impl Book {
         let Some(number) = run.exchange else { return SAME };
         let wide = &run.eligibility.wide;
         let ask = self.asks_of(slot, wide.len())[number];
-        substitution(&wide[number], self.values[number][at as usize], ask)
-            .map_or(SAME, |s| Exchange { give: s.give, asked: s.asked })
+        substitution(&wide[number], self.values[number][at as usize], ask).map_or(SAME, |s| Exchange {
+            give: s.give,
+            asked: s.asked,
+        })
     }
 
     /// Takes from a row (or, negative, gives back), and tells every slot that can see it.
@@ -358,7 +394,13 @@ impl Book {
     /// Takes row by row all that a line needs, as far as it is there; moves the cursor behind what is used up.
     #[inline]
     pub fn all_of(&mut self, run: &Run, slot: u32, need: i64, takes: &mut Vec<Take>) -> i64 {
-        let Slot { cursor, to, first, last, .. } = self.slots[slot as usize];
+        let Slot {
+            cursor,
+            to,
+            first,
+            last,
+            ..
+        } = self.slots[slot as usize];
         let mut open = need;
         if run.ranks > 0 || last - first > MASKED {
             let mut from = self.advance(run, slot);
@@ -399,7 +441,8 @@ impl Book {
         self.rows.extend_from_slice(&other.rows);
         self.ends.extend(other.ends.iter().map(|end| end + rows));
         self.start.extend_from_slice(&other.start);
-        self.values.resize_with(other.values.len().max(self.values.len()), Vec::new);
+        self.values
+            .resize_with(other.values.len().max(self.values.len()), Vec::new);
         for (values, more) in self.values.iter_mut().zip(&other.values) {
             values.extend_from_slice(more);
         }
@@ -452,7 +495,11 @@ impl Book {
 
     /// What is left at a cursor.
     pub fn peek(&self, run: &Run, cursor: u32) -> i64 {
-        let at = if run.ranks > 0 { self.candidates.get(cursor as usize).copied().unwrap_or(0) } else { cursor };
+        let at = if run.ranks > 0 {
+            self.candidates.get(cursor as usize).copied().unwrap_or(0)
+        } else {
+            cursor
+        };
         self.rows.get(at as usize).map_or(0, |row| row.left)
     }
 
@@ -499,7 +546,9 @@ impl Book {
             let at = self.at(run, i);
             if self.at_start(run, at).1 > 0 && (run.ranks > 0 || self.passes(run, slot, at)) {
                 let (lot, place) = self.parcel[at as usize];
-                let number = *known.entry(if one == One::Lot { lot } else { place }).or_insert(parcels.len());
+                let number = *known
+                    .entry(if one == One::Lot { lot } else { place })
+                    .or_insert(parcels.len());
                 if number == parcels.len() {
                     parcels.push(Vec::new());
                 }
@@ -523,11 +572,16 @@ impl Book {
 /// Units of a line that so many units of a row make, in whole exchanges.
 #[inline]
 fn whole(qty: i64, exchange: Exchange) -> i64 {
-    if exchange == SAME { qty } else { qty / exchange.give * exchange.asked }
+    if exchange == SAME {
+        qty
+    } else {
+        qty / exchange.give * exchange.asked
+    }
 }
 
+/// Whether a value lies within what is asked.
 #[inline]
-fn lies(value: i64, ask: Ask, null_passes: bool, outside: bool) -> bool {
+pub fn lies(value: i64, ask: Ask, null_passes: bool, outside: bool) -> bool {
     if ask == (i64::MIN, i64::MAX) {
         true
     } else if value == NULL {
@@ -537,7 +591,8 @@ fn lies(value: i64, ask: Ask, null_passes: bool, outside: bool) -> bool {
     }
 }
 
-fn ask(wide: &Wide, line: usize) -> Ask {
+/// What a line asks of a wide test.
+pub fn ask(wide: &Wide, line: usize) -> Ask {
     let end = |bound: &Bound, open: i64| match bound {
         Bound::Open => open,
         Bound::At(value) => *value,
@@ -545,7 +600,9 @@ fn ask(wide: &Wide, line: usize) -> Ask {
     };
     match wide {
         Wide::Span { low, high, .. } => (end(low, i64::MIN), end(high, i64::MAX)),
-        Wide::Exchange { demand, substitutes, .. } => {
+        Wide::Exchange {
+            demand, substitutes, ..
+        } => {
             let sku = demand.get(line);
             (sku, substitutes.partition_point(|s| i64::from(s.sku) < sku) as i64)
         }
@@ -562,9 +619,17 @@ fn value(wide: &Wide, row: usize) -> i64 {
 
 /// How a row of SKU `value` stands in for the SKU that is asked.
 fn substitution(wide: &Wide, value: i64, ask: Ask) -> Option<Substitute> {
-    let Wide::Exchange { substitutes, .. } = wide else { return None };
+    let Wide::Exchange { substitutes, .. } = wide else {
+        return None;
+    };
     if value == ask.0 {
-        return Some(Substitute { sku: value as u32, substitute: value as u32, rank: 0, give: 1, asked: 1 });
+        return Some(Substitute {
+            sku: value as u32,
+            substitute: value as u32,
+            rank: 0,
+            give: 1,
+            asked: 1,
+        });
     }
     substitutes[ask.1 as usize..]
         .iter()

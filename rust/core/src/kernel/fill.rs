@@ -40,7 +40,12 @@ pub fn decide(run: &Run, book: &mut Book, slot: u32, line: u32, need: i64, takes
         book.all_of(run, slot, need, takes)
     } else if fill.one == One::No {
         let from = book.advance(run, slot);
-        let candidates = Candidates { book, run, slot, at: from };
+        let candidates = Candidates {
+            book,
+            run,
+            slot,
+            at: from,
+        };
         greedy(run, book, slot, fill, need, candidates, takes)
     } else {
         best_parcel(run, book, slot, fill, need, takes)

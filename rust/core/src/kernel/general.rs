@@ -1,6 +1,7 @@
 //! Serving under any policy, group by group.
 
 use super::book::Book;
+use super::crowded;
 use super::fill::{Take, decide};
 use super::{Pools, Run};
 use crate::outcome::Stretch;
@@ -15,6 +16,10 @@ pub fn serve(run: &Run, pools: &Pools, out: &mut Stretch) {
             run.serve_empty(group, lines, out);
             continue;
         }
+        if crowded::is_crowded(run, rows, lines) {
+            crowded::serve(run, rows, lines, out);
+            continue;
+        }
         book.clear();
         slots.clear();
         book.add(run, rows, lines, &mut slots);
@@ -24,7 +29,8 @@ pub fn serve(run: &Run, pools: &Pools, out: &mut Stretch) {
             let (served, reason) = decide(run, &mut book, slot, number, need, &mut takes);
             for (rank, take) in (1..).zip(&takes) {
                 book.take(run, slot, take.at, take.qty);
-                out.takes.push(number, book.rows[take.at as usize].number, take.qty, rank);
+                out.takes
+                    .push(number, book.rows[take.at as usize].number, take.qty, rank);
                 if run.exchange.is_some() {
                     out.takes.served.push(take.served);
                 }

@@ -1,6 +1,7 @@
 //! The run: partition, sort, serve. One file for each way of serving.
 
 mod book;
+mod crowded;
 mod fill;
 mod general;
 mod orders;
@@ -29,6 +30,8 @@ pub(crate) struct Run<'a> {
     stocked: Vec<bool>,
     /// Whether every line takes any quantity from rows in one order, so that a cursor per class serves.
     plain: bool,
+    /// Whether large groups with many kinds of lines may be served from queues.
+    queues: bool,
     /// Whether some lines are served with their order.
     sequential: bool,
     /// Whether some lines are confined to one lot or place.
@@ -52,7 +55,9 @@ pub fn run(problem: &Problem) -> crate::Result<Vec<Stretch>> {
     if run.sequential {
         return Ok(orders::serve(&run, stock, lines));
     }
-    let weights: Vec<usize> = (0..run.grouping.partitions()).map(|p| stock.len(p) + lines.len(p)).collect();
+    let weights: Vec<usize> = (0..run.grouping.partitions())
+        .map(|p| stock.len(p) + lines.len(p))
+        .collect();
     Ok(stretches(&weights)
         .into_par_iter()
         .map(|partitions| {
@@ -113,12 +118,22 @@ impl<'a> Run<'a> {
                 )
             },
         );
-        let stocked = if problem.group.len() > 1 { stocked(&problem.group[0].stock, problem.group[0].card) } else { Vec::new() };
+        let stocked = if problem.group.len() > 1 {
+            stocked(&problem.group[0].stock, problem.group[0].card)
+        } else {
+            Vec::new()
+        };
         let is_rank = |key: &StockKey| matches!(key, StockKey::Rank { .. });
         let ranks = problem.stock.order.iter().filter(|key| is_rank(key)).count();
         let any = problem.fills.iter().all(Fill::is_any);
         Self {
             plain: any && ranks == 0 && eligibility.wide.is_empty() && problem.safety.is_none(),
+            queues: any
+                && ranks == 0
+                && !eligibility
+                    .wide
+                    .iter()
+                    .any(|wide| matches!(wide, Wide::Exchange { .. })),
             sequential: problem.fills.iter().any(|fill| fill.whole == Whole::Order),
             confined: problem.fills.iter().any(|fill| fill.one != One::No),
             packs: problem.fills.iter().any(|fill| !matches!(fill.pack, Amount::None)),
@@ -127,10 +142,19 @@ impl<'a> Run<'a> {
                 .stock
                 .order
                 .iter()
-                .filter_map(|key| if let StockKey::Rank { reverse, .. } = key { Some(*reverse) } else { None })
+                .filter_map(|key| {
+                    if let StockKey::Rank { reverse, .. } = key {
+                        Some(*reverse)
+                    } else {
+                        None
+                    }
+                })
                 .collect(),
             ranks_lead: problem.stock.order.iter().take(ranks).all(is_rank),
-            exchange: eligibility.wide.iter().position(|wide| matches!(wide, Wide::Exchange { .. })),
+            exchange: eligibility
+                .wide
+                .iter()
+                .position(|wide| matches!(wide, Wide::Exchange { .. })),
             problem,
             eligibility,
             grouping,
@@ -142,45 +166,68 @@ impl<'a> Run<'a> {
 
     fn partition_stock(&self) -> Partitioned {
         let stock = &self.problem.stock;
-        Partitioned::new(&self.grouping, Side::Stock, stock.on_hand.len(), &|start, reader, keys, payloads| {
-            let mut classes = [0_u32; BLOCK];
-            let n = keys.len();
-            self.stock_order.pack(start, reader, keys);
-            self.eligibility.classify_stock(start, reader, &mut classes[..n]);
-            for ((p, &qty), &class) in payloads.iter_mut().zip(reader.read(&stock.on_hand, start, n)).zip(&classes) {
-                *p = payload(qty, class);
-            }
-            if let Some(column) = stock.reserved {
-                let mut available = [0_i64; BLOCK];
-                available[..n].copy_from_slice(reader.read(&stock.on_hand, start, n));
-                for (a, &reserved) in available.iter_mut().zip(reader.read(&column, start, n)) {
-                    *a -= reserved;
-                }
-                for ((p, &qty), &class) in payloads.iter_mut().zip(&available).zip(&classes) {
+        Partitioned::new(
+            &self.grouping,
+            Side::Stock,
+            stock.on_hand.len(),
+            &|start, reader, keys, payloads| {
+                let mut classes = [0_u32; BLOCK];
+                let n = keys.len();
+                self.stock_order.pack(start, reader, keys);
+                self.eligibility.classify_stock(start, reader, &mut classes[..n]);
+                for ((p, &qty), &class) in payloads
+                    .iter_mut()
+                    .zip(reader.read(&stock.on_hand, start, n))
+                    .zip(&classes)
+                {
                     *p = payload(qty, class);
                 }
-            }
-        })
+                if let Some(column) = stock.reserved {
+                    let mut available = [0_i64; BLOCK];
+                    available[..n].copy_from_slice(reader.read(&stock.on_hand, start, n));
+                    for (a, &reserved) in available.iter_mut().zip(reader.read(&column, start, n)) {
+                        *a -= reserved;
+                    }
+                    for ((p, &qty), &class) in payloads.iter_mut().zip(&available).zip(&classes) {
+                        *p = payload(qty, class);
+                    }
+                }
+            },
+        )
     }
 
     fn partition_lines(&self) -> Partitioned {
         let demand = &self.problem.demand;
-        Partitioned::new(&self.grouping, Side::Demand, demand.qty.len(), &|start, reader, keys, payloads| {
-            let mut classes = [0_u32; BLOCK];
-            let n = keys.len();
-            self.line_order.pack(start, reader, keys);
-            self.eligibility.classify_lines(demand.fill, start, reader, &mut classes[..n]);
-            for ((p, &qty), &class) in payloads.iter_mut().zip(reader.read(&demand.qty, start, n)).zip(&classes) {
-                *p = payload(qty, class);
-            }
-        })
+        Partitioned::new(
+            &self.grouping,
+            Side::Demand,
+            demand.qty.len(),
+            &|start, reader, keys, payloads| {
+                let mut classes = [0_u32; BLOCK];
+                let n = keys.len();
+                self.line_order.pack(start, reader, keys);
+                self.eligibility
+                    .classify_lines(demand.fill, start, reader, &mut classes[..n]);
+                for ((p, &qty), &class) in payloads
+                    .iter_mut()
+                    .zip(reader.read(&demand.qty, start, n))
+                    .zip(&classes)
+                {
+                    *p = payload(qty, class);
+                }
+            },
+        )
     }
 
     /// Available quantity of a stock record, as the run begins.
     #[inline]
     fn available(&self, record: &Record) -> i64 {
         let qty = record[1] as u32;
-        if qty == QTY_IN_COLUMN { self.available_in_column(self.stock_order.row(record[0])) } else { i64::from(qty) }
+        if qty == QTY_IN_COLUMN {
+            self.available_in_column(self.stock_order.row(record[0]))
+        } else {
+            i64::from(qty)
+        }
     }
 
     fn available_in_column(&self, row: u32) -> i64 {
@@ -209,7 +256,11 @@ impl<'a> Run<'a> {
         let mut skus: Vec<i64> = rows.iter().map(|row| safety.sku.get(row.number as usize)).collect();
         skus.sort_unstable();
         skus.dedup();
-        for rule in safety.rules.iter().filter(|rule| skus.binary_search(&i64::from(rule.sku)).is_ok()) {
+        for rule in safety
+            .rules
+            .iter()
+            .filter(|rule| skus.binary_search(&i64::from(rule.sku)).is_ok())
+        {
             let counts = |row: &book::Row| {
                 let row = row.number as usize;
                 let place = safety.place.map_or(NULL, |c| c.get(row));
@@ -248,7 +299,14 @@ impl<'a> Run<'a> {
 
     /// Why a line of a group without stock rows is short.
     fn reason_of_empty(&self, group: usize) -> u8 {
-        u8::from(!self.stocked.is_empty() && self.stocked.get(self.grouping.first_part(group)).copied().unwrap_or(false))
+        u8::from(
+            !self.stocked.is_empty()
+                && self
+                    .stocked
+                    .get(self.grouping.first_part(group))
+                    .copied()
+                    .unwrap_or(false),
+        )
     }
 }
 
@@ -308,8 +366,13 @@ impl Pools {
         let mut ends = (0, 0);
         (0..self.line_ends.len()).filter_map(move |group| {
             let next = (self.row_ends[group] as usize, self.line_ends[group] as usize);
-            let found = (next.1 > ends.1)
-                .then(|| (self.first_group + group, &self.rows[ends.0..next.0], &self.lines[ends.1..next.1]));
+            let found = (next.1 > ends.1).then(|| {
+                (
+                    self.first_group + group,
+                    &self.rows[ends.0..next.0],
+                    &self.lines[ends.1..next.1],
+                )
+            });
             ends = next;
             found
         })

@@ -68,7 +68,10 @@ pub fn serve(run: &Run, stock: Partitioned, lines: Partitioned) -> Vec<Stretch> 
     );
     drop((stock, lines));
     let mut book = Book::default();
-    book.reserve(parts.iter().map(|p| p.1.rows.len()).sum(), parts.iter().map(|p| p.1.slots.len()).sum());
+    book.reserve(
+        parts.iter().map(|p| p.1.rows.len()).sum(),
+        parts.iter().map(|p| p.1.slots.len()).sum(),
+    );
     let mut slot_of = vec![NO_SLOT; run.problem.demand.qty.len()];
     let parts: Vec<Part> = parts
         .into_iter()
@@ -94,7 +97,9 @@ pub fn serve(run: &Run, stock: Partitioned, lines: Partitioned) -> Vec<Stretch> 
         .into_par_iter()
         .map(|range| {
             let mut stretch = Stretch::default();
-            parts[range].iter().for_each(|part| part.answer(run, &turn, &stops, &fates, &log, &mut stretch));
+            parts[range]
+                .iter()
+                .for_each(|part| part.answer(run, &turn, &stops, &fates, &log, &mut stretch));
             stretch
         })
         .collect()
@@ -156,14 +161,20 @@ fn sequence<'a>(run: &Run<'a>) -> Sequence<'a> {
         let (mut reader, mut keys, mut classes) = (Reader::default(), [0_u64; BLOCK], [0_u32; BLOCK]);
         let (start, n) = (chunk * BLOCK, records.len());
         order.pack(start, &mut reader, &mut keys[..n]);
-        run.eligibility.classify_lines(demand.fill, start, &mut reader, &mut classes[..n]);
+        run.eligibility
+            .classify_lines(demand.fill, start, &mut reader, &mut classes[..n]);
         let codes = demand.order_code.map(|code| reader.read(&code, start, n));
         for (i, record) in records.iter_mut().enumerate() {
             let whole = run.fill(classes[i] as u16).whole == Whole::Order;
             *record = [keys[i], codes.filter(|_| whole).map_or(ALONE, |codes| codes[i] as u64)];
         }
     });
-    let orders = keyed.iter().filter(|r| r[1] != ALONE).map(|r| r[1] + 1).max().unwrap_or(0) as usize;
+    let orders = keyed
+        .iter()
+        .filter(|r| r[1] != ALONE)
+        .map(|r| r[1] + 1)
+        .max()
+        .unwrap_or(0) as usize;
     let mut ends = vec![0_u32; orders + 1];
     for record in keyed.iter().filter(|r| r[1] != ALONE) {
         ends[record[1] as usize + 1] += 1;
@@ -192,7 +203,12 @@ fn sequence<'a>(run: &Run<'a>) -> Sequence<'a> {
         from = to;
     }
     order.sort(&mut firsts);
-    Sequence { order, together, ends, firsts }
+    Sequence {
+        order,
+        together,
+        ends,
+        firsts,
+    }
 }
 
 impl Sequence<'_> {
@@ -213,7 +229,14 @@ impl Sequence<'_> {
 const AHEAD: usize = 64;
 
 fn sweep(run: &Run, book: &mut Book, stops: &[Stop], fates: &mut [Fate]) -> Log {
-    let mut sweep = Sweep { run, book, log: Log::default(), cursors: Vec::new(), taken: Vec::new(), takes: Vec::new() };
+    let mut sweep = Sweep {
+        run,
+        book,
+        log: Log::default(),
+        cursors: Vec::new(),
+        taken: Vec::new(),
+        takes: Vec::new(),
+    };
     let (mut begin, mut looked_up) = (0, 0);
     while begin < stops.len() {
         let mut end = begin + 1;
@@ -248,9 +271,15 @@ impl Sweep<'_, '_> {
         let mut cursors = [0_u32; 2 * AHEAD];
         for stops in stops.chunks(cursors.len()) {
             for (stop, cursor) in stops.iter().zip(&mut cursors) {
-                *cursor = if stop.slot == NO_SLOT { 0 } else { self.book.cursor(stop.slot) };
+                *cursor = if stop.slot == NO_SLOT {
+                    0
+                } else {
+                    self.book.cursor(stop.slot)
+                };
             }
-            let left = cursors[..stops.len()].iter().map(|&cursor| self.book.peek(self.run, cursor));
+            let left = cursors[..stops.len()]
+                .iter()
+                .map(|&cursor| self.book.peek(self.run, cursor));
             std::hint::black_box(left.fold(0, i64::wrapping_add));
         }
     }
@@ -263,7 +292,10 @@ impl Sweep<'_, '_> {
         for (stop, fate) in unit.iter().zip(&mut *fates) {
             if stop.slot == NO_SLOT {
                 // The reason is that of its group.
-                *fate = Fate { reason: if stop.need > 0 { NO_REASON } else { SERVED }, ..Fate::default() };
+                *fate = Fate {
+                    reason: if stop.need > 0 { NO_REASON } else { SERVED },
+                    ..Fate::default()
+                };
             } else {
                 *fate = self.serve_line(stop);
             }
@@ -274,8 +306,15 @@ impl Sweep<'_, '_> {
             self.give_back(begin);
             for (stop, fate) in unit.iter().zip(fates) {
                 let complete = fate.reason == SERVED && stop.need > 0;
-                let reason = if complete { Reason::OrderIncomplete as u8 } else { fate.reason };
-                *fate = Fate { reason, ..Fate::default() };
+                let reason = if complete {
+                    Reason::OrderIncomplete as u8
+                } else {
+                    fate.reason
+                };
+                *fate = Fate {
+                    reason,
+                    ..Fate::default()
+                };
             }
         }
     }
@@ -293,7 +332,12 @@ impl Sweep<'_, '_> {
                 self.log.served.push(take.served);
             }
         }
-        Fate { served, reason, from, to: self.log.row.len() as u32 }
+        Fate {
+            served,
+            reason,
+            from,
+            to: self.log.row.len() as u32,
+        }
     }
 
     fn give_back(&mut self, begin: usize) {
@@ -318,14 +362,19 @@ impl Part {
         let mut from = 0;
         for &(to, reason) in &self.groups {
             turns.clear();
-            turns.extend(self.lines[from as usize..to as usize].iter().map(|&line| turn[line as usize]));
+            turns.extend(
+                self.lines[from as usize..to as usize]
+                    .iter()
+                    .map(|&line| turn[line as usize]),
+            );
             turns.sort_unstable();
             from = to;
             for &turn in &turns {
                 let (line, fate) = (stops[turn as usize].line, &fates[turn as usize]);
                 out.line.push(line);
                 out.allocated.push(fate.served);
-                out.reason.push(if fate.reason == NO_REASON { reason } else { fate.reason });
+                out.reason
+                    .push(if fate.reason == NO_REASON { reason } else { fate.reason });
                 for (rank, at) in (1..).zip(fate.from as usize..fate.to as usize) {
                     out.takes.push(line, log.row[at], log.qty[at], rank);
                     if run.exchange.is_some() {

@@ -1,7 +1,7 @@
 //! Serving when any quantity will do, no line ranks stock in its own way, and lines of one class meet the same rows:
 //! a cursor per class of lines, which never goes back.
 
-use super::{Pools, Run, class_of};
+use super::{Pools, Run, class_of, crowded};
 use crate::group::Record;
 use crate::outcome::Stretch;
 use crate::problem::{GATE_NO_BALANCE, PASS, Reason, SERVED};
@@ -19,12 +19,20 @@ struct Cursor {
 
 /// Serves all groups of a partition.
 pub fn serve(run: &Run, pools: &Pools, out: &mut Stretch) {
-    let fresh = Cursor { group: usize::MAX, at: 0, reason: SERVED };
+    let fresh = Cursor {
+        group: usize::MAX,
+        at: 0,
+        reason: SERVED,
+    };
     let mut cursors = vec![fresh; run.eligibility.demand_classes];
     let mut balance: Vec<i64> = Vec::new();
     for (group, rows, lines) in pools.demanded() {
         if rows.is_empty() {
             run.serve_empty(group, lines, out);
+            continue;
+        }
+        if run.eligibility.demand_classes > 64 && crowded::is_crowded(run, rows, lines) {
+            crowded::serve(run, rows, lines, out);
             continue;
         }
         balance.clear();
@@ -84,5 +92,9 @@ fn short(run: &Run, rows: &[Record], verdicts: &[u8], allocated: i64, later: &mu
         }
     }
     *later = if at_start > 0 { Reason::Taken as u8 } else { furthest };
-    if at_start > 0 && at_start == allocated { Reason::Insufficient as u8 } else { *later }
+    if at_start > 0 && at_start == allocated {
+        Reason::Insufficient as u8
+    } else {
+        *later
+    }
 }
