@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from allocator import Policy
-from allocator.cli import bench
-from allocator.cli.app import program
+from allocator.cli import bench, documents
+from allocator.cli.app import BAD_INPUT, INTERNAL, INTERRUPTED, app, program
 from allocator.demo import source
 
 STOCK = "stock_id,sku,location,qty_on_hand,expires_on\nA,007,W1,10,2026-12-31\nB,007,W1,5,\n"
@@ -403,3 +403,13 @@ def test_ctrl_c_ends_a_long_run_with_its_code() -> None:
     _, err = running.communicate(timeout=120)
     assert running.returncode == 130
     assert "Traceback" not in err
+
+
+def test_the_page_of_the_command_line_names_every_command_and_exit_code() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8")
+    for command in app.registered_commands:
+        assert f"`allocator {command.name}" in page
+    actions = page.partition("`allocator policy ")[2].partition("`")[0].split("\\|")
+    assert set(actions) == {command.name or command.callback.__name__ for command in documents.app.registered_commands}
+    for code in (BAD_INPUT, INTERNAL, INTERRUPTED):
+        assert f"| {code} |" in page

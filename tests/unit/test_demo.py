@@ -2,6 +2,7 @@
 
 import datetime as dt
 import importlib.util
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from allocator import FileError, Policy, allocate
 from allocator.demo import Outcome, World, compared, order_lines, policy, source, write
 from allocator.demo.derive import drawn, hashed
-from allocator.demo.rules import COVER_DAYS_MAX, IN_WORDS, SHELF_LIFE_DAYS
+from allocator.demo.rules import ARRIVES, COVER_DAYS_MAX, IN_WORDS, LATE, SHELF_LIFE_DAYS, SHORT_DATED
 from allocator.demo.source import cleaned
 from allocator.demo.write import POLICIES
 
@@ -82,6 +83,24 @@ def test_no_delivery_brings_more_than_half_as_much_again(world: World, sold: pl.
     assert beside["sold"].null_count() == 0
     assert (beside["qty_on_hand"] <= (beside["sold"] * 3 + 1) // 2).all()
     assert (share == 1).mean() > 0.6
+
+
+def test_deliveries_come_the_day_before_their_stretch_or_two_days_into_it(world: World) -> None:
+    life = pl.col("department").replace_strict(SHELF_LIFE_DAYS, default=None, return_dtype=pl.Int64)
+    cover = (life // 2).clip(1, COVER_DAYS_MAX).fill_null(COVER_DAYS_MAX)
+    begins = pl.col("stock_id").str.split("-").list.last().cast(pl.Int64) * cover
+    late = world.stock.select((pl.col("received_on") - world.as_of).dt.total_days() - begins).to_series()
+    assert set(late) == {-1, 2}
+    assert 0 < (late == 2).mean() < 0.1
+
+
+def test_the_words_of_the_rules_are_the_figures_that_decide() -> None:
+    below = [0, *(limit for limit, _ in ARRIVES)]
+    none, half, whole, more = (high - low for low, high in pairwise(below))
+    said = " ".join(IN_WORDS.split())
+    assert f"of 100 deliveries {none} bring nothing, {half} half of it (rounded down), {whole} all of it" in said
+    assert f"and {more} half as much again (rounded up); {LATE} arrive two days after" in said
+    assert f"{SHORT_DATED} have lost half of their shelf life on arrival" in said
 
 
 def test_perishables_expire_within_their_shelf_life_and_groceries_never(world: World) -> None:
