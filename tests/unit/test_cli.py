@@ -203,6 +203,14 @@ def test_check_finds_what_a_policy_wants_and_tables_lack(told) -> None:
     assert (code, said["problems"][0]["code"]) == (2, "policy_column_missing")
 
 
+def test_check_finds_what_only_shows_when_all_is_put_together(told) -> None:
+    Path("stock.csv").write_text(f"stock_id,sku,qty_on_hand\nA,X,{2**62}\n")
+    Path("demand.csv").write_text("line_id,sku,qty\nL1,X,1\n")
+    Path("exchange.toml").write_text('substitutes = [{ sku = "Y", substitute = "X", ratio = "1/1000000" }]\n')
+    code, said = answer(told, "check", "stock.csv", "demand.csv", "--policy", "exchange.toml")
+    assert (code, [p["code"] for p in said["problems"]]) == (2, ["qty_overflow"])
+
+
 # --- transitions, replenish ---
 
 

@@ -7,18 +7,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import polars as pl
 import typer
 
 from allocator.engine import CORE
 from allocator.errors import AllocatorError, InputError, Problem
-from allocator.frames.prepare import prepare, prepare_demand, prepare_stock, scale_of
+from allocator.frames.prepare import prepare_demand, prepare_stock, scale_of
 from allocator.frames.read import read
 from allocator.model.policy import Policy
+from allocator.result import bind
 
-TABLES_HELP = "Parquet, CSV, Arrow IPC or NDJSON"
+TABLES_HELP: Final = "Parquet, CSV, Arrow IPC or NDJSON"
+ANY_DAY: Final = dt.date(2000, 1, 1)
+"""Tables that fit a policy fit it on every day; only which rules of a contract matrix hold depends on it."""
+
 Stock = Annotated[Path, typer.Argument(metavar="STOCK", help=f"Stock, one row per unit or lot balance: {TABLES_HELP}.")]
 Demand = Annotated[Path, typer.Argument(metavar="DEMAND", help=f"Demand, one row per line: {TABLES_HELP}.")]
 PolicyName = Annotated[
@@ -94,7 +98,7 @@ def table_problems(found: dict[str, Any]) -> list[Problem]:
     stock, demand = found.get("stock"), found.get("demand")
     try:
         if stock is not None and demand is not None:
-            prepare(stock, demand, policy, CORE)
+            bind(stock, demand, policy, as_of=ANY_DAY)
         elif stock is not None:
             prepare_stock(stock, policy, CORE)
         elif demand is not None:
