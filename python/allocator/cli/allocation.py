@@ -73,11 +73,7 @@ def run(
         say_json(record | {"out": None if out is None else str(out)})
     else:
         _show(result, tables, time.perf_counter() - begun)
-        say(
-            f"Wrote {', '.join([*names, 'run.json'])} in {out}."
-            if out
-            else "Nothing was written: --out FOLDER keeps it."
-        )
+        say(f"Wrote {', '.join([*names, 'run.json'])} in {out}." if out else "Nothing was written: see --out.")
     if fail_short and result.summary["units_short"]:
         raise typer.Exit(1)
 
@@ -126,7 +122,7 @@ def reasons_table(result: Result) -> None:
 def explain(
     stock: Stock,
     demand: Demand,
-    line_ids: Annotated[list[str], typer.Argument(metavar="LINE_ID…", help="The lines to explain.")],
+    line_ids: Annotated[list[str], typer.Argument(metavar="LINE_ID", help="The lines to explain.")],
     *,
     policy: PolicyName = "fefo",
     as_of: AsOf = None,

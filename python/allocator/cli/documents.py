@@ -98,7 +98,7 @@ def schema(kind: Kind = "policy") -> None:
 
 @app.command()
 def check(
-    sources: Annotated[list[str], typer.Argument(metavar="NAME|FILE…", help="Presets or files.")],
+    sources: Annotated[list[str], typer.Argument(metavar="NAME|FILE", help="Presets or files.")],
     kind: Kind = "policy",
     as_json: Json = False,
 ) -> None:

@@ -30,7 +30,9 @@ PolicyName = Annotated[
 ]
 AsOf = Annotated[
     str | None,
-    typer.Option("--as-of", metavar="DATE", help="The day that decides what is expired and received: 2026-06-30."),
+    typer.Option(
+        "--as-of", metavar="DATE", help="Required: the day that decides what is expired and received, as 2026-06-30."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer, and say what is wrong, as JSON on stdout.")]
 
