@@ -13,7 +13,7 @@ pub type Record = [u64; 2];
 pub const QTY_IN_COLUMN: u32 = u32::MAX;
 
 /// Records per partition that are aimed at.
-const PARTITION: usize = 1 << 14;
+const PARTITION: usize = 1 << 15;
 
 /// Numbers of groups.
 pub struct Grouping<'a> {

@@ -3,7 +3,10 @@
 
 use std::cmp::Ordering;
 
+use rayon::slice::ParallelSliceMut;
+
 use crate::column::{NULL, Reader};
+use crate::group::Record;
 use crate::problem::{Ids, Key};
 
 /// One key as ordinals from 0 to `top`.
@@ -148,17 +151,45 @@ impl<'a> Packing<'a> {
     }
 
     /// Sorts records of one group, whose first word is the packed key.
-    pub fn sort(&self, records: &mut [[u64; 2]]) {
-        use rayon::slice::ParallelSliceMut;
+    #[inline]
+    pub fn sort(&self, records: &mut [Record]) {
+        const SMALL: usize = 24;
+        if records.len() > SMALL {
+            self.sort_many(records);
+        } else {
+            // Most groups have a handful of records; ties are seen on the way.
+            let mut tied = false;
+            for end in 1..records.len() {
+                let record = records[end];
+                let mut at = end;
+                while at > 0 && records[at - 1][0] > record[0] {
+                    records[at] = records[at - 1];
+                    at -= 1;
+                }
+                records[at] = record;
+                tied |= at > 0 && (records[at - 1][0] ^ record[0]) >> self.row_bits == 0;
+                tied |= at < end && (records[at + 1][0] ^ record[0]) >> self.row_bits == 0;
+            }
+            if tied && !self.exact {
+                self.sort_ties(records);
+            }
+        }
+    }
+
+    fn sort_many(&self, records: &mut [Record]) {
         const PARALLEL_FROM: usize = 1 << 15;
         if records.len() >= PARALLEL_FROM {
             records.par_sort_unstable_by_key(|r| r[0]);
         } else {
             records.sort_unstable_by_key(|r| r[0]);
         }
-        if self.exact {
-            return;
+        if !self.exact {
+            self.sort_ties(records);
         }
+    }
+
+    /// Orders records with equal packed keys, which stand together, by comparing columns.
+    fn sort_ties(&self, records: &mut [Record]) {
         let mut start = 0;
         while start < records.len() {
             let tie = records[start][0] >> self.row_bits;
