@@ -53,7 +53,6 @@ def transition_verdicts(
     back: tuple[ArrowColumn, bytes, bytes, bytes] | None = None,
     path: tuple[ArrowColumn, int, int] | None = None,
 ) -> Column: ...
-
 def grant_requests(
     key: ArrowColumn, qty: ArrowColumn, above: ArrowColumn, headroom: ArrowColumn
 ) -> tuple[Column, Column]:

@@ -64,9 +64,9 @@ def allocate(
     order of rows, on threads, locale, time zone or clock. Nothing is changed; a shortage is a result, not an error.
 
     Args:
-        stock: One row per serialized unit, or per balance of a lot at a place. A polars frame (eager or lazy), anything
-            that exports an Arrow stream (pandas, pyarrow, DuckDB), a dict of lists, or the path of a Parquet, CSV, Arrow
-            IPC or NDJSON file. `docs/tables.md` has the columns.
+        stock: One row per serialized unit, or per balance of a lot at a place. A polars frame (eager or lazy),
+            anything that exports an Arrow stream (pandas, pyarrow, DuckDB), a dict of lists, or the path of a Parquet,
+            CSV, Arrow IPC or NDJSON file. `docs/tables.md` has the columns.
         demand: One row per line of an order, likewise.
         policy: Which stock may serve which demand, in which order; `Policy()` if left out.
         as_of: The day on which is decided: what is expired, what is received.
@@ -135,8 +135,8 @@ class Result:
     def allocations(self) -> pl.DataFrame:
         """One row per stock row that a line takes from, in the order of `lines`, then of `rank`.
 
-        Columns: `line_id`, `stock_id` (as given); `qty` (base units of the stock row's SKU), `qty_served` (base units of
-        the line's SKU; differs from `qty` only for substitutes), both Int64 or Decimal; `rank` (UInt32: 1, 2, …).
+        Columns: `line_id`, `stock_id` (as given); `qty` (base units of the stock row's SKU), `qty_served` (base units
+        of the line's SKU; differs from `qty` only for substitutes), both Int64 or Decimal; `rank` (UInt32: 1, 2, …).
         """
         prepared, answer = self.bound.prepared, self.answer
         return pl.DataFrame(
@@ -153,8 +153,8 @@ class Result:
     def stock(self) -> pl.DataFrame:
         """One row per stock row, in ascending order of `stock_id`.
 
-        Columns: `stock_id` (as given); `qty_on_hand`, `qty_reserved` (as given, in base units), `qty_allocated` (by this
-        run), `qty_available` (what is left), all Int64 or Decimal.
+        Columns: `stock_id` (as given); `qty_on_hand`, `qty_reserved` (as given, in base units), `qty_allocated` (by
+        this run), `qty_available` (what is left), all Int64 or Decimal.
         """
         table, answer = self.bound.prepared.stock, self.answer
         frame = table.frame

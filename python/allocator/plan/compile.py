@@ -13,9 +13,10 @@ from allocator.frames.quantity import QTY_MAX, scaled
 from allocator.model.order import RANK_KEYS, OrderKey
 from allocator.model.policy import FILLS, Fill, Policy
 from allocator.plan import rules
-from allocator.plan.keys import NULL_CODE, Columns, Core, plain
+from allocator.plan.keys import NULL_CODE, Columns, Core, mapped, plain
 from allocator.plan.places import Places, add_place_tests, by_exact_place, places
-from allocator.plan.spec import Bound, DemandSide, FillRule, Key, Part, Plan, Rank, Safety, StockSide, Tests
+from allocator.plan.safety import safety_stock
+from allocator.plan.spec import Bound, DemandSide, FillRule, Key, Part, Plan, Rank, StockSide, Tests
 
 
 def compile_plan(prepared: Prepared, policy: Policy, as_of: dt.date, core: Core) -> Plan:
@@ -30,17 +31,18 @@ def compile_plan(prepared: Prepared, policy: Policy, as_of: dt.date, core: Core)
         core: The compiled core.
 
     Raises:
+        InputError: `qty_overflow`: a substitute's ratio carries the stock beyond what can be counted.
         PolicyError: `policy_too_wide`: more combinations of values than fit a table.
     """
     columns = Columns(prepared.stock, prepared.demand, core)
     _check_exchanges(policy, prepared)
     named = [sku for entry in policy.substitutes for sku in (entry.sku, entry.substitute)]
     skus = columns.coded("sku", tuple(dict.fromkeys(named)))
-    numbers = skus.numbers if policy.substitutes or policy.safety_stock else {}
+    numbers = skus.numbers if policy.substitutes else {}
     found = _places(policy, columns)
     grouped = by_exact_place(policy, columns)
     tests = Tests()
-    rules.add_exchange_test(tests, policy, skus.stock, skus.demand, numbers)
+    rules.add_exchange_test(tests, policy, skus, numbers)
     if found is not None:
         add_place_tests(tests, policy, columns, found, grouped=grouped)
     rules.add_named_tests(tests, columns)
@@ -52,7 +54,7 @@ def compile_plan(prepared: Prepared, policy: Policy, as_of: dt.date, core: Core)
     group = [Part(skus.stock, skus.demand, skus.card)]
     if policy.substitutes:
         table = rules.linked(policy, numbers)
-        group = [Part(rules.mapped(skus.stock, table), rules.mapped(skus.demand, table), skus.card)]
+        group = [Part(mapped(skus.stock, table), mapped(skus.demand, table), skus.card)]
     if grouped and found is not None:
         group.append(Part(found.stock, found.demand, len(found.tree.paths)))
     fills, fill = _fills(policy, columns, prepared.demand.scale)
@@ -77,7 +79,7 @@ def compile_plan(prepared: Prepared, policy: Policy, as_of: dt.date, core: Core)
         group=group,
         tests=tests.tests,
         fills=fills,
-        safety=_safety(policy, columns, found, skus.stock, numbers, as_of, prepared.stock.scale),
+        safety=safety_stock(policy, columns, tests, skus=skus, found=found, scale=prepared.stock.scale, as_of=as_of),
     )
 
 
@@ -168,65 +170,3 @@ def _fill(fill: Fill, policy: Policy, columns: Columns, scale: int) -> FillRule:
         return None if given is None else scaled(given, scale, policy)
 
     return FillRule(fill.whole, amount(fill.qty_min), amount(fill.pack), fill.rows_max, fill.one, fill.whole_rows)
-
-
-def _safety(
-    policy: Policy,
-    columns: Columns,
-    found: Places | None,
-    sku: pl.Series,
-    numbers: dict[str, int],
-    as_of: dt.date,
-    scale: int,
-) -> Safety | None:
-    listed: list[tuple[int, tuple[int, int] | None, int]] = []
-    deepest_first = sorted(
-        policy.safety_stock,
-        key=lambda e: (0, "") if e.location is None else (-len(e.location.split("/")), e.location),
-    )
-    for entry in deepest_first:
-        at = None if entry.location is None else (1, 0) if found is None else found.interval(entry.location)
-        if entry.sku in numbers:
-            listed.append((numbers[entry.sku], at, scaled(entry.qty, scale, policy)))
-    if not listed:
-        return None
-    place = None if found is None else found.stock
-    return Safety(sku, place, _usable(policy, columns, as_of), listed)
-
-
-def _usable(policy: Policy, columns: Columns, as_of: dt.date) -> pl.Series:
-    """Whether anyone could be served from a row: every gate that depends on the row alone."""
-    stock, passes = columns.stock, [pl.lit(value=True)]
-    for column, allowed in (("status", policy.statuses), ("condition", policy.conditions)):
-        if allowed is None:
-            continue
-        if column in stock.columns:
-            passes.append(pl.col(column).cast(pl.String).is_in(list(allowed)).fill_null(value=False))
-        else:
-            default = {"status": "available", "condition": "new"}[column]
-            passes.append(pl.lit(default in allowed))
-    if "blocked" in stock.columns:
-        passes.append(~pl.col("blocked").fill_null(value=False))
-    if "expires_on" in stock.columns:
-        last = as_of + dt.timedelta(days=1 if policy.shelf_life.usable == "until" else 0)
-        passes.append((pl.col("expires_on") >= last).fill_null(value=True))
-    if "received_on" in stock.columns:
-        passes.append((pl.col("received_on") <= as_of).fill_null(value=True))
-    if policy.owner == "unowned" and "owner" in stock.columns:
-        passes.append(pl.col("owner").is_null())
-    if "location" in stock.columns:
-        path = pl.col("location").cast(pl.String)
-        closed = [(path == top) | path.str.starts_with(top + "/") for top in policy.location.exclude]
-        passes += [~inside.fill_null(value=False) for inside in closed]
-    constants = [rule for rule in policy.attributes if rule.value is not None and rule.column in stock.columns]
-    found = [rules.constant_rule(rule, stock) for rule in constants]
-    usable = stock.select(pl.all_horizontal(passes)).to_series()
-    if usable.len() != stock.height:
-        usable = pl.repeat(usable.item(), stock.height, eager=True)
-    if any(rule.nulls == "fail" and rule.value is not None and rule.column not in stock.columns for rule in policy.attributes):
-        return pl.repeat(value=False, n=stock.height, eager=True)
-    for series in found:
-        usable &= series
-    return usable
-
-

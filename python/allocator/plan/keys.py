@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -12,6 +12,10 @@ import polars as pl
 from allocator.frames.prepare import Table
 
 NULL_CODE = 2**32 - 1
+"""The code of null."""
+
+CodeTable: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint32]]
+"""A code for each code."""
 
 
 class Core(Protocol):
@@ -39,10 +43,6 @@ class Coded:
     def card(self) -> int:
         """How many codes there are."""
         return len(self.values)
-
-    def number(self, value: str) -> int | None:
-        """The code of a value, if it occurs."""
-        return self.numbers.get(value)
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -73,9 +73,7 @@ class Columns:
             found, values = self.core.encode(given) if given else ([], pl.Series([], dtype=pl.String))
             codes = iter(found)
             lengths = (self.stock.height, self.demand.height)
-            both = [
-                absent(n) if side is None else next(codes) for side, n in zip(sides, lengths, strict=True)
-            ]
+            both = [absent(n) if side is None else next(codes) for side, n in zip(sides, lengths, strict=True)]
             self._coded[key] = Coded(both[0], both[1], values.cast(pl.String).to_list())
         return self._coded[key]
 
@@ -106,7 +104,7 @@ def plain(series: pl.Series) -> pl.Series:
     return series.cast(pl.Int64) if series.dtype in (pl.Duration, pl.Time) else series
 
 
-def mapped(codes: pl.Series, table: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.uint32]]) -> pl.Series:
+def mapped(codes: pl.Series, table: Sequence[int] | CodeTable) -> pl.Series:
     """Codes sent through a table; null stays null."""
     lookup = np.append(np.asarray(table, dtype=np.uint32), np.uint32(NULL_CODE))
     numbers = codes.to_numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,11 @@ from allocator.plan.spec import GATE, Equal, Table, Tests, Within
 CELLS_MAX = 1 << 26
 """Pairs of places that a policy may rank: beyond it the table alone would take half a gigabyte."""
 
-Ranks = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
+Ranks: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.int32]]
+"""A rank by place of the line and place of the row, negative where it may not serve; the first of each is no place."""
+
+Distances: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+"""A distance by place of the line and place of the row, -1 where there is none; the first of each is no place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ def _pairs(n: int) -> None:
 
 
 def _source_ranks(location: Location, tree: Tree) -> Ranks:
-    """Rank by place of the line and place of the row, -1 where it may not serve; the first of each is no place."""
+    """Ranks of the sources of each place."""
     n = len(tree.paths)
     _pairs(n)
     cells = np.full((n + 1, n + 1), -1, np.int32)
@@ -104,8 +109,9 @@ def _source_ranks(location: Location, tree: Tree) -> Ranks:
         levels = path.split("/")
         above = ("/".join(levels[:depth]) for depth in range(len(levels), 0, -1))
         # The lowest rank of all sources that a row lies in: best ranks are written last.
-        for rank, source in sorted(by_place.get(next((p for p in above if p in by_place), ""), ()), reverse=True):
-            first, end = tree.interval(source)
+        listed = by_place.get(next((place for place in above if place in by_place), ""), [])
+        for rank, place in sorted(listed, reverse=True):
+            first, end = tree.interval(place)
             row[first + 1 : end + 1] = rank
         if location.own_place == "first":
             own = {"tree": (code, tree.ends[code]), "exact": (code, code + 1), "any": (-1, n)}[location.scope]
@@ -125,7 +131,7 @@ def _distance_ranks(location: Location, tree: Tree, key: OrderKey) -> Ranks:
     return ranks
 
 
-def _listed(location: Location, tree: Tree) -> Ranks:
+def _listed(location: Location, tree: Tree) -> Distances:
     """Distance as listed, -1 where it is not; the entry of the deepest place, then of the deepest source, decides."""
     n = len(tree.paths)
     far = np.full((n + 1, n + 1), -1, np.int64)
@@ -135,16 +141,17 @@ def _listed(location: Location, tree: Tree) -> Ranks:
     return far
 
 
-def _steps(tree: Tree) -> Ranks:
+def _steps(tree: Tree) -> Distances:
     """Steps from place to place along the tree, -1 for no place."""
     levels = [path.split("/") for path in tree.paths]
     depth = np.array([len(path) for path in levels], np.int64)
     shared = np.zeros((len(levels), len(levels)), np.int64)
-    for d in range(max((len(path) for path in levels), default=0)):
-        prefixes = {}
-        at = [prefixes.setdefault(tuple(p[: d + 1]), len(prefixes)) if len(p) > d else -1 - i for i, p in enumerate(levels)]
-        codes = np.array(at)
-        shared += codes[:, None] == np.where(codes < 0, -len(levels) - 2, codes)[None, :]
+    for level in range(depth.max(initial=0)):
+        # Places with the same path down to this level share it; one that ends above shares it with none.
+        numbers: dict[tuple[str, ...], int] = {}
+        prefixes = [tuple(path[: level + 1]) if len(path) > level else None for path in levels]
+        codes = np.array([-1 if p is None else numbers.setdefault(p, len(numbers)) for p in prefixes])
+        shared += (codes[:, None] == codes[None, :]) & (codes >= 0)
     far = np.full((len(levels) + 1, len(levels) + 1), -1, np.int64)
     far[1:, 1:] = depth[:, None] + depth[None, :] - 2 * shared
     return far

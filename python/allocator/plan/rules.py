@@ -12,12 +12,23 @@ import polars as pl
 from allocator.errors import PolicyError, Problem
 from allocator.model.policy import AttributeRule, ContractRule, Policy, ShelfLife
 from allocator.model.tables import TABLES
-from allocator.plan.keys import NULL_CODE, Columns, mapped, plain
+from allocator.plan.keys import NULL_CODE, Coded, CodeTable, Columns, mapped, plain
 from allocator.plan.spec import GATE, Bound, Digits, Equal, Exchange, Table, Tests, Within
 
 EPOCH = dt.date(1970, 1, 1)
+"""Day 0 of the kernel."""
+
 CELLS_MAX = 1 << 24
 """Cells of a contract matrix."""
+
+CONTRACT_AXES = (
+    ("demand", "contract_type"),
+    ("demand", "bu"),
+    ("demand", "sku_group"),
+    ("stock", "stock_class"),
+    ("stock", "condition"),
+)
+"""What a rule of the contract matrix may select by, in the sequence of its digits: those of the line first."""
 
 
 def day(date: dt.date) -> int:
@@ -38,7 +49,7 @@ def add_owner_test(tests: Tests, policy: Policy, columns: Columns) -> None:
     if policy.owner == "any":
         return
     coded = columns.coded("owner")
-    sides = [mapped(side, np.arange(1, coded.card + 1)) for side in (coded.stock, coded.demand)]
+    sides = [mapped(side, range(1, coded.card + 1)) for side in (coded.stock, coded.demand)]
     stock, demand = (pl.select(pl.when(s < NULL_CODE).then(s).otherwise(0)).to_series().cast(pl.UInt32) for s in sides)
     if policy.owner == "exact":
         tests.add(Equal(GATE["owner"], stock, demand))
@@ -153,7 +164,8 @@ def constant_rule(rule: AttributeRule, stock: pl.DataFrame) -> pl.Series:
 
 def version(text: str) -> tuple[tuple[int, int, str], ...]:
     """A version for comparison: parts by dots, numbers as numbers and before text."""
-    return tuple((0, int(part), "") if re.fullmatch(r"\d+", part, re.ASCII) else (1, 0, part) for part in text.split("."))
+    parts = text.split(".")
+    return tuple((0, int(part), "") if re.fullmatch(r"\d+", part, re.ASCII) else (1, 0, part) for part in parts)
 
 
 def _add_compared(tests: Tests, rule: AttributeRule, columns: Columns) -> None:
@@ -212,10 +224,9 @@ def add_contract_test(tests: Tests, policy: Policy, columns: Columns, as_of: dt.
     if contracts is None:
         return
     rules = [r for r in contracts.rules if (r.valid_from or as_of) <= as_of <= (r.valid_to or as_of)]
-    axes = [("demand", "contract_type"), ("demand", "bu"), ("demand", "sku_group"), ("stock", "stock_class"), ("stock", "condition")]
     digits: dict[str, Digits] = {"demand": [], "stock": []}
     known: list[list[str | None]] = []
-    for table, column in axes:
+    for table, column in CONTRACT_AXES:
         used = column == "contract_type" or any(getattr(rule, column) is not None for rule in rules)
         if used and columns.has(table, column):
             codes, values = columns.one(table, column)
@@ -228,7 +239,7 @@ def add_contract_test(tests: Tests, policy: Policy, columns: Columns, as_of: dt.
     cells = np.full([len(values) for values in known], 0 if contracts.otherwise == "allow" else -1, np.int32)
     # The rule that decides is written last: most selectors, then a forbidding one, then the lowest rank.
     for rule in sorted(rules, key=_weight):
-        at = [_where(getattr(rule, column), values) for (_, column), values in zip(axes, known, strict=True)]
+        at = [_where(getattr(rule, column), values) for (_, column), values in zip(CONTRACT_AXES, known, strict=True)]
         if all(at):
             cells[np.ix_(*at)] = rule.rank if rule.allow else -1
     if contracts.without_contract == "allow":
@@ -237,8 +248,8 @@ def add_contract_test(tests: Tests, policy: Policy, columns: Columns, as_of: dt.
 
 
 def _weight(rule: ContractRule) -> tuple[int, bool, int]:
-    selectors = (rule.stock_class, rule.condition, rule.contract_type, rule.bu, rule.sku_group)
-    return sum(s is not None for s in selectors), not rule.allow, -rule.rank
+    selectors = sum(getattr(rule, column) is not None for _, column in CONTRACT_AXES)
+    return selectors, not rule.allow, -rule.rank
 
 
 def _where(value: str | None, values: list[str | None]) -> list[int]:
@@ -255,7 +266,7 @@ def _limit_cells(path: str, cells: int) -> None:
 # --- substitutes ---
 
 
-def linked(policy: Policy, numbers: dict[str, int]) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
+def linked(policy: Policy, numbers: dict[str, int]) -> CodeTable:
     """For each SKU code the least code of all SKUs that substitutes link it to."""
     least = np.arange(len(numbers), dtype=np.uint32)
 
@@ -269,10 +280,10 @@ def linked(policy: Policy, numbers: dict[str, int]) -> np.ndarray[tuple[int], np
         if entry.sku in numbers and entry.substitute in numbers:
             a, b = root(numbers[entry.sku]), root(numbers[entry.substitute])
             least[max(a, b)] = min(a, b)
-    return np.array([root(code) for code in least.tolist()], dtype=np.uint32) if policy.substitutes else least
+    return np.array([root(code) for code in range(len(least))], dtype=np.uint32)
 
 
-def add_exchange_test(tests: Tests, policy: Policy, stock: pl.Series, demand: pl.Series, numbers: dict[str, int]) -> None:
+def add_exchange_test(tests: Tests, policy: Policy, skus: Coded, numbers: dict[str, int]) -> None:
     """The SKU itself, then its substitutes in the order in which they are listed."""
     if not policy.substitutes:
         return
@@ -283,6 +294,4 @@ def add_exchange_test(tests: Tests, policy: Policy, stock: pl.Series, demand: pl
         pair = (numbers.get(entry.sku), numbers.get(entry.substitute))
         if pair[0] is not None and pair[1] is not None:
             listed.append((pair[0], pair[1], ranks[entry.sku], entry.ratio.numerator, entry.ratio.denominator))
-    tests.add(Exchange(stock, demand, sorted(listed)), "substitute_rank")
-
-
+    tests.add(Exchange(skus.stock, skus.demand, sorted(listed)), "substitute_rank")

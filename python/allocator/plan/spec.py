@@ -46,7 +46,7 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Passes where the cell (line code × row code, the latter fastest) is not negative; the cell is the rank."""
+    """Passes where the cell (by line code, then by row code) is not negative; the cell is the rank."""
 
     gate: int
     stock_digits: Digits
