@@ -1,7 +1,7 @@
 """The product's side of the comparisons: the general engine under a policy, on the same worlds as the peers.
 
-`prepare` times the kernel as a user meets it after `bind`: encoded columns in, result columns out; sorting, grouping and
-eligibility are inside the time, encoding is not (the peers get codes, too). `prepare_frames` times everything:
+`prepare` times the kernel as a user meets it after `bind`: encoded columns in, result columns out; sorting, grouping
+and eligibility are inside the time, encoding is not (the peers get codes, too). `prepare_frames` times everything:
 string ids and keys, every check, and the frame of allocations.
 """
 
@@ -27,8 +27,9 @@ def policy(work: str) -> Policy:
         return Policy(name="W1", stock_order="fifo", location=EXACT)
     if work == "wide":
         rules = [
-            {"stock_class": f"C{row:02}", "contract_type": f"T{column:02}", "allow": bool(rank >= 0), "rank": max(int(rank), 0)}
-            for (row, column), rank in np.ndenumerate(worlds.wide_matrix())
+            {"stock_class": f"C{row:02}", "contract_type": f"T{column:02}", "allow": rank >= 0, "rank": max(rank, 0)}
+            for row, ranks in enumerate(worlds.wide_matrix().tolist())
+            for column, rank in enumerate(ranks)
         ]
         return Policy(name="wide", location=EXACT, contracts={"rules": rules}, attributes=worlds.wide_rules())
     rules = [

@@ -31,7 +31,7 @@ def compile_plan(prepared: Prepared, policy: Policy, as_of: dt.date, core: Core)
         core: The compiled core.
 
     Raises:
-        InputError: `qty_overflow`: a substitute's ratio carries the stock beyond what can be counted.
+        InputError: `value_overflow`: a substitute's ratio carries the stock beyond what can be counted.
         PolicyError: `policy_too_wide`: more combinations of values than fit a table.
     """
     columns = Columns(prepared.stock, prepared.demand, core)
@@ -99,7 +99,7 @@ def _check_exchanges(policy: Policy, prepared: Prepared) -> None:
     total = sum(prepared.stock.frame["qty_on_hand"].cast(pl.Int128)) if most > 1 else 0
     if total * most > QTY_MAX:
         message = f"with a substitute's ratio the stock comes to {total * most} units, at most {QTY_MAX} can be counted"
-        raise InputError(Problem("qty_overflow", message, "stock", "qty_on_hand", hint="Use a larger base unit"))
+        raise InputError(Problem("value_overflow", message, "stock", "qty_on_hand", hint="Use a larger base unit"))
 
 
 # --- orders ---
