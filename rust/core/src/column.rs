@@ -156,23 +156,38 @@ impl<'a> Column<'a> {
 
     /// The least and the greatest value, nulls left out; `None` if every row is null.
     pub fn range(&self) -> Option<(i64, i64)> {
-        (0..self.len().div_ceil(BLOCK * 64))
+        const SHARE: usize = BLOCK * 64;
+        let bounds = (0..self.len().div_ceil(SHARE))
             .into_par_iter()
-            .map(|chunk| {
-                let mut block = [0_i64; BLOCK];
-                let mut bounds = (i64::MAX, i64::MIN);
-                for start in (chunk * BLOCK * 64..self.len().min((chunk + 1) * BLOCK * 64)).step_by(BLOCK) {
-                    let block = &mut block[..BLOCK.min(self.len() - start)];
-                    self.decode(start, block);
-                    for &x in &*block {
-                        let low = if x == NULL { i64::MAX } else { x };
-                        bounds = (bounds.0.min(low), bounds.1.max(x));
-                    }
-                }
-                bounds
-            })
-            .reduce(|| (i64::MAX, i64::MIN), |a, b| (a.0.min(b.0), a.1.max(b.1)))
-            .into_bounds()
+            .map(|share| self.range_of(share * SHARE, self.len().min((share + 1) * SHARE)))
+            .reduce(|| (i64::MAX, i64::MIN), |a, b| (a.0.min(b.0), a.1.max(b.1)));
+        (bounds.0 <= bounds.1).then_some(bounds)
+    }
+
+    fn range_of(&self, from: usize, to: usize) -> (i64, i64) {
+        if self.valid.is_none() && !matches!(self.values, Values::Codes(_) | Values::Bool(..)) {
+            // In its own width, where a vector holds most values.
+            return each_width!(
+                self.values,
+                v => {
+                    let bounds = v[from..to].iter().fold((v[from], v[from]), |b, &x| (b.0.min(x), b.1.max(x)));
+                    (bounds.0 as i64, bounds.1 as i64)
+                },
+                codes _c => unreachable!("codes have nulls"),
+                bool _b => unreachable!("bits have no width")
+            );
+        }
+        let mut block = [0_i64; BLOCK];
+        let mut bounds = (i64::MAX, i64::MIN);
+        for start in (from..to).step_by(BLOCK) {
+            let block = &mut block[..BLOCK.min(to - start)];
+            self.decode(start, block);
+            for &x in &*block {
+                let low = if x == NULL { i64::MAX } else { x };
+                bounds = (bounds.0.min(low), bounds.1.max(x));
+            }
+        }
+        bounds
     }
 
     /// The distinct values in order, nulls left out; `None` if there are more than `cap`.
@@ -260,16 +275,6 @@ impl Reader {
         block.values.resize(n, 0);
         column.decode(start, &mut block.values);
         at
-    }
-}
-
-trait IntoBounds {
-    fn into_bounds(self) -> Option<(i64, i64)>;
-}
-
-impl IntoBounds for (i64, i64) {
-    fn into_bounds(self) -> Option<(i64, i64)> {
-        (self.0 <= self.1).then_some(self)
     }
 }
 

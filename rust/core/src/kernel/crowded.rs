@@ -6,8 +6,8 @@
 
 use hashbrown::HashMap;
 
-use super::Run;
 use super::book::{Ask, Book, ask, lies};
+use super::{Run, class_of};
 use crate::eligible::Wide;
 use crate::group::Record;
 use crate::outcome::Stretch;
@@ -27,19 +27,21 @@ pub fn is_crowded(run: &Run, rows: &[Record], lines: &[Record]) -> bool {
     let mut kinds = hashbrown::HashSet::with_hasher(foldhash::fast::FixedState::default());
     let mut asks = Vec::new();
     lines.iter().any(|line| {
-        kind(run, line, &mut asks);
-        if !kinds.contains(&(super::class_of(line), asks.clone())) {
-            kinds.insert((super::class_of(line), asks.clone()));
+        ask_all(run, line, &mut asks);
+        if !kinds.contains(&asks[..]) {
+            kinds.insert(asks.clone());
         }
         kinds.len() > KINDS_MAX
     })
 }
 
-fn kind(run: &Run, line: &Record, asks: &mut Vec<Ask>) {
+/// What a line asks: of each wide test, of rows to count, and last its class, so that lines of a kind ask the same.
+fn ask_all(run: &Run, line: &Record, asks: &mut Vec<Ask>) {
     let number = run.line_order.row(line[0]) as usize;
+    let class = i64::from(class_of(line));
     asks.clear();
     asks.extend(run.eligibility.wide.iter().map(|wide| ask(wide, number)));
-    asks.push(COUNTS);
+    asks.extend([COUNTS, (class, class)]);
 }
 
 /// Rows of one kind, in stock order.
@@ -105,10 +107,11 @@ impl Queue {
                 .zip(asks)
                 .all(|(nodes, ask)| *ask == OPEN || (nodes[node].1 >= ask.0 && nodes[node].0 <= ask.1))
         };
-        let mut node = self.leaves + from;
         if from >= self.rows.len() {
             return None;
         }
+        // From the first row on the search goes down from the root, else up and down again from its leaf.
+        let mut node = if from == 0 { 1 } else { self.leaves + from };
         loop {
             if may(node) {
                 if node < self.leaves {
@@ -162,15 +165,16 @@ pub fn serve(run: &Run, records: &[Record], lines: &[Record], out: &mut Stretch)
     let mut group = Group::new(run, &mut book);
     let mut asks = Vec::new();
     for line in lines {
-        kind(run, line, &mut asks);
+        ask_all(run, line, &mut asks);
+        let kind = group.kind(class_of(line), &asks);
         let number = run.line_order.row(line[0]);
         let need = run.requested(line);
         let first = out.takes.line.len();
-        let (served, untouched) = group.take(super::class_of(line), &asks, number, need, out);
+        let (served, untouched) = group.take(kind, number, need, out);
         let reason = if served == need {
             SERVED
         } else {
-            group.short(super::class_of(line), &asks, out.takes.line.len() - first, untouched)
+            group.short(kind, out.takes.line.len() - first, untouched)
         };
         out.line.push(number);
         out.allocated.push(served);
@@ -184,9 +188,22 @@ struct Group<'b, 'a> {
     queues: Vec<Queue>,
     /// The bounds of each queue as the run began.
     start: Vec<Vec<Vec<Ask>>>,
-    furthest: HashMap<(u16, Vec<Ask>), Gate, foldhash::fast::FixedState>,
-    /// First row of each queue for the line at hand.
+    /// The kinds of lines that were met.
+    numbers: HashMap<Vec<Ask>, usize, foldhash::fast::FixedState>,
+    kinds: Vec<Kind>,
+    /// First row of each queue for the line at hand: its position, the queue as the kind counts it, and its leaf.
     heads: Vec<(u32, usize, usize)>,
+}
+
+/// Lines that ask the same.
+#[derive(Default)]
+struct Kind {
+    class: u16,
+    asks: Vec<Ask>,
+    /// The queues that may serve it, with the first leaf that may still do so. Rows only ever drop out.
+    queues: Vec<(usize, usize)>,
+    /// The gate that stopped the row that got furthest, once it was asked for.
+    furthest: Option<Gate>,
 }
 
 impl<'b, 'a> Group<'b, 'a> {
@@ -217,7 +234,8 @@ impl<'b, 'a> Group<'b, 'a> {
             book,
             queues,
             start,
-            furthest: HashMap::default(),
+            numbers: HashMap::default(),
+            kinds: Vec::new(),
             heads: Vec::new(),
         }
     }
@@ -228,16 +246,44 @@ impl<'b, 'a> Group<'b, 'a> {
             .all(|((wide, ask), values)| passes(wide, *ask, values[at as usize]))
     }
 
+    /// The number of a kind of lines.
+    fn kind(&mut self, class: u16, asks: &[Ask]) -> usize {
+        if let Some(&number) = self.numbers.get(asks) {
+            return number;
+        }
+        let may = |queue: &Queue| !queue.empty && self.run.eligibility.verdict(class, queue.class) == PASS;
+        let queues = (0..)
+            .zip(&self.queues)
+            .filter(|(_, queue)| may(queue))
+            .map(|(number, _)| (number, 0))
+            .collect();
+        let number = self.kinds.len();
+        self.kinds.push(Kind {
+            class,
+            asks: asks.to_vec(),
+            queues,
+            furthest: None,
+        });
+        self.numbers.insert(asks.to_vec(), number);
+        number
+    }
+
     /// Takes what a line needs, as far as it is there. Also says whether no earlier line had touched what it took.
-    fn take(&mut self, class: u16, asks: &[Ask], line: u32, need: i64, out: &mut Stretch) -> (i64, bool) {
+    fn take(&mut self, number: usize, line: u32, need: i64, out: &mut Stretch) -> (i64, bool) {
+        let mut kind = std::mem::take(&mut self.kinds[number]);
         self.heads.clear();
-        for number in 0..self.queues.len() {
-            let queue = &self.queues[number];
-            if !queue.empty
-                && self.run.eligibility.verdict(class, queue.class) == PASS
-                && let Some(head) = self.head(number, asks, 0)
-            {
-                self.heads.push((head.0, number, head.1));
+        let mut place = 0;
+        while place < kind.queues.len() {
+            let (queue, from) = kind.queues[place];
+            match self.head(queue, &kind.asks, from) {
+                Some((at, leaf)) => {
+                    kind.queues[place].1 = leaf;
+                    self.heads.push((at, place, leaf));
+                    place += 1;
+                }
+                None => {
+                    kind.queues.swap_remove(place);
+                }
             }
         }
         let (mut open, mut rank, mut untouched) = (need, 0, true);
@@ -245,7 +291,7 @@ impl<'b, 'a> Group<'b, 'a> {
             let Some(best) = (0..self.heads.len()).min_by_key(|&i| self.heads[i].0) else {
                 break;
             };
-            let (at, number, leaf) = self.heads[best];
+            let (at, place, leaf) = self.heads[best];
             let row = &mut self.book.rows[at as usize];
             untouched &= !row.drawn;
             row.drawn = true;
@@ -255,15 +301,20 @@ impl<'b, 'a> Group<'b, 'a> {
             rank += 1;
             out.takes.push(line, row.number, qty, rank);
             if row.left == 0 {
-                self.queues[number].drop_row(leaf);
-                match self.head(number, asks, leaf + 1) {
-                    Some((at, leaf)) => self.heads[best] = (at, number, leaf),
+                let queue = kind.queues[place].0;
+                self.queues[queue].drop_row(leaf);
+                match self.head(queue, &kind.asks, leaf + 1) {
+                    Some((at, leaf)) => {
+                        kind.queues[place].1 = leaf;
+                        self.heads[best] = (at, place, leaf);
+                    }
                     None => {
                         self.heads.swap_remove(best);
                     }
                 }
             }
         }
+        self.kinds[number] = kind;
         (need - open, untouched)
     }
 
@@ -276,14 +327,15 @@ impl<'b, 'a> Group<'b, 'a> {
     }
 
     /// Why a line is short that took `rows` rows, `untouched` before by others or not.
-    fn short(&mut self, class: u16, asks: &[Ask], rows: usize, untouched: bool) -> u8 {
+    fn short(&mut self, kind: usize, rows: usize, untouched: bool) -> u8 {
         if rows > 0 && !untouched {
             return Reason::Taken as u8;
         }
         // Candidates as the run began: more of them than it took means that others took the rest.
+        let Kind { class, asks, .. } = &self.kinds[kind];
         let mut candidates = 0;
         for (queue, bounds) in self.queues.iter().zip(&self.start) {
-            if queue.empty || self.run.eligibility.verdict(class, queue.class) != PASS {
+            if queue.empty || self.run.eligibility.verdict(*class, queue.class) != PASS {
                 continue;
             }
             let mut from = 0;
@@ -298,15 +350,19 @@ impl<'b, 'a> Group<'b, 'a> {
         if rows > 0 {
             Reason::Insufficient as u8
         } else {
-            self.furthest(class, asks)
+            self.furthest(kind)
         }
     }
 
     /// The gate that stopped the row that got furthest: the highest gate that some row reaches.
-    fn furthest(&mut self, class: u16, asks: &[Ask]) -> Gate {
-        if let Some(&gate) = self.furthest.get(&(class, asks.to_vec())) {
+    fn furthest(&mut self, kind: usize) -> Gate {
+        let Kind {
+            class, asks, furthest, ..
+        } = &self.kinds[kind];
+        if let Some(gate) = *furthest {
             return gate;
         }
+        let class = *class;
         let gate_of = |wide: &Wide| match wide {
             Wide::Span { gate, .. } | Wide::Table { gate, .. } => *gate,
             Wide::Exchange { .. } => PASS,
@@ -342,7 +398,7 @@ impl<'b, 'a> Group<'b, 'a> {
             .rev()
             .find(|&gate| gate != PASS && reaches(gate))
             .unwrap_or(0);
-        self.furthest.insert((class, asks.to_vec()), furthest);
+        self.kinds[kind].furthest = Some(furthest);
         furthest
     }
 }
