@@ -47,6 +47,8 @@ pub struct Row {
     pub class: u16,
     /// Whether something was taken from it; kept where no slot counts that.
     pub drawn: bool,
+    /// What it had when the run began: the gate that this alone stops it at, or `PASS`.
+    start: Gate,
 }
 
 /// Slots of a group that fit the mask of a row.
@@ -70,8 +72,6 @@ pub struct Book {
     pub rows: Vec<Row>,
     /// Behind the last row of each group.
     ends: Vec<u32>,
-    /// What each row had after safety stock was kept back; empty if none was.
-    start: Vec<i64>,
     /// What each wide test looks at, by row.
     pub values: Vec<Vec<i64>>,
     parcel: Vec<(i64, i64)>,
@@ -92,7 +92,6 @@ impl Book {
     pub fn clear(&mut self) {
         self.rows.clear();
         self.ends.clear();
-        self.start.clear();
         self.values.iter_mut().for_each(Vec::clear);
         self.parcel.clear();
         self.slots.clear();
@@ -175,11 +174,17 @@ impl Book {
             number: run.stock_order.row(record[0]),
             class: class_of(record),
             drawn: false,
+            start: PASS,
         }));
         let added = &mut self.rows[first..];
-        if run.problem.safety.is_some() {
-            run.hold_back(added);
-            self.start.extend(added.iter().map(|row| row.left));
+        for row in &mut *added {
+            row.start = if row.left == 0 { GATE_NO_BALANCE } else { PASS };
+        }
+        run.hold_back(added);
+        for row in &mut *added {
+            if row.left == 0 {
+                row.start = row.start.min(GATE_SAFETY);
+            }
         }
         self.values.resize_with(run.eligibility.wide.len(), Vec::new);
         for (values, wide) in self.values.iter_mut().zip(&run.eligibility.wide) {
@@ -440,7 +445,6 @@ impl Book {
         let shift = if listed { candidates } else { rows };
         self.rows.extend_from_slice(&other.rows);
         self.ends.extend(other.ends.iter().map(|end| end + rows));
-        self.start.extend_from_slice(&other.start);
         self.values
             .resize_with(other.values.len().max(self.values.len()), Vec::new);
         for (values, more) in self.values.iter_mut().zip(&other.values) {
@@ -503,25 +507,14 @@ impl Book {
         self.rows.get(at as usize).map_or(0, |row| row.left)
     }
 
-    /// What a row had when the run began: as it is in the table, and after safety stock was kept back.
-    fn at_start(&self, run: &Run, at: u32) -> (i64, i64) {
-        let available = run.available_in_column(self.rows[at as usize].number);
-        (available, self.start.get(at as usize).copied().unwrap_or(available))
-    }
-
     /// The gate that stopped the row that got furthest.
     pub fn furthest(&mut self, run: &Run, slot: u32) -> Gate {
         if let Some(&gate) = self.furthest.get(&slot) {
             return gate;
         }
-        let gates = self.rows_from(self.slots[slot as usize].rows).map(|at| {
-            let balance = match self.at_start(run, at) {
-                (0, _) => GATE_NO_BALANCE,
-                (_, 0) => GATE_SAFETY,
-                _ => PASS,
-            };
-            balance.min(self.gate(run, slot, at))
-        });
+        let gates = self
+            .rows_from(self.slots[slot as usize].rows)
+            .map(|at| self.rows[at as usize].start.min(self.gate(run, slot, at)));
         let furthest = gates.max().unwrap_or(GATE_UNKNOWN);
         self.furthest.insert(slot, furthest);
         furthest
@@ -544,7 +537,7 @@ impl Book {
         let mut parcels: Vec<Vec<u32>> = Vec::new();
         for i in from..to {
             let at = self.at(run, i);
-            if self.at_start(run, at).1 > 0 && (run.ranks > 0 || self.passes(run, slot, at)) {
+            if self.rows[at as usize].start == PASS && (run.ranks > 0 || self.passes(run, slot, at)) {
                 let (lot, place) = self.parcel[at as usize];
                 let number = *known
                     .entry(if one == One::Lot { lot } else { place })
