@@ -113,6 +113,7 @@ impl<'a> Column<'a> {
 
     /// The value of one row, or `NULL`.
     #[inline]
+    #[allow(clippy::unnecessary_cast, reason = "one expression for all widths, `i64` among them")]
     pub fn get(&self, row: usize) -> i64 {
         if self.valid.is_some_and(|valid| !valid.get(row)) {
             return NULL;
@@ -131,6 +132,7 @@ impl<'a> Column<'a> {
     }
 
     /// Reads `out.len()` rows from `start` on.
+    #[allow(clippy::unnecessary_cast, reason = "one expression for all widths, `i64` among them")]
     pub fn decode(&self, start: usize, out: &mut [i64]) {
         let end = start + out.len();
         each_width!(

@@ -439,7 +439,9 @@ impl<'a> Eligibility<'a> {
                 *cell = (*cell).min(gates[stage - 1]);
             }
         }
-        stage_code.iter_mut().for_each(|code| *code *= stock_stride as u32);
+        for code in &mut stage_code {
+            *code *= stock_stride as u32;
+        }
         Self {
             stock,
             stages,

@@ -20,6 +20,10 @@ use crate::problem::{Amount, Fill, One, Problem, SERVED, StockKey, Whole};
 const STRETCHES: usize = 16;
 
 /// A problem with everything that is derived from it once.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the problem"
+)]
 pub(crate) struct Run<'a> {
     problem: &'a Problem<'a>,
     eligibility: Eligibility<'a>,

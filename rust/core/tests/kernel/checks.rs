@@ -1,0 +1,164 @@
+//! What does not fit together is refused before anything is served.
+
+use allocator_core::Error;
+use allocator_core::column::{Column, Values};
+use allocator_core::problem::{Amount, Bound, Digits, Fill, Key, Problem, Safety, StockKey, Substitute, Test};
+
+use crate::world::{Line, Row, Rule, Rules, World};
+
+/// A column longer than either table, and one of no rows.
+static LONG: [u32; 3] = [0; 3];
+
+fn long() -> Column<'static> {
+    Column::new(Values::Codes(&LONG), None)
+}
+
+fn none() -> Column<'static> {
+    Column::new(Values::Codes(&[]), None)
+}
+
+fn key() -> Key<'static> {
+    Key {
+        column: long(),
+        descending: false,
+        nulls_first: false,
+    }
+}
+
+/// What the kernel says of a world of one row and two lines after `change`.
+fn refusal(change: impl FnOnce(&mut Problem)) -> Option<Error> {
+    let rules = Rules {
+        skus: 1,
+        card: 1,
+        fills: vec![Rule::default()],
+        ..Rules::default()
+    };
+    let lines = vec![
+        Line {
+            id: 1,
+            ..Line::default()
+        },
+        Line {
+            id: 2,
+            ..Line::default()
+        },
+    ];
+    let world = World {
+        rows: vec![Row {
+            on_hand: 4,
+            ..Row::default()
+        }],
+        lines,
+        rules,
+    };
+    world.problem(|problem| {
+        change(problem);
+        allocator_core::run(problem).err()
+    })
+}
+
+fn row_count(column: &'static str, rows: usize, expected: usize) -> Option<Error> {
+    Some(Error::RowCount { column, rows, expected })
+}
+
+#[test]
+fn a_world_as_it_is_drawn_is_served() {
+    assert_eq!(refusal(|_| ()), None);
+}
+
+#[test]
+fn a_column_of_another_length_than_its_table_is_named() {
+    assert_eq!(
+        refusal(|p| p.stock.reserved = Some(long())),
+        row_count("reserved", 3, 1)
+    );
+    assert_eq!(refusal(|p| p.stock.lot = Some(long())), row_count("lot", 3, 1));
+    assert_eq!(refusal(|p| p.stock.place = Some(long())), row_count("place", 3, 1));
+    assert_eq!(refusal(|p| p.stock.sku = Some(long())), row_count("sku", 3, 1));
+    assert_eq!(
+        refusal(|p| p.stock.order.push(StockKey::Row(key()))),
+        row_count("stock order", 3, 1)
+    );
+    assert_eq!(refusal(|p| p.group[0].stock = long()), row_count("group", 3, 1));
+    assert_eq!(refusal(|p| p.demand.fill = Some(long())), row_count("fill", 3, 2));
+    assert_eq!(
+        refusal(|p| p.demand.order_code = Some(none())),
+        row_count("order", 0, 2)
+    );
+    assert_eq!(refusal(|p| p.demand.order.push(key())), row_count("demand order", 3, 2));
+    assert_eq!(refusal(|p| p.group[0].demand = none()), row_count("group", 0, 2));
+    assert_eq!(
+        refusal(|p| p.fills[0].pack = Amount::Of(long())),
+        row_count("fill", 3, 2)
+    );
+    assert_eq!(
+        refusal(|p| p.fills[0].qty_min = Amount::Of(long())),
+        row_count("fill", 3, 2)
+    );
+    let safety = |p: &mut Problem| {
+        p.safety = Some(Safety {
+            sku: long(),
+            place: None,
+            counts: long(),
+            rules: Vec::new(),
+        });
+    };
+    assert_eq!(refusal(safety), row_count("safety stock", 3, 1));
+}
+
+#[test]
+fn a_test_of_another_length_than_its_table_is_refused() {
+    let digits = |column| Digits(vec![(column, 0)]);
+    let table = |stock, demand| Test::Table {
+        gate: 6,
+        stock,
+        demand,
+        cells: vec![0],
+    };
+    assert_eq!(
+        refusal(|p| p.tests.push(table(digits(long()), Digits::default()))),
+        row_count("table", 3, 1)
+    );
+    assert_eq!(
+        refusal(|p| p.tests.push(table(Digits::default(), digits(long())))),
+        row_count("table", 3, 2)
+    );
+    let within = |p: &mut Problem| {
+        let (stock, low) = (p.stock.on_hand, Bound::Of(long()));
+        p.tests.push(Test::Within {
+            gate: 8,
+            stock,
+            low,
+            high: Bound::Open,
+            null_passes: true,
+            outside: false,
+        });
+    };
+    assert_eq!(refusal(within), row_count("test", 3, 2));
+    let equal = |p: &mut Problem| {
+        p.tests.push(Test::Equal {
+            gate: 3,
+            stock: long(),
+            demand: p.demand.qty,
+        })
+    };
+    assert_eq!(refusal(equal), row_count("test", 3, 1));
+    let exchange = |p: &mut Problem| {
+        let (stock, demand) = (p.stock.on_hand, long());
+        p.tests.push(Test::Exchange {
+            stock,
+            demand,
+            substitutes: Vec::<Substitute>::new(),
+        });
+    };
+    assert_eq!(refusal(exchange), row_count("test", 3, 2));
+}
+
+#[test]
+fn a_problem_without_fill_rules_or_groups_is_a_defect_of_the_compiler() {
+    for change in [|p: &mut Problem| p.fills.clear(), |p: &mut Problem| p.group.clear()] {
+        let refused = refusal(change).expect("it cannot be served");
+        assert_eq!(refused.code(), "internal");
+    }
+    assert_eq!(refusal(|p| p.fills.push(Fill::default())), None);
+}
