@@ -92,6 +92,7 @@ fn from_code(code: u32) -> i64 {
     if code == u32::MAX { NULL } else { i64::from(code) }
 }
 
+#[allow(clippy::unnecessary_cast, reason = "one expression for all widths, `i64` among them")]
 impl<'a> Column<'a> {
     /// A column of these values; `valid` of `None` means that none is null.
     pub fn new(values: Values<'a>, valid: Option<Bits<'a>>) -> Self {
@@ -113,7 +114,6 @@ impl<'a> Column<'a> {
 
     /// The value of one row, or `NULL`.
     #[inline]
-    #[allow(clippy::unnecessary_cast, reason = "one expression for all widths, `i64` among them")]
     pub fn get(&self, row: usize) -> i64 {
         if self.valid.is_some_and(|valid| !valid.get(row)) {
             return NULL;
@@ -132,7 +132,6 @@ impl<'a> Column<'a> {
     }
 
     /// Reads `out.len()` rows from `start` on.
-    #[allow(clippy::unnecessary_cast, reason = "one expression for all widths, `i64` among them")]
     pub fn decode(&self, start: usize, out: &mut [i64]) {
         let end = start + out.len();
         each_width!(

@@ -29,12 +29,15 @@ impl Dice {
 /// A world of `rows` rows and half as many lines of `skus` SKUs; each side of a rule has `card` codes.
 fn world(seed: u64, rows: u64, skus: i64, card: u32) -> World {
     let mut dice = Dice(seed);
-    let mut world = World::default();
-    world.rules = Rules {
+    let rules = Rules {
         skus: skus as u32,
         card,
         fills: vec![Rule::default()],
         ..Rules::default()
+    };
+    let mut world = World {
+        rules,
+        ..World::default()
     };
     for id in 0..rows {
         world.rows.push(Row {

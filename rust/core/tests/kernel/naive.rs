@@ -248,10 +248,10 @@ impl<'a> State<'a> {
             let (give, asked, _) = self
                 .exchange(line, &self.world.rows[at])
                 .expect("a candidate can be exchanged");
-            let step = (1..)
+            let step = (1..=asked)
                 .map(|n| n * pack)
                 .find(|step| step % asked == 0)
-                .expect("two numbers have a multiple");
+                .expect("a common multiple");
             let served = (self.left[at] / give * asked).min(open) / step * step;
             let qty = served / asked * give;
             if served > 0 && (!rule.whole_rows || qty == self.left[at]) {

@@ -64,6 +64,9 @@ pub struct Rule {
     pub whole_rows: bool,
 }
 
+/// SKU, interval of places, quantity.
+pub type KeptBack = (u32, Option<(i64, i64)>, i64);
+
 /// Which row may serve which line, in which order.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
@@ -91,8 +94,7 @@ pub struct Rules {
     pub directions: [Direction; 2],
     pub line_direction: Direction,
     pub fills: Vec<Rule>,
-    /// (SKU, interval of places, quantity).
-    pub kept_back: Vec<(u32, Option<(i64, i64)>, i64)>,
+    pub kept_back: Vec<KeptBack>,
 }
 
 #[derive(Clone, Debug, Default)]
