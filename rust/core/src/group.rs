@@ -112,17 +112,15 @@ pub struct Chunk {
     offsets: Vec<u32>,
 }
 
+/// Writes keys (below the group's bits) and payloads of the block of rows from a row on.
+pub type Fill<'a> = dyn Fn(usize, &mut Reader, &mut [u64], &mut [u64]) + Sync + 'a;
+
 /// One side, partitioned.
 pub struct Partitioned(Vec<Chunk>);
 
 impl Partitioned {
-    /// Partitions `n` rows. `fill` writes keys (below the group's bits) and payloads of a block.
-    pub fn new(
-        grouping: &Grouping,
-        side: Side,
-        n: usize,
-        fill: &(dyn Fn(usize, &mut Reader, &mut [u64], &mut [u64]) + Sync),
-    ) -> Self {
+    /// Partitions `n` rows.
+    pub fn new(grouping: &Grouping, side: Side, n: usize, fill: &Fill) -> Self {
         let chunks = rayon::current_num_threads().min(n.div_ceil(BLOCK)).max(1);
         let share = n.div_ceil(chunks);
         let chunks = (0..chunks)
@@ -132,12 +130,7 @@ impl Partitioned {
         Self(chunks)
     }
 
-    fn chunk(
-        grouping: &Grouping,
-        side: Side,
-        rows: std::ops::Range<usize>,
-        fill: &(dyn Fn(usize, &mut Reader, &mut [u64], &mut [u64]) + Sync),
-    ) -> Chunk {
+    fn chunk(grouping: &Grouping, side: Side, rows: std::ops::Range<usize>, fill: &Fill) -> Chunk {
         let mut reader = Reader::default();
         let mut groups = [0_u32; BLOCK];
         let mut offsets = vec![0_u32; grouping.partitions() + 1];
