@@ -316,12 +316,15 @@ struct PartSpec {
     card: u32,
 }
 
+/// SKU code, first and last place code, quantity.
+type SafetyRuleSpec = (u32, Option<(i64, i64)>, i64);
+
 #[derive(FromPyObject)]
 struct SafetySpec {
     sku: Held,
     place: Option<Held>,
     counts: Held,
-    rules: Vec<(u32, Option<(i64, i64)>, i64)>,
+    rules: Vec<SafetyRuleSpec>,
 }
 
 impl SafetySpec {
@@ -380,7 +383,7 @@ impl PlanSpec {
                         StockKeySpec::Row(key) => Ok(StockKey::Row(key.key()?)),
                     })
                     .collect::<Result<_>>()?,
-                ids: compare_stock.as_deref().map_or(Ids::Ascending, |by| Ids::By(by)),
+                ids: compare_stock.as_deref().map_or(Ids::Ascending, Ids::By),
                 lot: optional(stock.lot.as_ref())?,
                 place: optional(stock.place.as_ref())?,
                 sku: optional(stock.sku.as_ref())?,
@@ -388,7 +391,7 @@ impl PlanSpec {
             demand: Demand {
                 qty: demand.qty.column()?,
                 order: demand.order.iter().map(KeySpec::key).collect::<Result<_>>()?,
-                ids: compare_lines.as_deref().map_or(Ids::Ascending, |by| Ids::By(by)),
+                ids: compare_lines.as_deref().map_or(Ids::Ascending, Ids::By),
                 fill: optional(demand.fill.as_ref())?,
                 order_code: optional(demand.order_code.as_ref())?,
             },
