@@ -248,12 +248,12 @@ pub struct Fill<'a> {
 impl Fill<'_> {
     /// Whether any quantity from any rows will do.
     pub fn is_any(&self) -> bool {
-        self.whole == Whole::No
-            && self.qty_min.is_none()
-            && self.pack.is_none()
-            && self.rows_max.is_none()
-            && self.one == One::No
-            && !self.whole_rows
+        self.whole == Whole::No && self.qty_min.is_none() && self.takes_anything()
+    }
+
+    /// Whether a line may take anything from any row, however much it must get in all.
+    pub fn takes_anything(&self) -> bool {
+        self.pack.is_none() && self.rows_max.is_none() && self.one == One::No && !self.whole_rows
     }
 }
 

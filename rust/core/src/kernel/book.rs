@@ -556,6 +556,11 @@ impl Book {
         self.parcels.insert(slot, parcels);
     }
 
+    /// The group of a slot, by its first slot.
+    pub fn group(&self, slot: u32) -> u32 {
+        self.slots[slot as usize].first
+    }
+
     /// Quantity of a pack of the lines of a slot.
     pub fn pack(&self, slot: u32) -> i64 {
         self.packs.get(slot as usize).copied().unwrap_or(1)

@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::book::Book;
-use crate::problem::{Amount, Fill, One, Reason, SERVED, Whole};
+use crate::problem::{Fill, One, Reason, SERVED, Whole};
 
 /// Some of a row for a line.
 #[derive(Clone, Copy)]
@@ -27,11 +27,7 @@ pub fn decide(run: &Run, book: &mut Book, slot: u32, line: u32, need: i64, takes
         return (0, short(run, book, slot, line, need, (0, 0)));
     }
     let qty_min = fill.qty_min.of(line as usize).unwrap_or(0).min(need);
-    let simple = fill.one == One::No
-        && !fill.whole_rows
-        && fill.rows_max.is_none()
-        && run.exchange.is_none()
-        && matches!(fill.pack, Amount::None);
+    let simple = fill.takes_anything() && run.exchange.is_none();
     let enough = left >= need || (fill.whole == Whole::No && left >= qty_min);
     let total = if simple && !enough {
         // All of it could be taken, and would be given back.

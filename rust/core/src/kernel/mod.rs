@@ -38,6 +38,8 @@ pub(crate) struct Run<'a> {
     queues: bool,
     /// Whether some lines are served with their order.
     sequential: bool,
+    /// Whether a line of a whole order is complete if there is enough of all its candidates together.
+    orders_are_simple: bool,
     /// Whether some lines are confined to one lot or place.
     confined: bool,
     /// Whether some lines take packs.
@@ -139,6 +141,14 @@ impl<'a> Run<'a> {
                     .iter()
                     .any(|wide| matches!(wide, Wide::Exchange { .. })),
             sequential: problem.fills.iter().any(|fill| fill.whole == Whole::Order),
+            orders_are_simple: problem
+                .fills
+                .iter()
+                .all(|fill| fill.whole != Whole::Order || fill.takes_anything())
+                && !eligibility
+                    .wide
+                    .iter()
+                    .any(|wide| matches!(wide, Wide::Exchange { .. })),
             confined: problem.fills.iter().any(|fill| fill.one != One::No),
             packs: problem.fills.iter().any(|fill| !matches!(fill.pack, Amount::None)),
             ranks,

@@ -236,6 +236,7 @@ fn sweep(run: &Run, book: &mut Book, stops: &[Stop], fates: &mut [Fate]) -> Log 
         cursors: Vec::new(),
         taken: Vec::new(),
         takes: Vec::new(),
+        groups: Vec::new(),
     };
     let (mut begin, mut looked_up) = (0, 0);
     while begin < stops.len() {
@@ -263,6 +264,7 @@ struct Sweep<'s, 'a> {
     cursors: Vec<(u32, u32)>,
     taken: Vec<(u32, Take)>,
     takes: Vec<Take>,
+    groups: Vec<u32>,
 }
 
 impl Sweep<'_, '_> {
@@ -285,6 +287,9 @@ impl Sweep<'_, '_> {
     }
 
     fn serve(&mut self, unit: &[Stop], fates: &mut [Fate]) {
+        if self.run.orders_are_simple && unit.len() > 1 && self.refuse(unit, fates) {
+            return;
+        }
         let begin = self.log.row.len();
         self.cursors.clear();
         self.taken.clear();
@@ -317,6 +322,43 @@ impl Sweep<'_, '_> {
                 };
             }
         }
+    }
+
+    /// Refuses an order of which a line cannot be complete, without taking anything, if its lines do not compete with
+    /// each other: then none of them would change what another finds. Says whether it did.
+    fn refuse(&mut self, unit: &[Stop], fates: &mut [Fate]) -> bool {
+        let book = &self.book;
+        let lacks =
+            |stop: &Stop| stop.need > 0 && (stop.slot == NO_SLOT || book.slots[stop.slot as usize].left < stop.need);
+        if !unit.iter().any(lacks) {
+            return false;
+        }
+        self.groups.clear();
+        self.groups.extend(
+            unit.iter()
+                .filter(|stop| stop.slot != NO_SLOT)
+                .map(|stop| book.group(stop.slot)),
+        );
+        self.groups.sort_unstable();
+        if self.groups.windows(2).any(|pair| pair[0] == pair[1]) {
+            return false;
+        }
+        for (stop, fate) in unit.iter().zip(fates) {
+            let reason = if stop.need == 0 {
+                SERVED
+            } else if stop.slot == NO_SLOT {
+                NO_REASON
+            } else if self.book.slots[stop.slot as usize].left < stop.need {
+                decide(self.run, self.book, stop.slot, stop.line, stop.need, &mut self.takes).1
+            } else {
+                Reason::OrderIncomplete as u8
+            };
+            *fate = Fate {
+                reason,
+                ..Fate::default()
+            };
+        }
+        true
     }
 
     fn serve_line(&mut self, stop: &Stop) -> Fate {
