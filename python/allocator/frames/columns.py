@@ -95,7 +95,8 @@ def conform(frame: pl.DataFrame, table: str, contract: dict[str, Column], findin
         if known is None:
             kept.append(series)
         elif series.null_count() == len(series):
-            defaulted = known.nullable and known.absent is not None
+            # Of these a null means something else than an absent column; all priorities null order as all 0 do.
+            defaulted = known.kind == "text" and known.absent is not None
             if known.required or (len(series) and (defaulted or not known.nullable)):
                 kept.append(pl.Series(series.name, [None] * len(series), EMPTY.get(known.kind, pl.String())))
         elif fits(series.dtype, known.kind):
