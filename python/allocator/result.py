@@ -22,6 +22,9 @@ from allocator.plan.spec import REASON_NAMES, SERVED
 REASON = pl.Enum(REASON_NAMES)
 """Why a line is short, in the sequence of `docs/allocation.md`."""
 
+THREADS_MAX = 1024
+"""More would be a mistake rather than a machine."""
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -43,14 +46,16 @@ class Bound:
 
         Args:
             threads: How many threads work on it; all there are by default. The result is the same.
+
+        Raises:
+            InputError: `argument_type`: `threads` is no number, or below one.
         """
-        return Result(self, self.plan.run(threads))
+        return Result(self, self.plan.run(_threads(threads)))
 
 
 def bind(stock: Source, demand: Source, policy: Policy | None = None, *, as_of: dt.date) -> Bound:
     """Checks and compiles tables and a policy, for many runs. Arguments and errors as `allocate`."""
-    policy = policy if policy is not None else Policy()
-    day = _day(as_of)
+    policy, day = _policy(policy), _day(as_of)
     prepared = prepare(read(stock, "stock"), read(demand, "demand"), policy, CORE)
     return Bound(prepared, policy, day, BoundPlan(compile_plan(prepared, policy, day, CORE)))
 
@@ -73,7 +78,7 @@ def allocate(
         threads: How many threads work on it; all there are by default.
 
     Raises:
-        InputError: A table makes no sense; every problem of both tables is in it.
+        InputError: A table makes no sense, and every problem of both tables is in it; or an argument is none.
         PolicyError: The policy does not fit the tables.
         FileError: A file cannot be read.
 
@@ -95,9 +100,29 @@ def allocate(
 def _day(as_of: object) -> dt.date:
     if isinstance(as_of, dt.date) and not isinstance(as_of, dt.datetime):
         return as_of
-    message = f"as_of is {type(as_of).__name__}, a date is expected"
-    hint = "Give a datetime.date: the day at the place whose stock it is"
-    raise InputError(Problem("argument_type", message, column="as_of", value=str(as_of)[:80], hint=hint))
+    raise _mistaken("as_of", as_of, "a date", "Give a datetime.date: the day at the place whose stock it is")
+
+
+def _policy(policy: object) -> Policy:
+    if policy is None:
+        return Policy()
+    if isinstance(policy, Policy):
+        return policy
+    raise _mistaken(
+        "policy", policy, "a Policy", "Make it with Policy.load(): a preset by its name, or a file by its path"
+    )
+
+
+def _threads(threads: object) -> int | None:
+    if threads is None or (isinstance(threads, int) and not isinstance(threads, bool) and 1 <= threads <= THREADS_MAX):
+        return threads
+    expected = f"a number from 1 to {THREADS_MAX}"
+    raise _mistaken("threads", threads, expected, "Leave it out for as many as there are processors")
+
+
+def _mistaken(name: str, value: object, expected: str, hint: str) -> InputError:
+    message = f"{name} is {type(value).__name__}, {expected} is expected"
+    return InputError(Problem("argument_type", message, column=name, value=str(value)[:80], hint=hint))
 
 
 class Result:

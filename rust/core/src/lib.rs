@@ -2,6 +2,7 @@
 //! and nothing of warehouses, Python or files.
 #![forbid(unsafe_code)]
 
+mod check;
 pub mod column;
 mod eligible;
 pub mod encode;

@@ -5,7 +5,6 @@
 use std::cmp::Ordering;
 
 use crate::column::Column;
-use crate::error::{Error, Result};
 
 /// A gate: why a row may not serve a line. The numbers are the sequence of `docs/allocation.md`; Python names them.
 pub type Gate = u8;
@@ -337,71 +336,4 @@ pub struct Problem<'a> {
     pub fills: Vec<Fill<'a>>,
     /// Quantities kept back.
     pub safety: Option<Safety<'a>>,
-}
-
-impl Problem<'_> {
-    /// Checks the structure once; after this nothing can fail.
-    pub fn check(&self) -> Result<()> {
-        let (rows, lines) = (self.stock.on_hand.len(), self.demand.qty.len());
-        let mut lengths: Vec<(&'static str, usize, usize)> = Vec::new();
-        let mut stock = |name, column: &Column| lengths.push((name, column.len(), rows));
-        self.stock.reserved.iter().for_each(|c| stock("reserved", c));
-        self.stock.lot.iter().for_each(|c| stock("lot", c));
-        self.stock.place.iter().for_each(|c| stock("place", c));
-        self.stock.sku.iter().for_each(|c| stock("sku", c));
-        if let Some(safety) = &self.safety {
-            stock("safety stock", &safety.sku);
-            stock("safety stock", &safety.counts);
-            safety.place.iter().for_each(|c| stock("safety stock", c));
-        }
-        for key in &self.stock.order {
-            if let StockKey::Row(key) = key {
-                stock("stock order", &key.column);
-            }
-        }
-        self.group.iter().for_each(|part| stock("group", &part.stock));
-        for test in &self.tests {
-            match test {
-                Test::Table { stock: digits, .. } => digits.0.iter().for_each(|(c, _)| stock("table", c)),
-                Test::Within { stock: c, .. } | Test::Equal { stock: c, .. } | Test::Exchange { stock: c, .. } => {
-                    stock("test", c);
-                }
-            }
-        }
-        let mut demand = |name, column: &Column| lengths.push((name, column.len(), lines));
-        self.demand.fill.iter().for_each(|c| demand("fill", c));
-        self.demand.order_code.iter().for_each(|c| demand("order", c));
-        self.demand
-            .order
-            .iter()
-            .for_each(|key| demand("demand order", &key.column));
-        self.group.iter().for_each(|part| demand("group", &part.demand));
-        for test in &self.tests {
-            match test {
-                Test::Table { demand: digits, .. } => digits.0.iter().for_each(|(c, _)| demand("table", c)),
-                Test::Within { low, high, .. } => {
-                    for bound in [low, high] {
-                        if let Bound::Of(c) = bound {
-                            demand("test", c);
-                        }
-                    }
-                }
-                Test::Equal { demand: c, .. } | Test::Exchange { demand: c, .. } => demand("test", c),
-            }
-        }
-        for fill in &self.fills {
-            for amount in [&fill.qty_min, &fill.pack] {
-                if let Amount::Of(c) = amount {
-                    demand("fill", c);
-                }
-            }
-        }
-        match lengths.into_iter().find(|(_, rows, expected)| rows != expected) {
-            Some((column, rows, expected)) => Err(Error::RowCount { column, rows, expected }),
-            None if self.fills.is_empty() || self.group.is_empty() => {
-                Err(Error::Table("no fill rule or no group".into()))
-            }
-            None => Ok(()),
-        }
-    }
 }

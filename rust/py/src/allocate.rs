@@ -272,17 +272,19 @@ impl FillSpec {
     fn fill(&self) -> Result<Fill<'_>> {
         Ok(Fill {
             whole: match self.whole.as_str() {
+                "no" => Whole::No,
                 "line" => Whole::Line,
                 "order" => Whole::Order,
-                _ => Whole::No,
+                other => return Err(Error::Table(format!("a fill rule of whole '{other}'"))),
             },
             qty_min: amount(self.qty_min.as_ref())?,
             pack: amount(self.pack.as_ref())?,
             rows_max: self.rows_max,
             one: match self.one.as_deref() {
+                None => One::No,
                 Some("lot") => One::Lot,
                 Some("source") => One::Source,
-                _ => One::No,
+                Some(other) => return Err(Error::Table(format!("a fill rule of one '{other}'"))),
             },
             whole_rows: self.whole_rows,
         })

@@ -161,6 +161,37 @@ fn a_test_of_another_length_than_its_table_is_refused() {
 }
 
 #[test]
+fn a_table_has_a_cell_for_each_pair_of_codes_and_a_rank_has_its_test() {
+    let cells = |cells| {
+        move |p: &mut Problem| {
+            let stock = Digits(vec![(p.stock.on_hand, 2)]);
+            let demand = Digits::default();
+            p.tests.push(Test::Table {
+                gate: 6,
+                stock,
+                demand,
+                cells,
+            });
+        }
+    };
+    assert_eq!(
+        refusal(cells(vec![0; 2])),
+        Some(Error::Table("2 cells, 3 are expected".into()))
+    );
+    assert_eq!(
+        refusal(cells(vec![0; 4])),
+        Some(Error::Table("4 cells, 3 are expected".into()))
+    );
+    let rank = |p: &mut Problem| {
+        p.stock.order.push(StockKey::Rank {
+            test: 1,
+            reverse: false,
+        });
+    };
+    assert_eq!(refusal(rank), Some(Error::Table("a rank of test 1, of 0".into())));
+}
+
+#[test]
 fn a_problem_without_fill_rules_or_groups_is_a_defect_of_the_compiler() {
     for change in [|p: &mut Problem| p.fills.clear(), |p: &mut Problem| p.group.clear()] {
         let refused = refusal(change).expect("it cannot be served");

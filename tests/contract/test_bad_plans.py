@@ -1,0 +1,91 @@
+"""A plan that contradicts itself is a defect of this package: it is reported as one, and no panic gets through."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import pytest
+
+from allocator import InternalError
+from allocator.engine import BoundPlan
+from allocator.errors import AllocatorError
+from allocator.plan.spec import (
+    DemandSide,
+    Equal,
+    Exchange,
+    FillRule,
+    Key,
+    Part,
+    Plan,
+    Rank,
+    Safety,
+    StockSide,
+    Table,
+    Within,
+)
+
+TWO = pl.Series([0, 0], dtype=pl.UInt32)
+THREE = pl.Series([0, 0, 0], dtype=pl.UInt32)
+HIGH = pl.Series([9, 9], dtype=pl.UInt32)
+ANY = FillRule("no", None, None, None, None, whole_rows=False)
+PLAN = Plan(
+    stock=StockSide(on_hand=pl.Series([5, 5]), reserved=None, order=[], ids=None),
+    demand=DemandSide(qty=pl.Series([3, 3]), order=[], ids=None),
+    group=[Part(TWO, TWO, 1)],
+    tests=[],
+    fills=[ANY],
+)
+
+
+def of(side: str, **change: Any) -> Plan:
+    return dataclasses.replace(PLAN, **{side: dataclasses.replace(getattr(PLAN, side), **change)})
+
+
+def with_tests(*tests: Any) -> Plan:
+    return dataclasses.replace(PLAN, tests=list(tests))
+
+
+def test_the_plan_itself_runs() -> None:
+    assert BoundPlan(PLAN).run().allocated.to_list() == [3, 3]
+
+
+BAD: dict[str, Callable[[], Plan]] = {
+    "no fill rule": lambda: dataclasses.replace(PLAN, fills=[]),
+    "no group": lambda: dataclasses.replace(PLAN, group=[]),
+    "a group code beyond its card": lambda: dataclasses.replace(PLAN, group=[Part(HIGH, HIGH, 1)]),
+    "a column of text": lambda: of("stock", lot=pl.Series(["a", "b"])),
+    "a rank of no test": lambda: of("stock", order=[Rank(7)]),
+    "too few cells": lambda: with_tests(Table(6, [(TWO, 1)], [(TWO, 1)], [0])),
+    "an unknown fill": lambda: of("demand", fill=pl.Series([0, 4])),
+    "a whole of another name": lambda: dataclasses.replace(PLAN, fills=[dataclasses.replace(ANY, whole="half")]),
+    "a one of another name": lambda: dataclasses.replace(PLAN, fills=[dataclasses.replace(ANY, one="bin")]),
+    "an exchange for nothing": lambda: with_tests(Exchange(TWO, pl.Series([1, 1], dtype=pl.UInt32), [(1, 0, 1, 0, 0)])),
+}
+
+LENGTHS: dict[str, Callable[[], Plan]] = {
+    "reserved": lambda: of("stock", reserved=pl.Series([1])),
+    "stock order": lambda: of("stock", order=[Key(THREE, descending=False, nulls_first=False)]),
+    "demand order": lambda: of("demand", order=[Key(THREE, descending=False, nulls_first=False)]),
+    "order": lambda: of("demand", order_code=THREE),
+    "group": lambda: dataclasses.replace(PLAN, group=[Part(THREE, TWO, 1)]),
+    "equal": lambda: with_tests(Equal(3, THREE, TWO)),
+    "within": lambda: with_tests(Within(8, TWO, THREE, None, null_passes=True)),
+    "safety": lambda: dataclasses.replace(PLAN, safety=Safety(THREE, None, THREE, [])),
+}
+
+
+@pytest.mark.parametrize("plan", BAD.values(), ids=BAD)
+def test_a_plan_that_contradicts_itself_is_reported_as_a_defect(plan: Callable[[], Plan]) -> None:
+    with pytest.raises(InternalError) as caught:
+        BoundPlan(plan()).run()
+    assert [problem.code for problem in caught.value.problems] == ["internal"]
+
+
+@pytest.mark.parametrize("plan", LENGTHS.values(), ids=LENGTHS)
+def test_columns_of_different_lengths_are_refused(plan: Callable[[], Plan]) -> None:
+    with pytest.raises(AllocatorError) as caught:
+        BoundPlan(plan()).run()
+    assert [problem.code for problem in caught.value.problems] == ["row_count"]

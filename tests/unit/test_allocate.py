@@ -1,0 +1,205 @@
+"""The public calls: what goes into `allocate` and `bind`, and the frames that come out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from polars.testing import assert_frame_equal
+
+from allocator import InputError, Policy, Result, allocate, bind
+
+TODAY = dt.date(2026, 11, 1)
+STOCK = {
+    "stock_id": ["S10", "S9", "S2", "S1"],
+    "sku": ["BOLT", "BOLT", "NUT", "BOLT"],
+    "location": ["W1/A", "W1/B", "W1/A", "W2"],
+    "qty_on_hand": [5, 20, 7, 4],
+    "qty_reserved": [0, 2, 0, 0],
+    "received_on": [dt.date(2026, 10, day) for day in (1, 2, 3, 4)],
+}
+DEMAND = {
+    "line_id": ["L2", "L1", "L3", "L4"],
+    "sku": ["BOLT", "BOLT", "NUT", "WASHER"],
+    "qty": [22, 6, 2, 1],
+}
+
+LINES = {"line_id": pl.String, "requested": pl.Int64, "allocated": pl.Int64, "short": pl.Int64}
+ALLOCATIONS = {"line_id": pl.String, "stock_id": pl.String, "qty": pl.Int64, "qty_served": pl.Int64, "rank": pl.UInt32}
+STOCK_AFTER = {
+    "stock_id": pl.String,
+    **dict.fromkeys(("qty_on_hand", "qty_reserved", "qty_allocated", "qty_available"), pl.Int64),
+}
+
+
+def same(a: Result, b: Result) -> None:
+    for name in ("lines", "allocations", "stock"):
+        assert_frame_equal(getattr(a, name), getattr(b, name))
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return allocate(STOCK, DEMAND, Policy(stock_order="fifo"), as_of=TODAY)
+
+
+def test_lines_say_what_was_asked_what_was_served_and_why_the_rest_was_not(result: Result) -> None:
+    assert {name: result.lines.schema[name] for name in LINES} == LINES
+    assert result.lines.rows() == [
+        ("L1", 6, 6, 0, None),
+        ("L2", 22, 21, 1, "taken"),
+        ("L3", 2, 2, 0, None),
+        ("L4", 1, 0, 1, "unknown_sku"),
+    ]
+
+
+def test_allocations_say_who_took_what_in_which_sequence(result: Result) -> None:
+    assert dict(result.allocations.schema) == ALLOCATIONS
+    assert result.allocations.rows() == [
+        ("L1", "S10", 5, 5, 1),
+        ("L1", "S9", 1, 1, 2),
+        ("L2", "S9", 17, 17, 1),
+        ("L2", "S1", 4, 4, 2),
+        ("L3", "S2", 2, 2, 1),
+    ]
+
+
+def test_stock_after_the_run_is_in_order_of_ids_as_text(result: Result) -> None:
+    assert dict(result.stock.schema) == STOCK_AFTER
+    assert result.stock.rows() == [("S1", 4, 0, 4, 0), ("S10", 5, 0, 5, 0), ("S2", 7, 0, 2, 5), ("S9", 20, 2, 18, 0)]
+
+
+def test_ids_that_are_numbers_stay_numbers_and_are_ordered_as_numbers() -> None:
+    stock = {**STOCK, "stock_id": [10, 9, 2, 1]}
+    result = allocate(stock, {**DEMAND, "line_id": [12, 3, 4, 5]}, as_of=TODAY)
+    assert result.stock["stock_id"].to_list() == [1, 2, 9, 10]
+    assert result.lines["line_id"].to_list() == [3, 12, 4, 5]
+    assert result.lines.schema["line_id"] == result.allocations.schema["line_id"] == pl.Int64
+
+
+def test_quantities_with_decimals_come_back_exact() -> None:
+    stock = pl.DataFrame({"stock_id": ["A"], "sku": ["OIL"], "qty_on_hand": [Decimal("1.25")]})
+    demand = pl.DataFrame({"line_id": ["1"], "sku": ["OIL"], "qty": [Decimal("0.5")]})
+    result = allocate(stock, demand, as_of=TODAY)
+    assert result.lines.rows() == [("1", Decimal("0.5"), Decimal("0.5"), 0, None)]
+    assert result.stock["qty_available"].to_list() == [Decimal("0.75")]
+    quantities = [*list(LINES)[1:], "qty", "qty_served", *list(STOCK_AFTER)[1:]]
+    schema = {**result.lines.schema, **result.allocations.schema, **result.stock.schema}
+    assert {name: schema[name].is_decimal() for name in quantities} == dict.fromkeys(quantities, True)
+
+
+def test_the_summary_counts_lines_and_units(result: Result) -> None:
+    assert result.summary == {
+        "lines": 4,
+        "lines_full": 2,
+        "line_fill": 0.5,
+        "units_requested": 31.0,
+        "units_allocated": 29.0,
+        "units_short": 2.0,
+        "unit_fill": 29 / 31,
+        "allocations": 5,
+    }
+
+
+def test_reasons_are_counted_over_the_lines_that_are_short(result: Result) -> None:
+    assert sorted(result.reasons().rows()) == [("taken", 1, 1), ("unknown_sku", 1, 1)]
+
+
+def test_a_result_explains_its_lines(result: Result) -> None:
+    explained = result.explain("L2")
+    assert explained.line["line_id"] == "L2"
+    assert explained.candidates.filter(pl.col("eligible"))["stock_id"].to_list() == ["S10", "S9", "S1"]
+    with pytest.raises(InputError) as caught:
+        result.explain("L9")
+    assert [problem.code for problem in caught.value.problems] == ["line_unknown"]
+
+
+@pytest.mark.parametrize("empty", [("stock",), ("demand",), ("stock", "demand")], ids=" and ".join)
+def test_tables_without_rows_give_frames_of_the_same_columns(empty: tuple[str, ...], result: Result) -> None:
+    tables = {"stock": pl.DataFrame(STOCK), "demand": pl.DataFrame(DEMAND)}
+    found = allocate(*(t.clear() if name in empty else t for name, t in tables.items()), as_of=TODAY)
+    for name in ("lines", "allocations", "stock"):
+        assert getattr(found, name).schema == getattr(result, name).schema
+    assert found.allocations.height == 0
+    assert found.stock.height == (0 if "stock" in empty else 4)
+    assert found.summary["line_fill"] == (1.0 if "demand" in empty else 0.0)
+    assert found.reasons()["reason"].to_list() == ([] if "demand" in empty else ["unknown_sku"])
+
+
+def written(write: Callable[[pl.DataFrame, Path], Any], suffix: str) -> Callable[[dict[str, Any], Path], Any]:
+    def file(table: dict[str, Any], folder: Path) -> Path:
+        path = folder / f"{len(list(folder.iterdir()))}.{suffix}"
+        write(pl.DataFrame(table), path)
+        return path
+
+    return file
+
+
+WAYS: dict[str, Callable[[dict[str, Any], Path], Any]] = {
+    "polars": lambda table, _: pl.DataFrame(table),
+    "polars, lazy": lambda table, _: pl.LazyFrame(table),
+    "polars, in pieces": lambda table, _: pl.concat([pl.DataFrame(table)[:1], pl.DataFrame(table)[1:]], rechunk=False),
+    "pandas": lambda table, _: pd.DataFrame(table),
+    "pyarrow": lambda table, _: pa.table(table),
+    "duckdb": lambda table, _: duckdb.from_arrow(pa.table(table)),
+    "parquet": written(pl.DataFrame.write_parquet, "parquet"),
+    "csv": written(pl.DataFrame.write_csv, "csv"),
+    "arrow": written(pl.DataFrame.write_ipc, "arrow"),
+    "ndjson": written(pl.DataFrame.write_ndjson, "ndjson"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_however_tables_are_given_the_answer_is_the_same(way: str, result: Result, tmp_path: Path) -> None:
+    stock, demand = (WAYS[way](table, tmp_path) for table in (STOCK, DEMAND))
+    same(allocate(stock, demand, Policy(stock_order="fifo"), as_of=TODAY), result)
+
+
+def test_a_bound_problem_runs_many_times_alike_on_any_number_of_threads(result: Result) -> None:
+    bound = bind(STOCK, DEMAND, Policy(stock_order="fifo"), as_of=TODAY)
+    for threads in (None, 1, 2, 8):
+        same(bound.run(threads=threads), result)
+    assert (bound.policy.fingerprint(), bound.as_of) == (result.policy.fingerprint(), TODAY)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("as_of", value) for value in ("2026-11-01", dt.datetime(2026, 11, 1), 20261101, None)),
+        *(("policy", value) for value in ("fifo", {"name": "fifo"}, Policy)),
+        *(("threads", value) for value in (0, -1, True, 2.0, "4", 10**9)),
+    ],
+)
+def test_an_argument_of_another_type_is_refused_by_its_name(name: str, value: object) -> None:
+    arguments = {"policy": Policy(), "as_of": TODAY, "threads": 1, name: value}
+    with pytest.raises(InputError) as caught:
+        allocate(STOCK, DEMAND, **arguments)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.column, problem.value) == ("argument_type", name, str(value)[:80])
+    assert problem.hint
+
+
+def test_problems_of_both_tables_are_told_at_once() -> None:
+    stock = {**STOCK, "stock_id": ["S1", "S2", None, "S4"]}
+    demand = {**DEMAND, "line_id": ["L1", "L1", "L3", "L4"]}
+    with pytest.raises(InputError) as caught:
+        allocate(stock, demand, as_of=TODAY)
+    assert {(problem.table, problem.code) for problem in caught.value.problems} == {
+        ("stock", "value_null"),
+        ("demand", "id_duplicate"),
+    }
+
+
+def test_what_is_given_is_not_changed() -> None:
+    stock, demand = pl.DataFrame(STOCK), pl.DataFrame(DEMAND)
+    result = allocate(stock, demand, as_of=TODAY)
+    assert result.stock.height
+    assert_frame_equal(stock, pl.DataFrame(STOCK))
+    assert_frame_equal(demand, pl.DataFrame(DEMAND))
