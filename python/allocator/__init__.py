@@ -9,12 +9,15 @@ from allocator.limits import check_requests, replenish
 from allocator.model.lifecycle import Lifecycle
 from allocator.model.limits import Limits
 from allocator.model.policy import Policy
+from allocator.prepared import Allocation, Decision, PreparedStock, prepare
 from allocator.result import Bound, Result, allocate, bind
 from allocator.transitions import check_transition, validate_transitions
 
 __all__ = [
+    "Allocation",
     "AllocatorError",
     "Bound",
+    "Decision",
     "Explanation",
     "FileError",
     "InputError",
@@ -23,12 +26,14 @@ __all__ = [
     "Limits",
     "Policy",
     "PolicyError",
+    "PreparedStock",
     "Problem",
     "Result",
     "allocate",
     "bind",
     "check_requests",
     "check_transition",
+    "prepare",
     "replenish",
     "validate_transitions",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import polars as pl
 
@@ -159,3 +160,21 @@ class BoundPlan:
             take_served=joined("take_served") if found.take_served else qty,
             take_rank=joined("take_rank"),
         )
+
+
+LineSpec: TypeAlias = tuple[int | None, int, int, int, int | None, list[tuple[int, int]], bool]
+"""Group, fill rule, quantity, least quantity, pack, what is asked of each test, whether a unit of service begins."""
+
+Served: TypeAlias = tuple[int, int, list[tuple[int, int, int]]]
+"""What a line gets, the number of its reason, and row, quantity and quantity served of each allocation."""
+
+
+class ReadyStock:
+    """The stock of a compiled plan, laid out to serve single lines from any thread."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._stock = _core.PreparedStock(plan)
+
+    def serve(self, lines: list[LineSpec]) -> list[Served]:
+        """Serves lines in this order from one balance, which is then forgotten."""
+        return self._stock.serve(lines)

@@ -55,7 +55,7 @@ class Bound:
 
 def bind(stock: Source, demand: Source, policy: Policy | None = None, *, as_of: dt.date) -> Bound:
     """Checks and compiles tables and a policy, for many runs. Arguments and errors as `allocate`."""
-    policy, day = _policy(policy), _day(as_of)
+    policy, day = checked_policy(policy), checked_day(as_of)
     prepared = prepare(read(stock, "stock"), read(demand, "demand"), policy, CORE)
     return Bound(prepared, policy, day, BoundPlan(compile_plan(prepared, policy, day, CORE)))
 
@@ -97,13 +97,15 @@ def allocate(
     return bind(stock, demand, policy, as_of=as_of).run(threads=threads)
 
 
-def _day(as_of: object) -> dt.date:
+def checked_day(as_of: object) -> dt.date:
+    """The day, if it is one."""
     if isinstance(as_of, dt.date) and not isinstance(as_of, dt.datetime):
         return as_of
     raise _mistaken("as_of", as_of, "a date", "Give a datetime.date: the day at the place whose stock it is")
 
 
-def _policy(policy: object) -> Policy:
+def checked_policy(policy: object) -> Policy:
+    """The policy, if it is one; the default one for None."""
     if policy is None:
         return Policy()
     if isinstance(policy, Policy):

@@ -15,6 +15,7 @@ LAYERS = (
     ("plan",),
     ("engine", "explain"),
     ("result", "transitions", "limits"),
+    ("prepared",),
     ("ledger", "scenario"),
     ("flows",),
     ("service", "studio", "cluster", "demo", "cli"),

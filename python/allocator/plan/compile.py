@@ -34,7 +34,11 @@ def compile_plan(prepared: Prepared, policy: Policy, as_of: dt.date, core: Core)
         InputError: `value_overflow`: a substitute's ratio carries the stock beyond what can be counted.
         PolicyError: `policy_too_wide`: more combinations of values than fit a table.
     """
-    columns = Columns(prepared.stock, prepared.demand, core)
+    return compile_columns(Columns(prepared.stock, prepared.demand, core), prepared, policy, as_of)
+
+
+def compile_columns(columns: Columns, prepared: Prepared, policy: Policy, as_of: dt.date) -> Plan:
+    """The same over columns that keep what was encoded of them."""
     _check_exchanges(policy, prepared)
     named = [sku for entry in policy.substitutes for sku in (entry.sku, entry.substitute)]
     skus = columns.coded("sku", tuple(dict.fromkeys(named)))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 
 from allocator.errors import PolicyError, Problem
-from allocator.model.policy import AttributeRule, ContractRule, Policy, ShelfLife
+from allocator.model.policy import AttributeRule, ContractRule, Contracts, Policy, ShelfLife
 from allocator.model.tables import TABLES
 from allocator.plan.keys import NULL_CODE, Coded, CodeTable, Columns, mapped, plain
 from allocator.plan.spec import GATE, Bound, Digits, Equal, Exchange, Table, Tests, Within
@@ -176,20 +177,34 @@ def _add_compared(tests: Tests, rule: AttributeRule, columns: Columns) -> None:
     stock, *found = _comparable(rule, columns, present)
     by_name = dict(zip(present, found, strict=True))
     first, last = by_name.get(names[0]), by_name.get(names[-1])
-    low, high, outside = {
-        "=": (first, first, False),
-        "!=": (first, first, True),
-        "<": (None, _plus(first, -1), False),
-        "<=": (None, first, False),
-        ">": (_plus(first, 1), None, False),
-        ">=": (first, None, False),
-        "between": (first, last, False),
-    }[rule.op]
+    low, high, outside = interval(rule.op, first, first, last)
     tests.add(Within(GATE["attribute"], stock, low, high, null_passes=rule.nulls == "pass", outside=outside))
 
 
-def _plus(series: pl.Series | None, n: int) -> pl.Series | None:
-    return None if series is None else series + n
+Operand = TypeVar("Operand", int, pl.Series)
+
+
+def interval(
+    op: str, ceiling: Operand | None, floor: Operand | None, end: Operand | None
+) -> tuple[Operand | None, Operand | None, bool]:
+    """Least and greatest value that passes a comparison, and whether those between fail instead.
+
+    `ceiling` and `floor` are the next values that stock can have at or above, and at or below, what is compared with;
+    `end` is the greatest at or below the far end of `between`.
+    """
+    match op:
+        case "=" | "!=":
+            return ceiling, floor, op == "!="
+        case "<":
+            return None, None if ceiling is None else ceiling - 1, False
+        case "<=":
+            return None, floor, False
+        case ">":
+            return None if floor is None else floor + 1, None, False
+        case ">=":
+            return ceiling, None, False
+        case _:
+            return ceiling, end, False
 
 
 def _comparable(rule: AttributeRule, columns: Columns, names: Sequence[str]) -> list[pl.Series]:
@@ -223,12 +238,11 @@ def add_contract_test(tests: Tests, policy: Policy, columns: Columns, as_of: dt.
     contracts = policy.contracts
     if contracts is None:
         return
-    rules = [r for r in contracts.rules if (r.valid_from or as_of) <= as_of <= (r.valid_to or as_of)]
+    rules = contract_rules(contracts, as_of)
     digits: dict[str, Digits] = {"demand": [], "stock": []}
     known: list[list[str | None]] = []
     for table, column in CONTRACT_AXES:
-        used = column == "contract_type" or any(getattr(rule, column) is not None for rule in rules)
-        if used and columns.has(table, column):
+        if is_axis(column, rules) and columns.has(table, column):
             codes, values = columns.one(table, column)
             digits[table].append((codes, len(values)))
             known.append([None, *values])
@@ -245,6 +259,16 @@ def add_contract_test(tests: Tests, policy: Policy, columns: Columns, as_of: dt.
     if contracts.without_contract == "allow":
         cells[0] = 0
     tests.add(Table(GATE["contract"], digits["stock"], digits["demand"], cells.ravel().tolist()), "contract_rank")
+
+
+def contract_rules(contracts: Contracts, as_of: dt.date) -> list[ContractRule]:
+    """The rules that hold on a day."""
+    return [r for r in contracts.rules if (r.valid_from or as_of) <= as_of <= (r.valid_to or as_of)]
+
+
+def is_axis(column: str, rules: Sequence[ContractRule]) -> bool:
+    """Whether the matrix looks at a column."""
+    return column == "contract_type" or any(getattr(rule, column) is not None for rule in rules)
 
 
 def _weight(rule: ContractRule) -> tuple[int, bool, int]:

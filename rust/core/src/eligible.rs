@@ -307,51 +307,73 @@ fn fold_equal<'a>(gate: Gate, stock: Column<'a>, demand: Column<'a>) -> Option<F
     fold_table(gate, &digits(stock, rows), &digits(demand, lines), &cells)
 }
 
+/// Which rank of a stock order a test gives.
+fn rank_slot(order: &[StockKey], number: usize) -> usize {
+    order
+        .iter()
+        .filter_map(|key| {
+            if let StockKey::Rank { test, .. } = key {
+                Some(*test)
+            } else {
+                None
+            }
+        })
+        .position(|test| test == number)
+        .unwrap_or(NO_SLOT)
+}
+
+fn fold<'a>(test: &Test<'a>) -> Option<Fold<'a>> {
+    match test {
+        Test::Table {
+            gate,
+            stock,
+            demand,
+            cells,
+        } => fold_table(*gate, stock, demand, cells),
+        Test::Within {
+            gate,
+            stock,
+            low,
+            high,
+            null_passes,
+            outside,
+        } => fold_within(*gate, *stock, *low, *high, *null_passes, *outside),
+        Test::Equal { gate, stock, demand } => fold_equal(*gate, *stock, *demand),
+        Test::Exchange { .. } => None,
+    }
+}
+
 impl<'a> Eligibility<'a> {
     /// Folds what can be folded.
     pub fn new(tests: &'a [Test<'a>], order: &[StockKey<'a>], fills: &[Fill<'a>]) -> Self {
-        let rank_slot = |test: usize| {
-            order
-                .iter()
-                .filter_map(|key| {
-                    if let StockKey::Rank { test, .. } = key {
-                        Some(*test)
-                    } else {
-                        None
-                    }
-                })
-                .position(|number| number == test)
-                .unwrap_or(NO_SLOT)
-        };
         let slots = order.iter().filter(|key| matches!(key, StockKey::Rank { .. })).count();
         let mut wide = Vec::new();
         let mut factors: Vec<Factor<'a>> = Vec::new();
         for (number, test) in tests.iter().enumerate() {
-            let slot = rank_slot(number);
-            let folded = match test {
-                Test::Table {
-                    gate,
-                    stock,
-                    demand,
-                    cells,
-                } => fold_table(*gate, stock, demand, cells),
-                Test::Within {
-                    gate,
-                    stock,
-                    low,
-                    high,
-                    null_passes,
-                    outside,
-                } => fold_within(*gate, *stock, *low, *high, *null_passes, *outside),
-                Test::Equal { gate, stock, demand } => fold_equal(*gate, *stock, *demand),
-                Test::Exchange { .. } => None,
-            };
-            match folded {
+            let slot = rank_slot(order, number);
+            match fold(test) {
                 Some(fold) => factors.push(Factor { fold, slot, test }),
                 None => wide.push(widen(test, slot)),
             }
         }
         Self::lay_out(factors, wide, slots, fills.len().max(1))
+    }
+
+    /// Folds the tests that concern the row alone, for lines that are still to come. All others stay wide; their
+    /// numbers among the tests come with them.
+    pub fn of_rows(tests: &'a [Test<'a>], order: &[StockKey<'a>], fills: &[Fill<'a>]) -> (Self, Vec<usize>) {
+        let (mut wide, mut numbers, mut factors) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, test) in tests.iter().enumerate() {
+            let slot = rank_slot(order, number);
+            let alone = slot == NO_SLOT && test.is_of_row();
+            if let Some(fold) = alone.then(|| fold(test)).flatten() {
+                factors.push(Factor { fold, slot, test });
+            } else {
+                wide.push(widen(test, slot));
+                numbers.push(number);
+            }
+        }
+        (Self::lay_out(factors, wide, 0, fills.len().max(1)), numbers)
     }
 
     fn lay_out(factors: Vec<Factor<'a>>, mut wide: Vec<Wide<'a>>, slots: usize, fills: usize) -> Self {

@@ -82,6 +82,14 @@ impl<'a> Grouping<'a> {
         (key / rest) as usize
     }
 
+    /// The group of a code, where groups have one part.
+    pub fn group_of(&self, code: u32) -> Option<usize> {
+        match &self.sparse {
+            None => Some(code as usize),
+            Some(known) => known.binary_search(&u64::from(code)).ok(),
+        }
+    }
+
     /// Number of partitions.
     pub fn partitions(&self) -> usize {
         (self.groups.max(1)).div_ceil(1 << self.bits)

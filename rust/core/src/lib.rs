@@ -16,4 +16,4 @@ pub mod problem;
 pub mod transition;
 
 pub use error::{Error, Result};
-pub use kernel::run;
+pub use kernel::{Ask, Line, Prepared, Served, run};

@@ -161,6 +161,17 @@ pub enum Test<'a> {
     },
 }
 
+impl Test<'_> {
+    /// Whether every line asks the same of a row.
+    pub fn is_of_row(&self) -> bool {
+        match self {
+            Test::Table { demand, .. } => demand.0.is_empty(),
+            Test::Within { low, high, .. } => ![low, high].iter().any(|bound| matches!(bound, Bound::Of(_))),
+            Test::Equal { .. } | Test::Exchange { .. } => false,
+        }
+    }
+}
+
 /// One substitute of one SKU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Substitute {

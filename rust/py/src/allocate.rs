@@ -21,6 +21,8 @@ use pyo3::prelude::*;
 use crate::columns::{Chunks, Column};
 use crate::errors::guard;
 
+type Compare<'a> = dyn Fn(u32, u32) -> Ordering + Sync + 'a;
+
 /// A column that stays alive with what is bound to it.
 struct Held(ArrayRef);
 
@@ -76,7 +78,7 @@ impl Held {
         ))
     }
 
-    fn compare(&self) -> Box<dyn Fn(u32, u32) -> Ordering + Sync + '_> {
+    fn compare(&self) -> Box<Compare<'_>> {
         match self.0.data_type() {
             DataType::Utf8View => {
                 let strings = self.0.as_string_view();
@@ -345,8 +347,9 @@ impl SafetySpec {
     }
 }
 
+/// `allocator.plan.spec.Plan`, with the columns that it holds.
 #[derive(FromPyObject)]
-struct PlanSpec {
+pub struct PlanSpec {
     stock: StockSpec,
     demand: DemandSpec,
     group: Vec<PartSpec>,
@@ -365,12 +368,20 @@ fn optional(held: Option<&Held>) -> Result<Option<CoreColumn<'_>>> {
 
 impl PlanSpec {
     fn run(&self) -> Result<Vec<Stretch>> {
-        let (stock, demand) = (&self.stock, &self.demand);
         let (compare_stock, compare_lines) = (
-            stock.ids.as_ref().map(Held::compare),
-            demand.ids.as_ref().map(Held::compare),
+            self.stock.ids.as_ref().map(Held::compare),
+            self.demand.ids.as_ref().map(Held::compare),
         );
-        let problem = Problem {
+        let stock_ids = compare_stock.as_deref().map_or(Ids::Ascending, Ids::By);
+        let line_ids = compare_lines.as_deref().map_or(Ids::Ascending, Ids::By);
+        let problem = self.problem(stock_ids, line_ids)?;
+        allocator_core::run(&problem)
+    }
+
+    /// What the kernel reads; ids are compared as given.
+    pub fn problem<'a>(&'a self, stock_ids: Ids<'a>, line_ids: Ids<'a>) -> Result<Problem<'a>> {
+        let (stock, demand) = (&self.stock, &self.demand);
+        Ok(Problem {
             stock: Stock {
                 on_hand: stock.on_hand.column()?,
                 reserved: optional(stock.reserved.as_ref())?,
@@ -385,7 +396,7 @@ impl PlanSpec {
                         StockKeySpec::Row(key) => Ok(StockKey::Row(key.key()?)),
                     })
                     .collect::<Result<_>>()?,
-                ids: compare_stock.as_deref().map_or(Ids::Ascending, Ids::By),
+                ids: stock_ids,
                 lot: optional(stock.lot.as_ref())?,
                 place: optional(stock.place.as_ref())?,
                 sku: optional(stock.sku.as_ref())?,
@@ -393,7 +404,7 @@ impl PlanSpec {
             demand: Demand {
                 qty: demand.qty.column()?,
                 order: demand.order.iter().map(KeySpec::key).collect::<Result<_>>()?,
-                ids: compare_lines.as_deref().map_or(Ids::Ascending, Ids::By),
+                ids: line_ids,
                 fill: optional(demand.fill.as_ref())?,
                 order_code: optional(demand.order_code.as_ref())?,
             },
@@ -411,8 +422,7 @@ impl PlanSpec {
             tests: self.tests.iter().map(TestSpec::test).collect::<Result<_>>()?,
             fills: self.fills.iter().map(FillSpec::fill).collect::<Result<_>>()?,
             safety: self.safety.as_ref().map(SafetySpec::safety).transpose()?,
-        };
-        allocator_core::run(&problem)
+        })
     }
 }
 

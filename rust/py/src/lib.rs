@@ -8,6 +8,7 @@ pub mod encode;
 pub mod errors;
 pub mod headroom;
 pub mod memory;
+pub mod prepared;
 pub mod transition;
 
 #[global_allocator]
@@ -26,6 +27,8 @@ mod _core {
     use crate::encode::{IdReport, argsort_ids, check_ids, encode, rows_with_nul};
     #[pymodule_export]
     use crate::headroom::grant_requests;
+    #[pymodule_export]
+    use crate::prepared::PreparedStock;
     #[pymodule_export]
     use crate::transition::transition_verdicts;
 

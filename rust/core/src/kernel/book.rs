@@ -3,11 +3,12 @@
 use hashbrown::HashMap;
 
 use super::fill::Take;
+use super::prepared::Line;
 use super::{Run, class_of};
 use crate::column::NULL;
 use crate::eligible::Wide;
 use crate::group::Record;
-use crate::problem::{Bound, GATE_NO_BALANCE, GATE_SAFETY, GATE_UNKNOWN, Gate, One, PASS, StockKey, Substitute};
+use crate::problem::{Bound, Fill, GATE_NO_BALANCE, GATE_SAFETY, GATE_UNKNOWN, Gate, One, PASS, StockKey, Substitute};
 
 /// What a line asks of one wide test: a span, or codes.
 pub type Ask = (i64, i64);
@@ -80,6 +81,8 @@ pub struct Book {
     asks: Vec<Ask>,
     /// Quantity of a pack of each slot; empty if no fill rule packs.
     packs: Vec<i64>,
+    /// The terms of each slot, where lines are no rows of a table: least quantity, and whether it asks for packs.
+    terms: Vec<(i64, bool)>,
     candidates: Vec<u32>,
     /// The gate that stopped the row that got furthest, for slots that were asked.
     furthest: HashMap<u32, Gate, foldhash::fast::FixedState>,
@@ -96,6 +99,7 @@ impl Book {
         self.parcel.clear();
         self.slots.clear();
         self.packs.clear();
+        self.terms.clear();
         self.furthest.clear();
         self.parcels.clear();
         self.asks.clear();
@@ -132,32 +136,100 @@ impl Book {
                 known.get(&(class, pack, asks.clone())).copied()
             };
             slot_of.push(found.unwrap_or_else(|| {
-                let slot = self.slots.len() as u32;
-                self.asks.extend_from_slice(&asks);
-                self.slots.push(Slot {
-                    left: 0,
-                    drawn: 0,
-                    cursor: rows.0,
-                    to: rows.1,
-                    first,
-                    last: first,
-                    rows: rows.0,
-                    class,
-                    had_any: false,
-                });
-                if run.packs {
-                    self.packs.push(pack);
-                }
+                let slot = self.add_slot(run, rows, first, class, &asks, pack);
                 if !known.is_empty() {
                     known.insert((class, pack, asks.clone()), slot);
                 }
                 slot
             }));
         }
+        self.open_from(run, first);
+    }
+
+    /// Adds a slot to the group whose slots begin with `first`.
+    fn add_slot(&mut self, run: &Run, rows: (u32, u32), first: u32, class: u16, asks: &[Ask], pack: i64) -> u32 {
+        self.asks.extend_from_slice(asks);
+        self.slots.push(Slot {
+            left: 0,
+            drawn: 0,
+            cursor: rows.0,
+            to: rows.1,
+            first,
+            last: first,
+            rows: rows.0,
+            class,
+            had_any: false,
+        });
+        if run.packs {
+            self.packs.push(pack);
+        }
+        self.slots.len() as u32 - 1
+    }
+
+    /// Opens the slots of a group, when all are there.
+    fn open_from(&mut self, run: &Run, first: u32) {
         let last = self.slots.len() as u32;
         for slot in first..last {
             self.slots[slot as usize].last = last;
             self.open(run, slot);
+        }
+    }
+
+    /// Brings the rows of the last group that could serve anyone before the others; says how many they are.
+    pub fn serving_first(&mut self, run: &Run) -> u32 {
+        let from = self.ends.len().checked_sub(2).map_or(0, |before| self.ends[before]) as usize;
+        let serves = |row: &Row| row.left > 0 && run.eligibility.verdict(0, row.class) == PASS;
+        let (mut order, barred): (Vec<usize>, Vec<usize>) =
+            (from..self.rows.len()).partition(|&at| serves(&self.rows[at]));
+        let serving = order.len() as u32;
+        order.extend(barred);
+        arrange(&mut self.rows, from, &order);
+        arrange(&mut self.parcel, from, &order);
+        self.values.iter_mut().for_each(|values| arrange(values, from, &order));
+        serving
+    }
+
+    /// Adds a row that another book has ready.
+    pub fn add_row(&mut self, shelf: &Book, at: usize) {
+        self.rows.push(shelf.rows[at]);
+        self.parcel.extend(shelf.parcel.get(at));
+        self.values.resize_with(shelf.values.len(), Vec::new);
+        for (values, ready) in self.values.iter_mut().zip(&shelf.values) {
+            values.push(ready[at]);
+        }
+    }
+
+    /// Makes a group of the rows from `first` on, and of lines that are no rows of a table, one slot each.
+    pub fn close_group(&mut self, run: &Run, first: usize, lines: &[(&Line, Vec<Ask>)]) {
+        self.ends.push(self.rows.len() as u32);
+        let rows = (first as u32, self.rows.len() as u32);
+        let first = self.slots.len() as u32;
+        for (line, asks) in lines {
+            self.add_slot(run, rows, first, line.fill, asks, line.pack.unwrap_or(1));
+            self.terms.push((line.qty_min, line.pack.is_some()));
+        }
+        self.open_from(run, first);
+    }
+
+    /// The rows of a group, where groups are numbered as they were added.
+    pub fn rows_of(&self, group: usize) -> std::ops::Range<usize> {
+        let from = group.checked_sub(1).map_or(0, |before| self.ends[before]);
+        from as usize..self.ends[group] as usize
+    }
+
+    /// The least quantity that a line accepts.
+    pub fn qty_min(&self, fill: &Fill, slot: u32, line: u32) -> i64 {
+        match self.terms.get(slot as usize) {
+            Some(&(qty_min, _)) => qty_min,
+            None => fill.qty_min.of(line as usize).unwrap_or(0),
+        }
+    }
+
+    /// Whether a line takes packs only.
+    pub fn is_packed(&self, fill: &Fill, slot: u32, line: u32) -> bool {
+        match self.terms.get(slot as usize) {
+            Some(&(_, packed)) => packed,
+            None => fill.pack.of(line as usize).is_some(),
         }
     }
 
@@ -305,19 +377,22 @@ impl Book {
 
     /// The first gate that stops a row, balances left out.
     fn gate(&self, run: &Run, slot: u32, at: u32) -> Gate {
-        let verdict = run
-            .eligibility
-            .verdict(self.slots[slot as usize].class, self.rows[at as usize].class);
+        let asks = self.asks_of(slot, run.eligibility.wide.len());
+        self.gate_for(run, self.slots[slot as usize].class, asks, at)
+    }
+
+    /// The same for lines of a class that ask this of the wide tests.
+    pub fn gate_for(&self, run: &Run, class: u16, asks: &[Ask], at: u32) -> Gate {
+        let verdict = run.eligibility.verdict(class, self.rows[at as usize].class);
         if run.eligibility.wide.is_empty() {
             verdict
         } else {
-            verdict.min(self.gate_of_wide(run, slot, at))
+            verdict.min(self.gate_of_wide(run, asks, at))
         }
     }
 
-    fn gate_of_wide(&self, run: &Run, slot: u32, at: u32) -> Gate {
+    fn gate_of_wide(&self, run: &Run, asks: &[Ask], at: u32) -> Gate {
         let wide = &run.eligibility.wide;
-        let asks = self.asks_of(slot, wide.len());
         let gates = wide.iter().zip(asks).zip(&self.values).map(|((wide, ask), values)| {
             let value = values[at as usize];
             let (passes, gate) = match wide {
@@ -567,6 +642,14 @@ impl Book {
     }
 }
 
+/// Brings what stands behind `from` in this order of positions.
+fn arrange<T: Copy>(values: &mut [T], from: usize, order: &[usize]) {
+    if !values.is_empty() {
+        let arranged: Vec<T> = order.iter().map(|&at| values[at]).collect();
+        values[from..].copy_from_slice(&arranged);
+    }
+}
+
 /// Units of a line that so many units of a row make, in whole exchanges.
 #[inline]
 fn whole(qty: i64, exchange: Exchange) -> i64 {
@@ -600,12 +683,14 @@ pub fn ask(wide: &Wide, line: usize) -> Ask {
         Wide::Span { low, high, .. } => (end(low, i64::MIN), end(high, i64::MAX)),
         Wide::Exchange {
             demand, substitutes, ..
-        } => {
-            let sku = demand.get(line);
-            (sku, substitutes.partition_point(|s| i64::from(s.sku) < sku) as i64)
-        }
+        } => exchange_ask(demand.get(line), substitutes),
         Wide::Table { demand, .. } => (demand.code(line) as i64, 0),
     }
+}
+
+/// The SKU that is asked, and where its substitutes begin.
+pub fn exchange_ask(sku: i64, substitutes: &[Substitute]) -> Ask {
+    (sku, substitutes.partition_point(|s| i64::from(s.sku) < sku) as i64)
 }
 
 fn value(wide: &Wide, row: usize) -> i64 {

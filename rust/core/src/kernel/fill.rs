@@ -26,7 +26,7 @@ pub fn decide(run: &Run, book: &mut Book, slot: u32, line: u32, need: i64, takes
     if left == 0 {
         return (0, short(run, book, slot, line, need, (0, 0)));
     }
-    let qty_min = fill.qty_min.of(line as usize).unwrap_or(0).min(need);
+    let qty_min = book.qty_min(fill, slot, line).min(need);
     let simple = fill.takes_anything() && run.exchange.is_none();
     let enough = left >= need || (fill.whole == Whole::No && left >= qty_min);
     let total = if simple && !enough {
@@ -143,7 +143,7 @@ fn short(run: &Run, book: &mut Book, slot: u32, line: u32, need: i64, (total, qt
             One::Source => Reason::OneSource,
             One::No if fill.whole_rows => Reason::WholeRows,
             One::No if fill.rows_max.is_some() => Reason::RowsMax,
-            One::No if fill.pack.of(line as usize).is_some() => Reason::Pack,
+            One::No if book.is_packed(fill, slot, line) => Reason::Pack,
             One::No => Reason::Exchange,
         }
     } else if total > 0 && total < qty_min {

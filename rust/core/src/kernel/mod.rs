@@ -6,6 +6,7 @@ mod fill;
 mod general;
 mod orders;
 mod plain;
+mod prepared;
 
 use rayon::prelude::*;
 
@@ -15,6 +16,9 @@ use crate::group::{Grouping, Partitioned, QTY_IN_COLUMN, Record, Side};
 use crate::outcome::Stretch;
 use crate::packing::Packing;
 use crate::problem::{Amount, Fill, One, Problem, SERVED, StockKey, Whole};
+
+pub use book::Ask;
+pub use prepared::{Line, Prepared, Served};
 
 /// Stretches that run in parallel. Fixed, so that the answer comes in the same pieces on any machine.
 const STRETCHES: usize = 16;
@@ -106,6 +110,13 @@ fn stretches(weights: &[usize]) -> Vec<std::ops::Range<usize>> {
 
 impl<'a> Run<'a> {
     fn new(problem: &'a Problem<'a>) -> Self {
+        Self::with(problem, || {
+            Eligibility::new(&problem.tests, &problem.stock.order, &problem.fills)
+        })
+    }
+
+    /// The same, under tests that `fold` has folded.
+    fn with(problem: &'a Problem<'a>, fold: impl FnOnce() -> Eligibility<'a> + Send) -> Self {
         let (rows, lines) = (problem.stock.on_hand.len(), problem.demand.qty.len());
         let grouping = Grouping::new(&problem.group, rows, lines);
         let bits = u64::BITS - grouping.bits;
@@ -115,15 +126,12 @@ impl<'a> Run<'a> {
             .iter()
             .filter_map(|key| if let StockKey::Row(key) = key { Some(*key) } else { None })
             .collect();
-        let (eligibility, (stock_order, line_order)) = rayon::join(
-            || Eligibility::new(&problem.tests, &problem.stock.order, &problem.fills),
-            || {
-                rayon::join(
-                    || Packing::new(&row_keys, problem.stock.ids, rows, bits),
-                    || Packing::new(&problem.demand.order, problem.demand.ids, lines, bits),
-                )
-            },
-        );
+        let (eligibility, (stock_order, line_order)) = rayon::join(fold, || {
+            rayon::join(
+                || Packing::new(&row_keys, problem.stock.ids, rows, bits),
+                || Packing::new(&problem.demand.order, problem.demand.ids, lines, bits),
+            )
+        });
         let stocked = if problem.group.len() > 1 {
             stocked(&problem.group[0].stock, problem.group[0].card)
         } else {

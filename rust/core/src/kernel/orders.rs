@@ -14,26 +14,26 @@ use crate::problem::{Reason, SERVED, Whole};
 
 /// A line, where it is served from.
 #[derive(Clone, Copy, Default)]
-struct Stop {
-    need: i64,
+pub(super) struct Stop {
+    pub need: i64,
     /// Its slot in the book; `NO_SLOT` if its group has no rows.
-    slot: u32,
+    pub slot: u32,
     /// Number of the line in the demand table.
-    line: u32,
+    pub line: u32,
     /// Whether it is the first line of a unit of service.
-    first: bool,
+    pub first: bool,
 }
 
-const NO_SLOT: u32 = u32::MAX;
+pub(super) const NO_SLOT: u32 = u32::MAX;
 
 /// What became of a line.
 #[derive(Clone, Copy, Default)]
-struct Fate {
-    served: i64,
-    reason: u8,
+pub(super) struct Fate {
+    pub served: i64,
+    pub reason: u8,
     /// Its allocations in the log.
-    from: u32,
-    to: u32,
+    pub from: u32,
+    pub to: u32,
 }
 
 /// The lines of one partition, by group.
@@ -45,11 +45,11 @@ struct Part {
 
 /// Allocations in order of service.
 #[derive(Default)]
-struct Log {
-    row: Vec<u32>,
-    qty: Vec<i64>,
+pub(super) struct Log {
+    pub row: Vec<u32>,
+    pub qty: Vec<i64>,
     /// Units of the line, if they differ from those of the row.
-    served: Vec<i64>,
+    pub served: Vec<i64>,
 }
 
 /// Serves everything.
@@ -228,7 +228,8 @@ impl Sequence<'_> {
 /// Lines that are looked up before their turn comes, so that their slots and rows are in the cache by then.
 const AHEAD: usize = 64;
 
-fn sweep(run: &Run, book: &mut Book, stops: &[Stop], fates: &mut [Fate]) -> Log {
+/// Serves all lines in this order.
+pub(super) fn sweep(run: &Run, book: &mut Book, stops: &[Stop], fates: &mut [Fate]) -> Log {
     let mut sweep = Sweep {
         run,
         book,
@@ -396,7 +397,7 @@ impl Sweep<'_, '_> {
 }
 
 /// Stands for the reason of a group without rows.
-const NO_REASON: u8 = SERVED - 1;
+pub(super) const NO_REASON: u8 = SERVED - 1;
 
 impl Part {
     fn answer(&self, run: &Run, turn: &[u32], stops: &[Stop], fates: &[Fate], log: &Log, out: &mut Stretch) {

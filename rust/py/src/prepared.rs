@@ -1,0 +1,76 @@
+//! Stock laid out beforehand, which serves one line, or a few, at a time.
+
+use allocator_core::problem::{Ids, Problem};
+use allocator_core::{Error, Line, Prepared};
+use pyo3::prelude::*;
+use self_cell::self_cell;
+
+use crate::allocate::PlanSpec;
+use crate::errors::{guard, guard_attached};
+
+self_cell!(
+    /// A problem, and the columns that it looks at.
+    struct OwnProblem {
+        owner: PlanSpec,
+        #[covariant]
+        dependent: Problem,
+    }
+);
+
+self_cell!(
+    /// Stock that is laid out, and the problem that it belongs to.
+    struct OwnStock {
+        owner: OwnProblem,
+        #[covariant]
+        dependent: Prepared,
+    }
+);
+
+/// A line: group, fill rule, quantity, least quantity, pack, what it asks of each test, whether it begins a unit.
+#[derive(FromPyObject)]
+struct LineSpec(Option<u32>, u16, i64, i64, Option<i64>, Vec<(i64, i64)>, bool);
+
+/// The stock side of a plan, in stock order and by group. The ids of the plan's rows ascend.
+#[pyclass(frozen, module = "allocator._core")]
+pub struct PreparedStock(OwnStock);
+
+#[pymethods]
+impl PreparedStock {
+    #[new]
+    fn new(py: Python<'_>, spec: PlanSpec) -> PyResult<Self> {
+        guard(py, || {
+            let problem = OwnProblem::try_new(spec, |spec| spec.problem(Ids::Ascending, Ids::Ascending))?;
+            Ok(Self(OwnStock::try_new(problem, |problem| {
+                Prepared::new(problem.borrow_dependent())
+            })?))
+        })
+    }
+
+    /// Serves lines in this order: of each what it gets, the reason, and (row, units of it, units of the line).
+    ///
+    /// The GIL is kept: giving it away and waiting for it would take longer than the work.
+    #[allow(clippy::type_complexity)]
+    fn serve(&self, py: Python<'_>, lines: Vec<LineSpec>) -> PyResult<Vec<(i64, u8, Vec<(u32, i64, i64)>)>> {
+        let stock = self.0.borrow_dependent();
+        let lines: Vec<Line> = lines
+            .into_iter()
+            .map(|LineSpec(group, fill, need, qty_min, pack, asks, first)| Line {
+                group,
+                fill,
+                need,
+                qty_min,
+                pack,
+                asks,
+                first,
+            })
+            .collect();
+        if !lines.iter().all(|line| stock.accepts(line)) {
+            let error = Error::Table("a line does not fit the plan".into());
+            return guard(py, || Err(error));
+        }
+        guard_attached(py, || {
+            let served = stock.serve(&lines).into_iter();
+            Ok(served.map(|line| (line.allocated, line.reason, line.takes)).collect())
+        })
+    }
+}
