@@ -382,7 +382,7 @@ impl Book {
     }
 
     /// The same for lines of a class that ask this of the wide tests.
-    pub fn gate_for(&self, run: &Run, class: u16, asks: &[Ask], at: u32) -> Gate {
+    fn gate_for(&self, run: &Run, class: u16, asks: &[Ask], at: u32) -> Gate {
         let verdict = run.eligibility.verdict(class, self.rows[at as usize].class);
         if run.eligibility.wide.is_empty() {
             verdict
@@ -392,24 +392,17 @@ impl Book {
     }
 
     fn gate_of_wide(&self, run: &Run, asks: &[Ask], at: u32) -> Gate {
-        let wide = &run.eligibility.wide;
-        let gates = wide.iter().zip(asks).zip(&self.values).map(|((wide, ask), values)| {
-            let value = values[at as usize];
-            let (passes, gate) = match wide {
-                Wide::Span {
-                    gate,
-                    null_passes,
-                    outside,
-                    ..
-                } => (lies(value, *ask, *null_passes, *outside), *gate),
-                Wide::Exchange { .. } => (substitution(wide, value, *ask).is_some(), GATE_UNKNOWN),
-                Wide::Table { gate, stock, cells, .. } => {
-                    (cells[ask.0 as usize * stock.card() + value as usize] >= 0, *gate)
-                }
-            };
-            if passes { PASS } else { gate }
-        });
-        gates.min().unwrap_or(PASS)
+        let wide = run.eligibility.wide.iter().zip(asks).zip(&self.values);
+        wide.map(|((wide, ask), values)| stop(wide, *ask, values[at as usize]))
+            .min()
+            .unwrap_or(PASS)
+    }
+
+    /// Whether a row passes every test of lines of a class that ask this; the first that stops it is enough.
+    pub fn serves(&self, run: &Run, class: u16, asks: &[Ask], at: u32) -> bool {
+        let mut wide = run.eligibility.wide.iter().zip(asks).zip(&self.values);
+        wide.all(|((wide, ask), values)| stop(wide, *ask, values[at as usize]) == PASS)
+            && run.eligibility.verdict(class, self.rows[at as usize].class) == PASS
     }
 
     fn rank(&self, run: &Run, slot: u32, at: u32, number: usize) -> u32 {
@@ -658,6 +651,22 @@ fn whole(qty: i64, exchange: Exchange) -> i64 {
     } else {
         qty / exchange.give * exchange.asked
     }
+}
+
+/// The gate at which a wide test stops a row, or `PASS`.
+#[inline]
+fn stop(wide: &Wide, ask: Ask, value: i64) -> Gate {
+    let (passes, gate) = match wide {
+        Wide::Span {
+            gate,
+            null_passes,
+            outside,
+            ..
+        } => (lies(value, ask, *null_passes, *outside), *gate),
+        Wide::Exchange { .. } => (substitution(wide, value, ask).is_some(), GATE_UNKNOWN),
+        Wide::Table { gate, stock, cells, .. } => (cells[ask.0 as usize * stock.card() + value as usize] >= 0, *gate),
+    };
+    if passes { PASS } else { gate }
 }
 
 /// Whether a value lies within what is asked.

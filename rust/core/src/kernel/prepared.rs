@@ -9,7 +9,7 @@ use super::book::{Ask, Book, exchange_ask};
 use super::orders::{Fate, NO_REASON, NO_SLOT, Stop, sweep};
 use crate::Result;
 use crate::eligible::{Eligibility, Wide};
-use crate::problem::{GATE_UNKNOWN, One, PASS, Problem};
+use crate::problem::{GATE_UNKNOWN, One, Problem};
 
 /// How many times as much is looked up for a line when what was found does not serve it, as with packs.
 const LOOK_FURTHER: i64 = 8;
@@ -142,7 +142,7 @@ impl<'a> Prepared<'a> {
             let mut found = 0_i64;
             let mut rest = rows.clone();
             for at in rest.by_ref() {
-                if self.shelf.gate_for(&self.run, line.fill, &asks, at as u32) == PASS {
+                if self.shelf.serves(&self.run, line.fill, &asks, at as u32) {
                     book.add_row(&self.shelf, at);
                     found = found.saturating_add(self.shelf.rows[at].left);
                     if found >= enough {
