@@ -106,6 +106,12 @@ def test_an_owner_without_a_deposit_takes_what_is_unowned() -> None:
     assert [a.stock_id for a in decision.allocations] == ["B"]
 
 
+@pytest.mark.parametrize(("usable", "days", "allocated"), [("through", 31, 15), ("until", 31, 10), ("until", 30, 15)])
+def test_shelf_life_counts_to_the_last_usable_day(usable: str, days: int, allocated: int) -> None:
+    stock = prepared(shelf_life={"usable": usable})
+    assert stock.allocate(line(qty=15, min_shelf_life_days=days)).allocated == allocated
+
+
 def test_threads_may_ask_at_once() -> None:
     stock = prepared()
     expected = stock.allocate(line())
