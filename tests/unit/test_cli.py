@@ -8,7 +8,8 @@ import pytest
 
 from allocator import Policy
 from allocator.cli import bench, documents
-from allocator.cli.app import BAD_INPUT, INTERNAL, INTERRUPTED, app, program
+from allocator.cli.app import BAD_INPUT, INTERNAL, INTERRUPTED, program
+from allocator.cli.commands import COMMANDS, load
 from allocator.demo import source
 
 STOCK = "stock_id,sku,location,qty_on_hand,expires_on\nA,007,W1,10,2026-12-31\nB,007,W1,5,\n"
@@ -363,9 +364,14 @@ def test_interrupting_leaves_quietly(told, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_page_of_the_command_line_names_every_command_and_exit_code() -> None:
     page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8")
-    for command in app.registered_commands:
-        assert f"`allocator {command.name}" in page
+    for command in COMMANDS:
+        assert f"`allocator {command}" in page
     actions = page.partition("`allocator policy ")[2].partition("`")[0].split("\\|")
     assert set(actions) == {command.name or command.callback.__name__ for command in documents.app.registered_commands}
     for code in (BAD_INPUT, INTERNAL, INTERRUPTED):
         assert f"| {code} |" in page
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_each_of_them_says_first_itself(name: str) -> None:
+    assert load(name).help.splitlines()[0] == COMMANDS[name].summary

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 import typer
 
-from allocator.cli import allocation, bench, demo, documents, limits, transitions
+from allocator.cli.commands import LateGroup
 from allocator.cli.show import show_problems
 from allocator.errors import AllocatorError, FileError, InternalError, Problem
 
@@ -24,6 +24,7 @@ INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="allocator",
+    cls=LateGroup,
     help="Decides which stock serves which demand, says why, and never loses count.",
     epilog="Start with: allocator demo · allocator policy list · allocator run --help",
     no_args_is_help=True,
@@ -32,14 +33,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(allocation.run)
-app.command("explain")(allocation.explain)
-app.command("check")(allocation.check)
-app.command("transitions")(transitions.transitions)
-app.command("replenish")(limits.replenish)
-app.add_typer(documents.app, name="policy")
-app.command("demo")(demo.demo)
-app.command("bench")(bench.bench)
 
 
 def _version(asked: bool) -> None:

@@ -29,6 +29,8 @@ app = typer.Typer(
     help="Policies, lifecycles and limits: list, show, describe, check, copy.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 

@@ -9,15 +9,17 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-import polars as pl
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from allocator.errors import AllocatorError, Problem
+if TYPE_CHECKING:
+    import polars as pl
+
+    from allocator.errors import AllocatorError, Problem
 
 PROBLEMS_SHOWN: Final = 50
 PIPED_WIDTH: Final = 160

@@ -1,0 +1,69 @@
+"""The commands by name, each loaded when it is to run: help and mistakes are answered without polars."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Command(NamedTuple):
+    """Where a command is (a function, or `app` for a group of commands), and what it does: its docstring's head."""
+
+    place: str
+    summary: str
+
+
+COMMANDS: Final = {
+    "run": Command("allocation.run", "Allocates: decides which stock serves which demand."),
+    "explain": Command(
+        "allocation.explain",
+        "Explains lines: every stock row they could have had, the rules it failed, and who took it before.",
+    ),
+    "check": Command(
+        "allocation.check",
+        "Checks tables and a policy, and shows every problem of all of them at once. Nothing is allocated.",
+    ),
+    "transitions": Command(
+        "transitions.transitions", "Says of every change of status whether the lifecycle allows it, and if not, why."
+    ),
+    "replenish": Command(
+        "limits.replenish",
+        "Proposes what to ask for under maximum stock limits, or decides on requests (`--requests`).",
+    ),
+    "policy": Command("documents.app", "Policies, lifecycles and limits: list, show, describe, check, copy."),
+    "demo": Command(
+        "demo.demo",
+        "Allocates a year of real order lines of over 400 grocery stores, and shows what came of it.",
+    ),
+    "bench": Command(
+        "bench.bench", "Measures this machine: allocates a generated world three times and shows the medians."
+    ),
+}
+"""In the order in which help lists them."""
+
+
+class LateGroup(TyperGroup):
+    """Commands that are known by name and summary until one of them is to run."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - what typer passes on
+        super().__init__(**settings)
+        self.commands.update({name: TyperCommand(name, help=each.summary) for name, each in COMMANDS.items()})
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401 - click
+        """The command that was asked for, loaded."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name in COMMANDS else command, rest
+
+
+def load(name: str) -> Any:  # noqa: ANN401 - a command of click, or a group of them
+    """The command itself."""
+    module, attribute = COMMANDS[name].place.split(".")
+    found = getattr(import_module(f"allocator.cli.{module}"), attribute)
+    if not isinstance(found, typer.Typer):
+        single = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+        single.command(name)(found)
+        found = single
+    return typer.main.get_command(found)
