@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias, overload
 
 import polars as pl
@@ -15,6 +16,7 @@ from allocator.errors import InputError, Problem
 from allocator.frames import prepare as frames
 from allocator.frames.columns import DAYS_MAX
 from allocator.frames.findings import Findings
+from allocator.frames.location import tree_codes
 from allocator.frames.named import check_named
 from allocator.frames.quantity import quantity_columns
 from allocator.frames.read import Source, read
@@ -92,7 +94,7 @@ class PreparedStock:
     def __init__(self, stock: frames.Table, policy: Policy, as_of: dt.date) -> None:
         """Use `prepare`."""
         self.policy, self.as_of = policy, as_of
-        self._stock = stock
+        self._stock, self._scale = stock, stock.scale
         template = lines.demand_template(stock.frame, policy)
         findings = Findings()
         check_named({"stock": stock.frame, "demand": _with_order_columns(template, policy)}, policy, findings)
@@ -102,14 +104,21 @@ class PreparedStock:
         plan = compile_columns(columns, tables, policy, as_of)
         self._schema = template.schema
         quantities = quantity_columns("demand", policy)
-        self._checks = {n: _is_quantity if n in quantities else _check(n, t) for n, t in template.schema.items()}
+        paths = frozenset(tree_codes(columns.coded("location").values).paths)
+        self._checks = {n: _is_quantity if n in quantities else _check(n, t, paths) for n, t in template.schema.items()}
         self._askers = lines.askers(plan, policy, columns, as_of)
-        self._skus = lines.codes(columns, "sku", lines.sku_names(policy))
-        numbers = {value: code for code, value in enumerate(columns.coded("sku", lines.sku_names(policy)).values)}
-        self._groups = rules.linked(policy, numbers).tolist() if policy.substitutes else None
+        skus = lines.codes(columns, "sku", lines.sku_names(policy)).numbers
+        if policy.substitutes:
+            groups = rules.linked(policy, {str(sku): code for sku, code in skus.items()}).tolist()
+            skus = {sku: groups[code] for sku, code in skus.items()}
+        self._groups = skus
+        self._days_min = lines.days_min(policy.shelf_life)
         names: list[str | None] = [None, *sorted({**FILLS, **policy.fills})]
         fills = [policy.fill, *(({**FILLS, **policy.fills}[name]) for name in names[1:] if name)]
-        self._fills = dict(zip(names, zip(range(len(names)), fills, plan.fills, strict=True), strict=True))
+        self._fills = {
+            name: (number, _amount(fill.qty_min, rule.qty_min), _amount(fill.pack, rule.pack), fill.whole == "order")
+            for number, (name, fill, rule) in enumerate(zip(names, fills, plan.fills, strict=True))
+        }
         self._ids = stock.frame["stock_id"]
         self._ready = ReadyStock(plan)
 
@@ -138,22 +147,28 @@ class PreparedStock:
             InputError: The lines make no sense; every problem is in it, with codes as `allocate` has them.
             PolicyError: The policy does not fit the lines.
         """
-        given = [line] if isinstance(line, Mapping) else list(_checked_lines(line))
+        if isinstance(line, (dict, Mapping)):  # a dict is told at once, other mappings take longer
+            try:
+                self._check(line)
+                spec = self._spec(line, first=True)
+                return self._decision(line, spec[2], self._ready.serve([spec])[0])
+            except UnforeseenError:
+                return self._decide_from_tables([line])[0]
+        given = list(_checked_lines(line))
         try:
-            decided = self._decide(given)
+            return self._decide(given)
         except UnforeseenError:
-            decided = self._decide_from_tables(given)
-        return decided[0] if isinstance(line, Mapping) else decided
+            return self._decide_from_tables(given)
 
     def _decide(self, given: Sequence[Line]) -> list[Decision]:
+        """Lines that share one balance, in the order in which they were given."""
         for line in given:
             self._check(line)
-        sequence = self._sequence(given) if len(given) > 1 else [(n, True) for n in range(len(given))]
-        specs = [self._spec(given[number], first) for number, first in sequence]
-        served = self._ready.serve(specs)
+        sequence = self._sequence(given)
+        specs = [self._spec(given[number], first=first) for number, first in sequence]
         decisions = {
-            number: self._decision(given[number], spec[2], each)
-            for (number, _), spec, each in zip(sequence, specs, served, strict=True)
+            number: self._decision(given[number], spec[2], served)
+            for (number, _), spec, served in zip(sequence, specs, self._ready.serve(specs), strict=True)
         }
         return [decisions[number] for number in range(len(given))]
 
@@ -166,15 +181,20 @@ class PreparedStock:
         if lacks or line.get("unit") is not None or line.get("fill") not in self._fills:
             raise UnforeseenError
 
-    def _spec(self, line: Line, first: bool) -> LineSpec:
-        number, fill, rule = self._fills[line.get("fill")]
-        scale = self._stock.scale
-        code = self._skus.code(line["sku"])
-        group = code if code is None or self._groups is None else self._groups[code]
-        least = _amount(fill.qty_min, rule.qty_min, line, scale) or 0
-        pack = _amount(fill.pack, rule.pack, line, scale)
+    def _spec(self, line: Line, *, first: bool) -> LineSpec:
+        number, least, pack, _ = self._fills[line.get("fill")]
+        if isinstance(least, str):
+            least = self._given(line, least)
+        if isinstance(pack, str):
+            pack = self._given(line, pack)
         asks = [ask(line) for ask in self._askers]
-        return group, number, lines.units(line["qty"], scale), least, pack, asks, first
+        qty = lines.units(line["qty"], self._scale)
+        return self._groups.get(line["sku"]), number, qty, least or 0, pack, asks, first
+
+    def _given(self, line: Line, column: str) -> int | None:
+        """The quantity of a fill rule that a column of the line gives, where zero is none."""
+        given = line.get(column)
+        return None if given is None else lines.units(given, self._scale) or None
 
     def _sequence(self, given: Sequence[Line]) -> list[tuple[int, bool]]:
         """The lines in order of service, and whether each begins a unit of service."""
@@ -190,32 +210,25 @@ class PreparedStock:
         units: dict[Any, list[int]] = {}
         for n in order:
             line = given[n]
-            whole = self._fills[line.get("fill")][1].whole == "order" and line.get("order_id") is not None
+            whole = self._fills[line.get("fill")][3] and line.get("order_id") is not None
             units.setdefault(("order", line["order_id"]) if whole else ("line", n), []).append(n)
         return [(n, n == unit[0]) for unit in units.values() for n in unit]
 
     def _order_value(self, column: str, line: Line) -> object:
         if column == "shelf_life_days_min":
-            return lines.days_min(self.policy.shelf_life, line)
+            return self._days_min(line)
         return line.get(column)
 
     def _decision(self, line: Line, requested: int, served: Served) -> Decision:
         allocated, reason, takes = served
-        qty = self._quantity
-        return Decision(
-            line["line_id"],
-            qty(requested),
-            qty(allocated),
-            qty(requested - allocated),
-            None if reason == SERVED else REASON_NAMES[reason],
-            tuple(
-                Allocation(self._ids[row], qty(units), qty(units_served), rank)
-                for rank, (row, units, units_served) in enumerate(takes, start=1)
-            ),
-        )
+        qty, ids = self._quantity, self._ids
+        given = enumerate(takes, start=1)
+        found = tuple([Allocation(ids[row], qty(units), qty(asked), rank) for rank, (row, units, asked) in given])
+        why = None if reason == SERVED else REASON_NAMES[reason]
+        return Decision(line["line_id"], qty(requested), qty(allocated), qty(requested - allocated), why, found)
 
     def _quantity(self, units: int) -> Qty:
-        return units if self._stock.scale == 0 else Decimal(units).scaleb(-self._stock.scale)
+        return Decimal(units).scaleb(-self._scale) if self._scale else units
 
     def _decide_from_tables(self, given: Sequence[Line]) -> list[Decision]:
         """The same from the rows of the SKUs that are asked, by `allocate`: for what is rare, and for what is wrong."""
@@ -273,20 +286,21 @@ def _decisions(given: Sequence[Line], result: Result) -> list[Decision]:
     return [found[line["line_id"]] for line in given]
 
 
-def _amount(said: Decimal | str | None, compiled: object, line: Line, scale: int) -> int | None:
-    """A quantity of a fill rule: the policy's, or that of a column of the line, where zero is none."""
-    if not isinstance(said, str):
-        return compiled if isinstance(compiled, int) else None
-    given = line.get(said)
-    return None if given is None else lines.units(given, scale) or None
+def _amount(said: Decimal | str | None, compiled: object) -> int | str | None:
+    """A quantity of a fill rule: what the policy says, or the column of the line that says it."""
+    return said if isinstance(said, str) else compiled if isinstance(compiled, int) else None
 
 
 # --- values that are plainly good ---
 
 
-def _check(name: str, dtype: pl.DataType) -> Callable[[Any], bool]:
-    """Whether a value may stand in a column."""
-    by_name = {"line_id": _is_id, "location": _is_path, "min_shelf_life_days": _is_days}
+def _check(name: str, dtype: pl.DataType, paths: Container[str]) -> Callable[[Any], bool]:
+    """Whether a value may stand in a column; `paths` are known to be good."""
+    by_name: dict[str, Callable[[Any], bool]] = {
+        "line_id": _is_id,
+        "location": partial(_is_path, paths),
+        "min_shelf_life_days": _is_days,
+    }
     by_type = {
         pl.String: _is_text,
         pl.Date: _is_date,
@@ -298,7 +312,9 @@ def _check(name: str, dtype: pl.DataType) -> Callable[[Any], bool]:
 
 
 def _is_id(value: object) -> bool:
-    return _is_text(value) or _is_integer(value)
+    if type(value) is str:
+        return value != "" and "\0" not in value
+    return _is_integer(value)
 
 
 def _is_days(value: object) -> bool:
@@ -329,5 +345,7 @@ def _is_moment(value: object) -> bool:
     return type(value) is dt.date or (type(value) is dt.datetime and value.tzinfo is None)
 
 
-def _is_path(value: object) -> bool:
-    return _is_text(value) and all(level and level == level.strip() for level in str(value).split("/"))
+def _is_path(paths: Container[str], value: object) -> bool:
+    if type(value) is not str or value in paths:
+        return type(value) is str
+    return _is_text(value) and all(level and level == level.strip() for level in value.split("/"))

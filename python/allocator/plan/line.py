@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from math import ceil, floor
 from typing import Any, TypeAlias
@@ -43,19 +43,16 @@ class Codes:
     """The codes of a column's values."""
 
     def __init__(self, values: Sequence[str], *, integers: bool) -> None:
-        self.values: Sequence[Any] = [int(value) for value in values] if integers else values
-
-    def code(self, value: str | int) -> int | None:
-        """The code of a value, if stock or policy know it."""
-        at = bisect_left(self.values, value)
-        return at if at < len(self.values) and self.values[at] == value else None
+        known: Iterable[str | int] = map(int, values) if integers else values
+        self.numbers = {value: code for code, value in enumerate(known)}
+        self.absent = len(values)
 
     def equal(self, value: str | int | None) -> Ask:
         """What a line asks that takes this value only, or any if it is null."""
         if value is None:
             return OPEN
-        code = self.code(value)
-        return (len(self.values),) * 2 if code is None else (code, code)
+        code = self.numbers.get(value, self.absent)
+        return code, code
 
 
 def codes(columns: Columns, column: str, further: tuple[str, ...] = ()) -> Codes:
@@ -108,14 +105,18 @@ def _compared(rule: AttributeRule) -> tuple[str, ...]:
     return rule.demand_columns or ((rule.demand_column,) if rule.demand_column else ())
 
 
-def days_min(shelf: ShelfLife, line: Line) -> int:
-    """The least remaining shelf life of a line, in days."""
-    given = [line.get("min_shelf_life_days")]
-    for column, table in (("customer", shelf.by_customer), ("sku", shelf.by_sku), ("sku_group", shelf.by_group)):
-        if table:
-            given.append(table.get(str(line.get(column))))
-    known = [days for days in (*given, shelf.days_min) if days is not None]
-    return min(max(known) if shelf.combine == "strictest" else known[0], 1 << 30)
+def days_min(shelf: ShelfLife) -> Callable[[Line], int]:
+    """Says the least remaining shelf life of a line, in days."""
+    named = (("customer", shelf.by_customer), ("sku", shelf.by_sku), ("sku_group", shelf.by_group))
+    tables = [(column, table) for column, table in named if table]
+
+    def least(line: Line) -> int:
+        own = line.get("min_shelf_life_days")
+        given = [own, *(table.get(str(line.get(column))) for column, table in tables), shelf.days_min]
+        known = [days for days in given if days is not None]
+        return min(max(known) if shelf.combine == "strictest" else known[0], 1 << 30)
+
+    return least
 
 
 Asker: TypeAlias = Callable[[Line], Ask]
@@ -148,7 +149,7 @@ def _askers(policy: Policy, columns: Columns, as_of: dt.date) -> Iterator[Asker]
     """In the sequence in which `compile_plan` adds tests that look at the line."""
     if policy.substitutes:
         skus = codes(columns, "sku", sku_names(policy))
-        yield lambda line: (skus.code(line["sku"]) or 0, 0)
+        yield lambda line: (skus.numbers.get(line["sku"], 0), 0)
     yield from _places(policy, columns)
     for column in ("serial", "lot"):
         yield _equal(column, codes(columns, column))
@@ -211,18 +212,17 @@ def _owner(policy: Policy, columns: Columns) -> Iterator[Asker]:
         owner = line.get("owner")
         if owner is None:
             return (1, 0)
-        code = known.code(owner)
-        return (2 + (unknown if code is None else code), 0)
+        return (2 + known.numbers.get(owner, unknown), 0)
 
     if policy.owner == "exact":
         yield exact
     elif policy.owner == "deposit_first":
-        unknown = known.code(columns.demand["owner"].drop_nulls().item()) or 0
+        unknown = known.numbers.get(columns.demand["owner"].drop_nulls().item(), 0)
         yield deposit
 
 
 def _days(policy: Policy, columns: Columns, today: int) -> Iterator[Asker]:
-    shelf = policy.shelf_life
+    shelf, least = policy.shelf_life, days_min(policy.shelf_life)
     shift = 1 if shelf.usable == "until" else 0
 
     def needed(line: Line) -> int:
@@ -231,7 +231,7 @@ def _days(policy: Policy, columns: Columns, today: int) -> Iterator[Asker]:
 
     def expiry(line: Line) -> Ask:
         measured = needed(line) if shelf.measured_at == "needed_on" else today
-        return measured + shift + days_min(shelf, line), GREATEST
+        return measured + shift + least(line), GREATEST
 
     if columns.has("stock", "expires_on"):
         yield expiry
@@ -281,14 +281,13 @@ def _contract(policy: Policy, columns: Columns, as_of: dt.date) -> Iterator[Aske
     axes = []
     for table, column in rules.CONTRACT_AXES:
         if table == "demand" and rules.is_axis(column, holding):
-            digits = {value: digit for digit, value in enumerate(columns.one(table, column)[1], start=1)}
-            axes.append((column, digits, digits[UNKNOWN]))
+            digits = {value: digit for digit, value in enumerate((None, *columns.one(table, column)[1]))}
+            axes.append((column, len(digits), digits, digits[UNKNOWN]))
 
     def cell(line: Line) -> Ask:
         code = 0
-        for column, digits, unknown in axes:
-            value = line.get(column)
-            code = code * (len(digits) + 1) + (0 if value is None else digits.get(value, unknown))
+        for column, size, digits, unknown in axes:
+            code = code * size + digits.get(line.get(column), unknown)
         return code, 0
 
     yield cell
@@ -296,6 +295,8 @@ def _contract(policy: Policy, columns: Columns, as_of: dt.date) -> Iterator[Aske
 
 def units(qty: int | Decimal, scale: int) -> int:
     """A quantity of a line in units of 10^-scale."""
+    if scale == 0 and type(qty) is int and 0 <= qty <= GREATEST:
+        return qty
     exact = qty * 10**scale
     if exact != int(exact) or not 0 <= exact <= GREATEST:
         raise UnforeseenError
