@@ -101,6 +101,27 @@ CODES: Final[Mapping[str, str]] = {
     "value_null": "A value is missing where one is needed.",
     "value_overflow": "A value or a sum does not fit in the range that is supported.",
     "value_text": "A text is not what its column holds, such as letters for a number.",
+    # the ledger
+    "allocation_unknown": "There is no open allocation of this id.",
+    "blocks_held": "Goods cannot do this while they are blocked.",
+    "goods_ambiguous": "More than one thing is meant.",
+    "goods_unknown": "There is nothing of this description, or it is not yours.",
+    "key_reused": "An idempotency key was used before, for something else.",
+    "line_changed": "A demand line was recorded before with another SKU, quantity or order.",
+    "note_missing": "The transaction needs a note.",
+    "number_taken": "A number belongs, or belonged, to another unit.",
+    "outcome_unknown": "The store failed while committing: it may or may not have happened.",
+    "reversal_impossible": "A transaction cannot be reversed, or was already.",
+    "sku_unknown": "There is no SKU of this name.",
+    "stock_short": "Less is there, or free, than is to be taken.",
+    "store_busy": "Others held the store for too long.",
+    "store_failed": "The store failed.",
+    "store_full": "The disk of the store is full.",
+    "store_lost": "The store cannot be reached.",
+    "store_unsafe": "The store cannot be trusted to keep what it acknowledges.",
+    "store_url": "An address names no store.",
+    "tracking_mismatch": "A line does not fit how its SKU is tracked.",
+    "transaction_unknown": "There is no transaction of this number or type.",
     # this package
     "internal": "A defect of this package.",
 }
@@ -177,6 +198,14 @@ class PolicyError(AllocatorError, ValueError):
 
 class FileError(AllocatorError, OSError):
     """A file that cannot be read or written."""
+
+
+class StoreError(AllocatorError, OSError):
+    """The database of a ledger failed, is busy or cannot be trusted. The code tells whether anything was done."""
+
+
+class StaleError(AllocatorError, RuntimeError):
+    """What a plan was made on has changed in the meantime. Nothing was done."""
 
 
 class InternalError(AllocatorError, RuntimeError):

@@ -1,0 +1,494 @@
+"""The one writer of a ledger: balances, lines and allocations as they are while transactions are added to them.
+
+A book is open within one database transaction, while the head of the tenant's chain is locked: what it reads stays
+true until it commits. Transactions are made in memory, each whole or not at all, and written together by `flush`.
+Every row that changes is written under the version that was read, so that even a writer who went around the lock
+could not take what is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+from allocator.errors import AllocatorError, InputError, InternalError, Problem
+from allocator.ledger import chain
+from allocator.ledger.catalog import Catalog
+from allocator.ledger.records import SOURCES, Account, Allocation, Balance, Goods, Heading, Line, Movement
+from allocator.ledger.store import Session
+
+GREATEST: Final = 2**63 - 1
+NOTHING: Final = Balance(0, 0)
+
+_HEAD: Final = (
+    "SELECT seq, hash, recorded_at, goods_last, account_last, allocation_last, sku_last, sku_version "
+    "FROM tenant WHERE tenant = :tenant"
+)
+
+
+class Conflict(Exception):  # noqa: N818 - not an error: it is met by trying again
+    """Another writer changed a row that this book had read."""
+
+
+class _Undo(NamedTuple):
+    balances: dict[tuple[int, int], Balance]
+    lines: dict[str, Line | None]
+    allocations: dict[int, Allocation | None]
+    lasts: tuple[int, int, int]
+    goods: int
+    accounts: int
+    numbers: int
+    renumbered: int
+    attributes: int
+
+
+class Book:
+    """The state of one tenant, as far as it was loaded, and the transactions that were added to it."""
+
+    def __init__(self, session: Session, catalog: Catalog) -> None:
+        self.session, self.catalog, self.tenant = session, catalog, catalog.tenant
+        head = session.one(f"{_HEAD} FOR UPDATE", {"tenant": self.tenant})
+        if head is None:
+            raise InternalError(Problem("internal", "the tenant of this ledger is gone"))
+        self.seq: int
+        self.account_last: int
+        self.allocation_last: int
+        self.goods_last: int
+        self.recorded_at: int
+        self.seq, hash_, self.recorded_at, self.goods_last, self.account_last, self.allocation_last, *rest = head
+        self.seq_before, self.hash = self.seq, bytes(hash_)
+        catalog.refresh(session, self.account_last, rest[1])
+        self.balances: dict[tuple[int, int], Balance] = {}
+        self.accounts_of: dict[int, set[int]] = {}
+        self.goods: dict[int, Goods] = {}
+        self._ids_of_sku: dict[int, list[int]] = {}
+        self.numbers: dict[str, list[tuple[int, int]]] = {}
+        self.lines: dict[str, Line | None] = {}
+        self.allocations: dict[int, Allocation | None] = {}
+        self._versions: dict[object, int] = {}
+        self._touched: dict[object, int] = {}
+        self._undo: _Undo | None = None
+        self._movements: list[Movement] = []
+        self._new_goods: list[Goods] = []
+        self._new_accounts: list[tuple[int, Account]] = []
+        self._numbers: list[tuple[str, int, str, int]] = []
+        self._renumbered: list[tuple[str, int, str, int]] = []
+        self._attributes: list[tuple[int, str, str]] = []
+        self._rows: dict[str, list[tuple[Any, ...]]] = {n: [] for n in ("txn", "entry", "number", "request")}
+        self._attribute_rows: dict[tuple[int, str], tuple[str, int]] = {}
+        self._until: list[tuple[int, str, int, str]] = []
+
+    # --- what there is ---
+
+    def entries_of(self, seq: int) -> list[Movement]:
+        """The entries of an earlier transaction."""
+        columns = ", ".join(Movement._fields)
+        sql = f"SELECT {columns} FROM entry WHERE tenant = :tenant AND seq = :seq ORDER BY n"
+        return [Movement(*row) for row in self.session.rows(sql, {"tenant": self.tenant, "seq": seq})]
+
+    def load_goods(self, ids: Iterable[int]) -> None:
+        """Reads goods and their balances, those that are not known yet."""
+        lacking = sorted({i for i in ids if i not in self.goods})
+        if not lacking:
+            return
+        params = {"tenant": self.tenant, "ids": lacking}
+        columns = ", ".join(Goods._fields)
+        for row in self.session.rows(
+            f"SELECT {columns} FROM goods WHERE tenant = :tenant AND goods_id = ANY(:ids)", params
+        ):
+            self._add_goods(Goods(*row))
+        self._read_balances("goods_id = ANY(:ids)", params)
+
+    def load_skus(self, ids: Iterable[int]) -> None:
+        """Reads all goods of some SKUs of which anything is there."""
+        params = {"tenant": self.tenant, "ids": sorted(set(ids))}
+        columns = ", ".join(f"g.{name}" for name in Goods._fields)
+        sql = (
+            f"SELECT {columns}, b.account_id, b.qty, b.reserved, b.version FROM balance b JOIN goods g "
+            "ON g.tenant = b.tenant AND g.goods_id = b.goods_id WHERE b.tenant = :tenant AND b.sku_id = ANY(:ids)"
+        )
+        width = len(Goods._fields)
+        for row in self.session.rows(sql, params):
+            self._add_goods(Goods(*row[:width]))
+            self._know(row[0], *row[width:])
+
+    def goods_of(self, sku_id: int) -> list[Goods]:
+        """The goods of a SKU that are loaded."""
+        return [self.goods[number] for number in self._ids_of_sku.get(sku_id, ())]
+
+    def _add_goods(self, goods: Goods) -> None:
+        if goods.goods_id not in self.goods:
+            self.goods[goods.goods_id] = goods
+            self.accounts_of[goods.goods_id] = set()
+            self._ids_of_sku.setdefault(goods.sku_id, []).append(goods.goods_id)
+
+    def find_numbers(self, values: Iterable[str]) -> None:
+        """Reads which units have or had these numbers, as (scope, goods)."""
+        lacking = sorted({value for value in values if value not in self.numbers})
+        if lacking:
+            sql = "SELECT value, scope, goods_id FROM number WHERE tenant = :tenant AND value = ANY(:keys)"
+            for value in lacking:
+                self.numbers[value] = []
+            for value, scope, goods_id in self.session.rows(sql, {"tenant": self.tenant, "keys": lacking}):
+                self.numbers[value].append((scope, goods_id))
+
+    def _read_balances(self, where: str, params: dict[str, Any]) -> None:
+        sql = f"SELECT goods_id, account_id, qty, reserved, version FROM balance WHERE tenant = :tenant AND {where}"
+        for row in self.session.rows(sql, params):
+            self._know(*row)
+
+    def _know(self, goods_id: int, account_id: int, qty: int, reserved: int, version: int) -> None:
+        key = (goods_id, account_id)
+        if key not in self._versions and key not in self._touched:
+            self.balances[key] = Balance(qty, reserved)
+            self._versions[key] = version
+            self.accounts_of[goods_id].add(account_id)
+
+    def load_lines(self, ids: Iterable[str]) -> None:
+        """Reads demand lines, those that are not known yet."""
+        lacking = sorted({i for i in ids if i not in self.lines})
+        if lacking:
+            columns = ", ".join(Line._fields)
+            sql = f"SELECT {columns}, version FROM line WHERE tenant = :tenant AND line_id = ANY(:keys)"
+            self.lines.update(dict.fromkeys(lacking))
+            for *row, version in self.session.rows(sql, {"tenant": self.tenant, "keys": lacking}):
+                self.lines[row[0]] = Line(*row)
+                self._versions[row[0]] = version
+
+    def load_allocations(self, where: str, **params: object) -> list[int]:
+        """Reads open allocations, with their goods and lines; their ids in order."""
+        columns = ", ".join(Allocation._fields)
+        sql = f"SELECT {columns}, version FROM allocation WHERE tenant = :tenant AND {where} ORDER BY allocation_id"
+        found = []
+        for *row, version in self.session.rows(sql, {"tenant": self.tenant, **params}):
+            found.append(row[0])
+            if row[0] not in self.allocations:
+                self.allocations[row[0]] = Allocation(*row)
+                self._versions[("allocation", row[0])] = version
+        known = [a for i in found if (a := self.allocations[i]) is not None]
+        self.load_goods(a.goods_id for a in known)
+        self.load_lines(a.line_id for a in known)
+        return [a.allocation_id for a in known]
+
+    def promises(self, goods_id: int, account_id: int) -> list[int]:
+        """The open allocations of some goods in an account, in order."""
+        self.load_allocations("goods_id = ANY(:ids)", ids=[goods_id])
+        return sorted(
+            a.allocation_id
+            for a in self.allocations.values()
+            if a and (a.goods_id, a.account_id) == (goods_id, account_id)
+        )
+
+    def serial_of(self, goods_id: int) -> str:
+        """The serial that a unit has now."""
+        sql = (
+            "SELECT value FROM number WHERE tenant = :tenant AND goods_id = :goods AND kind = 'serial' "
+            "AND until_seq IS NULL ORDER BY seq DESC"
+        )
+        row = self.session.one(sql, {"tenant": self.tenant, "goods": goods_id})
+        return str(row[0]) if row else self.goods[goods_id].serial
+
+    def balance(self, goods_id: int, account_id: int) -> Balance:
+        """What of some goods, which are loaded, is in an account."""
+        return self.balances.get((goods_id, account_id), NOTHING)
+
+    def account(self, account: Account) -> int:
+        """The number of an account; a new one is opened."""
+        known = self.catalog.account_ids.get(account)
+        if known is None:
+            self.account_last += 1
+            known = self.account_last
+            self.catalog.open_account(known, account)
+            self._new_accounts.append((known, account))
+        return known
+
+    def now(self) -> int:
+        """The moment, in microseconds since 1970; a clock that is set back does not make history run backwards."""
+        return max(time.time_ns() // 1000, self.recorded_at)
+
+    # --- one transaction ---
+
+    @contextmanager
+    def transaction(self, heading: Heading) -> Iterator[int]:
+        """Everything done within is one transaction, or none of it if an error is raised; gives its number."""
+        lasts = (self.goods_last, self.account_last, self.allocation_last)
+        pending = (self._new_goods, self._new_accounts, self._numbers, self._renumbered, self._attributes)
+        self._undo = _Undo({}, {}, {}, lasts, *(len(rows) for rows in pending))
+        try:
+            yield self.seq + 1
+        except AllocatorError:
+            self._take_back(self._undo)
+            raise
+        self._record(heading, self._undo)
+
+    def create(self, goods: Goods) -> int:
+        """New goods, not anywhere yet; `goods_id` and `seq` are given here."""
+        self.goods_last += 1
+        made = goods._replace(goods_id=self.goods_last, seq=self.seq + 1)
+        self._add_goods(made)
+        self._new_goods.append(made)
+        return self.goods_last
+
+    def move(self, movement: Movement) -> None:
+        """Adds an entry. What it takes must be there, and free where it is not promised to this allocation."""
+        goods_id, from_id, to_id, qty, unreserved, reserved, *_ = movement
+        source = self.catalog.accounts[from_id].kind in SOURCES
+        if not source:
+            have = self.balance(goods_id, from_id)
+            left = Balance(have.qty - qty, have.reserved - unreserved)
+            if left.qty < 0 or not 0 <= left.reserved <= left.qty:
+                raise InputError(self._short(movement, have))
+            self._put(goods_id, from_id, left)
+        if (qty or reserved) and self.catalog.accounts[to_id].kind not in SOURCES:
+            have = self.balance(goods_id, to_id)
+            more = Balance(have.qty + qty, have.reserved + reserved)
+            if more.qty > GREATEST:
+                raise InputError(Problem("value_overflow", "a balance would not fit in 64 bits", value=str(more.qty)))
+            if more.reserved > more.qty:
+                raise InputError(self._short(movement, have))
+            self._put(goods_id, to_id, more)
+        self._movements.append(movement)
+
+    def _short(self, movement: Movement, have: Balance) -> Problem:
+        goods = self.goods[movement.goods_id]
+        sku = self.catalog.sku(goods.sku_id)
+        place = self.catalog.accounts[movement.from_id].location or "no place"
+        what = f"{goods.serial or goods.lot or sku.sku} at {place}"
+        message = f"of {what}, {have.qty} are there and {have.reserved} of them promised"
+        hint = "Look at the balance again; take less, or release what is promised"
+        return Problem("stock_short", message, column="qty", value=str(movement.qty or movement.reserved), hint=hint)
+
+    def _put(self, goods_id: int, account_id: int, balance: Balance) -> None:
+        key = (goods_id, account_id)
+        undo = self._undo
+        if undo is not None and key not in undo.balances:
+            undo.balances[key] = self.balances.get(key, NOTHING)
+        self.balances[key] = balance
+        (self.accounts_of[goods_id].add if balance.qty else self.accounts_of[goods_id].discard)(account_id)
+
+    def put_line(self, line: Line) -> None:
+        """A demand line as it is now."""
+        assert self._undo is not None
+        self._undo.lines.setdefault(line.line_id, self.lines.get(line.line_id))
+        self.lines[line.line_id] = line
+
+    def put_allocation(self, allocation: Allocation) -> None:
+        """An allocation as it is now; one of nothing is closed."""
+        assert self._undo is not None
+        number = allocation.allocation_id
+        self._undo.allocations.setdefault(number, self.allocations.get(number))
+        self.allocations[number] = allocation if allocation.qty else None
+
+    def next_allocation(self) -> int:
+        """A number for a new allocation."""
+        self.allocation_last += 1
+        return self.allocation_last
+
+    def number(self, kind: str, scope: int, value: str, goods_id: int) -> None:
+        """Gives a unit a number that nobody ever had."""
+        self._numbers.append((kind, scope, value, goods_id))
+        self.numbers.setdefault(value, []).append((scope, goods_id))
+
+    def retire_number(self, kind: str, scope: int, value: str, goods_id: int) -> None:
+        """Ends the use of a number, which keeps finding its unit."""
+        self._renumbered.append((kind, scope, value, goods_id))
+
+    def attribute(self, goods_id: int, name: str, value: str) -> None:
+        """The value of a characteristic from now on."""
+        self._attributes.append((goods_id, name, value))
+
+    def _take_back(self, undo: _Undo) -> None:
+        for (goods_id, account_id), balance in undo.balances.items():
+            self._put(goods_id, account_id, balance)
+        self.lines.update(undo.lines)
+        self.allocations.update(undo.allocations)
+        self.goods_last, self.account_last, self.allocation_last = undo.lasts
+        for goods in self._new_goods[undo.goods :]:
+            del self.goods[goods.goods_id], self.accounts_of[goods.goods_id]
+            self._ids_of_sku[goods.sku_id].remove(goods.goods_id)
+        for number, account in self._new_accounts[undo.accounts :]:
+            self.catalog.forget_account(number, account)
+        for _, scope, value, goods_id in self._numbers[undo.numbers :]:
+            self.numbers[value].remove((scope, goods_id))
+        del self._new_goods[undo.goods :], self._new_accounts[undo.accounts :], self._numbers[undo.numbers :]
+        del self._renumbered[undo.renumbered :], self._attributes[undo.attributes :]
+        self._movements.clear()
+        self._undo = None
+
+    def _record(self, heading: Heading, undo: _Undo) -> None:
+        self.seq += 1
+        seq, tenant = self.seq, self.tenant
+        self.recorded_at = self.now()
+        entries = [(tenant, seq, n, *movement) for n, movement in enumerate(self._movements)]
+        digest = chain.digest(
+            [chain.line(goods) for goods in self._new_goods[undo.goods :]],
+            [chain.line((number, *account)) for number, account in self._new_accounts[undo.accounts :]],
+            [chain.line(_recorded(line)) for key in undo.lines if (line := self.lines[key]) and line.seq == seq],
+            [chain.line(movement) for movement in self._movements],
+        )
+        said = (seq, *heading[:8], self.recorded_at, *heading[8:], len(entries))
+        self.hash = chain.linked(self.hash, said, digest)
+        self._rows["txn"].append((tenant, *said, digest, self.hash))
+        self._rows["entry"] += entries
+        self._rows["number"] += [(tenant, *number, seq) for number in self._numbers[undo.numbers :]]
+        self._until += [(seq, kind, scope, value) for kind, scope, value, _ in self._renumbered[undo.renumbered :]]
+        for goods_id, name, value in self._attributes[undo.attributes :]:
+            self._attribute_rows[goods_id, name] = (value, seq)
+        for key in (*undo.balances, *undo.lines, *(("allocation", number) for number in undo.allocations)):
+            self._touched[key] = seq
+        self._movements = []
+        self._undo = None
+
+    def is_reversed(self, seq: int | None) -> bool:
+        """Whether a transaction that is not written yet reverses another."""
+        return any(row[TXN.index("reverses")] == seq for row in self._rows["txn"])
+
+    def answer(self, key: str, content: bytes, answer: object) -> None:
+        """Keeps what was answered to a request, so that the same request gets the same answer."""
+        text = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
+        self._rows["request"].append((self.tenant, key, content, text, self.now()))
+
+    # --- writing ---
+
+    def flush(self) -> None:
+        """Writes everything that was added.
+
+        Raises:
+            Conflict: A row is no longer as it was read. Roll back and begin again.
+        """
+        session, tenant = self.session, self.tenant
+        if self.seq > self.seq_before:
+            session.insert("txn", TXN, self._rows["txn"])
+            session.insert("account", ACCOUNT, [(tenant, number, *account) for number, account in self._new_accounts])
+            session.insert("goods", GOODS, [(tenant, *goods) for goods in self._new_goods])
+            session.insert("entry", ENTRY, self._rows["entry"])
+            self._flush_balances()
+            self._flush_lines()
+            self._flush_allocations()
+            self._flush_numbers()
+            self._flush_head()
+        session.insert("request", REQUEST, self._rows["request"])
+
+    def abandon(self) -> None:
+        """Forgets what the other books of this process must not believe, since it will not be written."""
+        for number, account in self._new_accounts:
+            self.catalog.forget_account(number, account)
+
+    def _flush_head(self) -> None:
+        sql = (
+            "UPDATE tenant SET seq = :seq, hash = :hash, recorded_at = :at, goods_last = :goods, "
+            "account_last = :account, allocation_last = :allocation WHERE tenant = :tenant AND seq = :before"
+        )
+        params = {"seq": self.seq, "hash": self.hash, "at": self.recorded_at, "goods": self.goods_last,
+                  "account": self.account_last, "allocation": self.allocation_last, "tenant": self.tenant,
+                  "before": self.seq_before}  # fmt: skip
+        _expect(self.session.run(sql, params), 1)
+
+    def _flush_balances(self) -> None:
+        changed, gone, new = [], [], []
+        for key, seq in self._touched.items():
+            if type(key) is not tuple or key[0] == "allocation":
+                continue
+            goods_id, account_id = key
+            balance, version = self.balances[key], self._versions.get(key)
+            if version is None and balance.qty:
+                goods = self.goods[goods_id]
+                unit = int(bool(goods.serial))
+                new.append((self.tenant, goods_id, account_id, goods.sku_id, unit, balance.qty, balance.reserved, seq))
+            elif version is not None and balance.qty:
+                changed.append((balance.qty, balance.reserved, seq, self.tenant, goods_id, account_id, version))
+            elif version is not None:
+                gone.append((self.tenant, goods_id, account_id, version))
+        where = (
+            "balance.tenant = :tenant AND balance.goods_id = :goods AND balance.account_id = :account "
+            "AND balance.version = :version"
+        )
+        keys = {"tenant": "bigint", "goods": "bigint", "account": "bigint", "version": "bigint"}
+        columns = {"qty": "bigint", "reserved": "bigint", "seq": "bigint", **keys}
+        sql = f"UPDATE balance SET qty = :qty, reserved = :reserved, version = :seq WHERE {where}"
+        _expect(self.session.run_many(sql, changed, columns), len(changed))
+        _expect(self.session.run_many(f"DELETE FROM balance WHERE {where}", gone, keys), len(gone))
+        self.session.insert("balance", BALANCE, new)
+
+    def _flush_lines(self) -> None:
+        changed, new = [], []
+        for key, seq in self._touched.items():
+            line = self.lines.get(key) if type(key) is str else None
+            if line is None:
+                continue
+            version = self._versions.get(key)
+            if version is None:
+                new.append((self.tenant, *line, seq))
+            else:
+                changed.append((line.allocated, line.shipped, line.returned, seq, self.tenant, line.line_id, version))
+        columns = {"allocated": "bigint", "shipped": "bigint", "returned": "bigint", "seq": "bigint",
+                   "tenant": "bigint", "number": "text", "version": "bigint"}  # fmt: skip
+        what = "allocated = :allocated, shipped = :shipped, returned = :returned, version = :seq"
+        where = "line.tenant = :tenant AND line.line_id = :number AND line.version = :version"
+        sql = f"UPDATE line SET {what} WHERE {where}"
+        _expect(self.session.run_many(sql, changed, columns), len(changed))
+        self.session.insert("line", LINE, new)
+
+    def _flush_allocations(self) -> None:
+        changed, gone, new = [], [], []
+        for key, seq in self._touched.items():
+            if type(key) is not tuple or key[0] != "allocation":
+                continue
+            number = key[1]
+            allocation, version = self.allocations[number], self._versions.get(key)
+            if version is None and allocation is not None:
+                new.append((self.tenant, *allocation, seq))
+            elif version is not None and allocation is not None:
+                _, line_id, _, account_id, _, qty, stage, expires_at = allocation
+                row = (line_id, account_id, qty, stage, expires_at, seq, self.tenant, number, version)
+                changed.append(row)
+            elif version is not None:
+                gone.append((self.tenant, number, version))
+        where = "allocation.tenant = :tenant AND allocation.allocation_id = :number AND allocation.version = :version"
+        keys = {"tenant": "bigint", "number": "bigint", "version": "bigint"}
+        columns = {"line": "text", "account": "bigint", "qty": "bigint", "stage": "text", "ends": "bigint",
+                   "seq": "bigint", **keys}  # fmt: skip
+        what = "line_id = :line, account_id = :account, qty = :qty, stage = :stage, expires_at = :ends, version = :seq"
+        _expect(self.session.run_many(f"DELETE FROM allocation WHERE {where}", gone, keys), len(gone))
+        _expect(self.session.run_many(f"UPDATE allocation SET {what} WHERE {where}", changed, columns), len(changed))
+        self.session.insert("allocation", ALLOCATION, new)
+
+    def _flush_numbers(self) -> None:
+        rows = [(seq, self.tenant, kind, scope, value) for seq, kind, scope, value in self._until]
+        columns = {"seq": "bigint", "tenant": "bigint", "kind": "text", "scope": "bigint", "value": "text"}
+        where = "number.tenant = :tenant AND number.kind = :kind AND number.scope = :scope AND number.value = :value"
+        sql = f"UPDATE number SET until_seq = :seq WHERE {where}"
+        _expect(self.session.run_many(sql, rows, columns), len(rows))
+        self.session.insert("number", NUMBER, self._rows["number"])
+        for (goods_id, name), (value, seq) in self._attribute_rows.items():
+            self.session.run(
+                "INSERT INTO attribute (tenant, goods_id, name, value, seq) "
+                "VALUES (:tenant, :goods, :name, :value, :seq) "
+                "ON CONFLICT (tenant, goods_id, name) DO UPDATE SET value = excluded.value, seq = excluded.seq",
+                {"tenant": self.tenant, "goods": goods_id, "name": name, "value": value, "seq": seq},
+            )
+
+
+TXN: Final = ("tenant", "seq", "type", "actor", "role", "approved_by", "document_kind", "document", "reason", "note",
+              "recorded_at", "day", "key", "reverses", "details", "entries", "digest", "hash")  # fmt: skip
+ENTRY: Final = ("tenant", "seq", "n", *Movement._fields)
+GOODS: Final = ("tenant", *Goods._fields)
+ACCOUNT: Final = ("tenant", "account_id", *Account._fields)
+BALANCE: Final = ("tenant", "goods_id", "account_id", "sku_id", "unit", "qty", "reserved", "version")
+LINE: Final = ("tenant", *Line._fields, "version")
+ALLOCATION: Final = ("tenant", *Allocation._fields, "version")
+NUMBER: Final = ("tenant", "kind", "scope", "value", "goods_id", "seq")
+REQUEST: Final = ("tenant", "key", "content", "answer", "recorded_at")
+
+
+def _recorded(line: Line) -> tuple[object, ...]:
+    """What of a line never changes."""
+    return line.line_id, line.order_id, line.sku_id, line.qty, line.details
+
+
+def _expect(touched: int, rows: int) -> None:
+    if touched != rows:
+        raise Conflict

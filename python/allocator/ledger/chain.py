@@ -1,0 +1,39 @@
+"""The hash over all that was ever recorded: change one entry, and every hash after it is wrong.
+
+A transaction's digest is over its entries, and over the goods, accounts and demand lines that it was the first to name;
+its hash is over the hash before it, its heading and that digest. `verify` computes both again from the tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Final
+
+FIELD: Final = "\x1f"
+"""Stands between fields. No text that the ledger takes contains a control character."""
+
+ROW: Final = "\n"
+NULL: Final = "\x1e"
+
+
+def first_hash(tenant: str) -> bytes:
+    """What the chain of a tenant begins with."""
+    return hashlib.sha256(f"tenant{FIELD}{tenant}".encode()).digest()
+
+
+def line(fields: Iterable[object]) -> str:
+    """One row as text: null and '' differ."""
+    return FIELD.join([NULL if field is None else str(field) for field in fields])
+
+
+def digest(*tables: Sequence[str]) -> bytes:
+    """Over the new goods, accounts and lines, and the entries, of one transaction: each as text, in their order."""
+    counts = FIELD.join([str(len(rows)) for rows in tables])
+    return hashlib.sha256(ROW.join([counts, *chain.from_iterable(tables)]).encode()).digest()
+
+
+def linked(before: bytes, heading: Iterable[object], content: bytes) -> bytes:
+    """The hash of a transaction, by the hash before it."""
+    return hashlib.sha256(before + line(heading).encode() + content).digest()

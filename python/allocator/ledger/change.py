@@ -1,0 +1,411 @@
+"""What each line of a transaction does: which goods go from which account to which, and what that does to promises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from allocator.errors import AllocatorError, InputError, Problem
+from allocator.ledger.book import Book
+from allocator.ledger.records import Account, Goods, Heading, Movement, Sku
+from allocator.ledger.selection import Share, key_of, load, select, unit, units
+from allocator.ledger.types import ORIGINS, TYPES, Need, Type
+from allocator.model.document import did_you_mean
+from allocator.transitions import check_transition
+
+PICKED: Final = "picked"
+RESERVED: Final = "reserved"
+MISSING: Final[Mapping[Need, str]] = {
+    "document": "document_missing",
+    "reason": "reason_missing",
+    "note": "note_missing",
+    "role": "role_missing",
+    "approval": "approval_missing",
+}
+"""The code of what a transaction lacks."""
+
+
+class Step(NamedTuple):
+    """One line of a transaction that is being made."""
+
+    book: Book
+    heading: Heading
+    kind: Type
+    line: Mapping[str, Any]
+    row: int
+    origin: str
+
+
+def post(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], origin: str = "") -> int:
+    """Adds one transaction to the book, whole or not at all; its number.
+
+    Raises:
+        InputError: Every problem of every line.
+    """
+    kind = TYPES[heading.type]
+    problems = missing(heading, kind, origin)
+    load(book, lines)
+    with book.transaction(heading) as seq:
+        act = _ACTS.get(heading.type, _transfer)
+        for row, line in enumerate(lines):
+            try:
+                act(Step(book, heading, kind, line, row, origin))
+            except AllocatorError as error:
+                problems += error.problems
+        if problems:
+            raise InputError(problems)
+    return seq
+
+
+def missing(heading: Heading, kind: Type, origin: str = "") -> list[Problem]:
+    """What a transaction of this type, and of this origin, lacks."""
+    problems = []
+    needs: tuple[Need, ...] = kind.needs
+    if kind.name == "receive":
+        if origin not in ORIGINS:
+            hint = did_you_mean(origin, list(ORIGINS)) or f"There are {', '.join(ORIGINS)}"
+            problems.append(
+                Problem("argument_value", "goods do not come from there", column="origin", value=origin, hint=hint)
+            )
+        needs = ORIGINS.get(origin, ())
+    given = {"document": heading.document, "reason": heading.reason, "note": heading.note, "role": heading.role,
+             "approval": heading.approved_by}  # fmt: skip
+    for need in needs:
+        if not given[need]:
+            what = f"{kind.name}{f' from {origin}' if origin else ''}"
+            problems.append(Problem(MISSING[need], f"{what} needs a {need}", column=need))
+    return problems
+
+
+# --- where goods go ---
+
+
+def target(step: Step, share: Share) -> Account:
+    """The account that a share goes to."""
+    book, heading, kind, line, row = step.book, step.heading, step.kind, step.line, step.row
+    unfit = [name for name in line if name.startswith("to_") and name not in kind.sets]
+    if unfit:
+        problems = [
+            Problem("setting_conflict", f"{kind.name} does not change this", "lines", name, row, str(line[name])[:80])
+            for name in unfit
+        ]
+        raise InputError(problems)
+    before = book.catalog.accounts[share.account_id]
+    sku = book.catalog.sku(book.goods[share.goods_id].sku_id)
+    status = line.get("to_status") or (sku.lifecycle.next_on(kind.event, before.status) if kind.event else None)
+    check_status(sku, before.status, status or before.status, heading, row)
+    after = before._replace(
+        kind=kind.gives or before.kind,
+        location=line.get("to_location", before.location),
+        status=status or before.status,
+        condition=line.get("to_condition", before.condition),
+        owner=line.get("to_owner", before.owner),
+        holder=line.get("to_holder", before.holder),
+    )
+    return _settled(kind, before, after, row)
+
+
+def _settled(kind: Type, before: Account, after: Account, row: int) -> Account:
+    """What follows from the kind of the account."""
+    if after.kind == "stock" and before.kind != "stock":
+        after = after._replace(holder="")
+        if not after.location or (before.kind != "transit" and after.location == before.location):
+            raise InputError(Problem("value_null", f"{kind.name} needs the place", "lines", "to_location", row))
+    if kind.name == "credit":
+        after = after._replace(owner="")
+    if kind.name == "invoice":
+        after = after._replace(owner=after.owner or after.holder)
+    if after.kind in ("customer", "rental") and not after.holder:
+        raise InputError(Problem("value_null", f"{kind.name} needs the customer", "lines", "to_holder", row))
+    if after.kind in ("customer", "rental", "consumed", "scrap", "lost") and before.kind != after.kind:
+        after = after._replace(location="" if after.kind != "lost" else after.location)
+    return after
+
+
+def check_status(sku: Sku, before: str, after: str, heading: Heading, row: int) -> None:
+    """Makes sure that the lifecycle in force allows a change of status.
+
+    Raises:
+        InputError: As `check_transition`.
+    """
+    if before == after:
+        return
+    try:
+        check_transition(
+            sku.lifecycle, before or None, after, role=heading.role or None, approval=bool(heading.approved_by),
+            reason=heading.reason or None, document=heading.document_kind or None,
+        )  # fmt: skip
+    except InputError as error:
+        raise InputError(
+            Problem(p.code, p.message, "lines", "to_status", row, p.value, p.hint) for p in error.problems
+        ) from None
+
+
+# --- acts ---
+
+
+def _transfer(step: Step) -> None:
+    """Goods go from one account to another; a promise ends when they leave the stock, and goes along within it."""
+    book, kind, line, row = step.book, step.kind, step.line, step.row
+    for share in select(book, line, row, kind.takes, blocked=kind.blocked):
+        account = target(step, share)
+        line_id = _count_return(step, share)
+        give(book, share, book.account(account), keep=account.kind == "stock", line_id=line_id)
+
+
+def give(book: Book, share: Share, to_id: int, *, keep: bool, stage: str | None = None, line_id: str = "") -> None:
+    """Moves a share; what it was promised by goes along, or is fulfilled."""
+    promise = share.allocation
+    moves = share.account_id != to_id
+    if promise is None:
+        if moves:
+            book.move(Movement(share.goods_id, share.account_id, to_id, share.qty, line_id=line_id))
+        return
+    number = promise.allocation_id
+    qty = share.qty
+    if keep and qty < promise.qty:
+        # A part goes another way: it becomes an allocation of its own.
+        number = book.next_allocation()
+        book.put_allocation(promise._replace(qty=promise.qty - qty))
+        book.put_allocation(
+            promise._replace(allocation_id=number, qty=qty, account_id=to_id, stage=stage or promise.stage)
+        )
+    elif keep:
+        book.put_allocation(promise._replace(account_id=to_id, stage=stage or promise.stage))
+    else:
+        book.put_allocation(promise._replace(qty=promise.qty - qty))
+        line = book.lines[promise.line_id]
+        assert line is not None
+        book.put_line(line._replace(allocated=line.allocated - qty, shipped=line.shipped + qty))
+    moved = qty if moves else 0
+    book.move(
+        Movement(share.goods_id, share.account_id, to_id, moved, qty, qty if keep else 0, number, promise.line_id)
+    )
+
+
+def _count_return(step: Step, share: Share) -> str:
+    """A return on a demand line; the line's id."""
+    book, kind, line, row = step.book, step.kind, step.line, step.row
+    if kind.name not in ("return", "credit") or "line_id" not in line:
+        return ""
+    demand = book.lines.get(line["line_id"])
+    if demand is None:
+        raise InputError(
+            Problem("line_unknown", "there is no such demand line", "lines", "line_id", row, line["line_id"])
+        )
+    if demand.returned + share.qty > demand.shipped:
+        message = f"{demand.shipped} were given out for the line, and {demand.returned} of them are back"
+        raise InputError(Problem("stock_short", message, "lines", "qty", row, str(share.qty)))
+    book.put_line(demand._replace(returned=demand.returned + share.qty))
+    return demand.line_id
+
+
+def _receive(step: Step) -> None:
+    book, heading, line, row, origin = step.book, step.heading, step.line, step.row, step.origin
+    if origin == "transfer":
+        return _transfer(step)
+    if origin not in ORIGINS:
+        return None
+    if "sku" not in line or not (line.get("location") or line.get("to_location")):
+        absent = "sku" if "sku" not in line else "location"
+        raise InputError(Problem("value_null", f"a receipt needs the {absent}", "lines", absent, row))
+    sku = book.catalog.named(line["sku"], row)
+    qty = _qty_received(sku, line, row)
+    status = line.get("status", sku.lifecycle.default)
+    check_status(sku, "", status, heading, row)
+    if sku.by_unit:
+        _check_number_free(book, sku, "serial", line["serial"], row)
+    received = line.get("received_on", heading.day)
+    goods = Goods(0, sku.sku_id, line.get("lot", ""), line.get("serial", ""), received, line.get("expires_on"),
+                  line.get("stock_class", ""), line.get("unit_cost", ""), 0)  # fmt: skip
+    goods_id = book.create(goods)
+    account = Account("stock", line.get("to_location") or line["location"], status, line.get("condition", "new"),
+                      line.get("owner", ""), "", "")  # fmt: skip
+    further = {name: line[name] for name in ("numbers", "attributes") if name in line}
+    source = book.account(Account(origin))  # type: ignore[arg-type]
+    details = json.dumps(further, sort_keys=True, ensure_ascii=False, separators=(",", ":")) if further else ""
+    book.move(Movement(goods_id, source, book.account(account), qty, details=details))
+    if sku.by_unit:
+        book.number("serial", sku.sku_id, line["serial"], goods_id)
+    for name, value in line.get("numbers", {}).items():
+        _check_number_free(book, None, name, value, row)
+        book.number(name, 0, value, goods_id)
+    for name, value in line.get("attributes", {}).items():
+        book.attribute(goods_id, name, value)
+    return None
+
+
+def _qty_received(sku: Sku, line: Mapping[str, Any], row: int) -> int:
+    problems = []
+    if sku.by_unit and "serial" not in line:
+        problems.append(Problem("tracking_mismatch", f"{sku.sku} is tracked by serial", "lines", "serial", row))
+    if not sku.by_unit and "serial" in line:
+        problems.append(
+            Problem("tracking_mismatch", f"{sku.sku} has no serials", "lines", "serial", row, line["serial"])
+        )
+    if sku.tracking in ("lot", "both") and "lot" not in line:
+        problems.append(Problem("tracking_mismatch", f"{sku.sku} is tracked by lot", "lines", "lot", row))
+    if sku.by_unit and line.get("qty", 1) != 1:
+        problems.append(Problem("serial_quantity", "a serial is one unit", "lines", "qty", row, str(line["qty"])))
+    if not sku.by_unit and "qty" not in line:
+        problems.append(Problem("value_null", "a line needs the quantity", "lines", "qty", row))
+    if "expires_on" in line and "received_on" in line and line["expires_on"] < 0:
+        problems.append(Problem("date_range", "the day is before 1970", "lines", "expires_on", row))
+    if problems:
+        raise InputError(problems)
+    return 1 if sku.by_unit else units(line["qty"], sku, row)
+
+
+def _check_number_free(book: Book, sku: Sku | None, kind: str, value: str, row: int) -> None:
+    book.find_numbers([value])
+    scope = sku.sku_id if sku else 0
+    for each, goods_id in book.numbers[value]:
+        if each == scope:
+            book.load_goods([goods_id])
+            message = f"the {kind} belongs to unit {goods_id} already"
+            hint = "No number is ever given to another unit; renumber one of the two"
+            raise InputError(Problem("number_taken", message, "lines", kind, row, value, hint))
+
+
+def _adjust(step: Step) -> None:
+    """Up with `event` = 'up': found again, or more than was on record. Down otherwise: less than was on record."""
+    book, line, row = step.book, step.line, step.row
+    if line.get("event") != "up":
+        return _transfer(step)
+    if "serial" in line:
+        goods_id = unit(book, line, row)
+        lost = [a for a in book.accounts_of[goods_id] if book.catalog.accounts[a].kind == "lost"]
+        if not lost:
+            raise InputError(Problem("goods_unknown", "the unit is not lost", "lines", "serial", row, line["serial"]))
+        before = book.catalog.accounts[lost[0]]
+        after = before._replace(kind="stock", location=line.get("location", before.location))
+        return book.move(Movement(goods_id, lost[0], book.account(after), 1))
+    keys = select(book, {k: v for k, v in line.items() if k != "qty"}, row, ("stock",), blocked=True)
+    sku = book.catalog.sku(book.goods[keys[0].goods_id].sku_id)
+    if "qty" not in line:
+        raise InputError(Problem("value_null", "a line needs the quantity", "lines", "qty", row))
+    found = book.account(Account("found"))
+    return book.move(Movement(keys[0].goods_id, found, keys[0].account_id, units(line["qty"], sku, row)))
+
+
+def _block(step: Step) -> None:
+    """Adds the reason to those for which the goods are blocked; a promise stays on them, and is flagged by it."""
+    book, heading, kind, line, row = step.book, step.heading, step.kind, step.line, step.row
+    lifting = kind.name == "unblock"
+    for share in _whole(book, line, row):
+        before = book.catalog.accounts[share.account_id]
+        reasons = set(filter(None, before.blocks.split("+")))
+        if lifting != (heading.reason in reasons):
+            state = f"blocked for {before.blocks}" if reasons else "not blocked"
+            message = f"it is {state}, and cannot be {kind.name}ed for {heading.reason}"
+            raise InputError(Problem("setting_conflict", message, "lines", row=row))
+        reasons ^= {heading.reason}
+        give(book, share, book.account(before._replace(blocks="+".join(sorted(reasons)))), keep=True)
+
+
+def _whole(book: Book, line: Mapping[str, Any], row: int) -> list[Share]:
+    """The goods that a line means with what of them is promised, each promise a share of its own."""
+    if "allocation_id" in line or "qty" in line:
+        return select(book, line, row, ("stock",), blocked=True)
+    if "serial" in line:
+        goods_id = unit(book, line, row)
+        keys = [(goods_id, a) for a in book.accounts_of[goods_id] if book.catalog.accounts[a].kind == "stock"]
+    elif "stock_id" in line:
+        keys = [key_of(line["stock_id"])]
+    else:
+        raise InputError(
+            Problem("value_null", "name the stock row, the serial or a quantity", "lines", "stock_id", row)
+        )
+    shares = []
+    for key in keys:
+        balance = book.balance(*key)
+        promised = [a for n in book.promises(*key) if (a := book.allocations[n]) is not None]
+        shares += [Share(*key, a.qty, a) for a in promised]
+        if balance.qty > balance.reserved:
+            shares.append(Share(*key, balance.qty - balance.reserved))
+    if not shares:
+        raise InputError(Problem("goods_unknown", "nothing of this description is in stock", "lines", row=row))
+    return shares
+
+
+def _release(step: Step) -> None:
+    """Takes a promise back, whole or in part."""
+    book, line, row = step.book, step.line, step.row
+    share = _promised(book, line, row)
+    account = target(step, share)
+    close(book, share, book.account(account))
+
+
+def close(book: Book, share: Share, to_id: int) -> None:
+    """Ends a promise without giving anything out."""
+    promise = share.allocation
+    assert promise is not None
+    book.put_allocation(promise._replace(qty=promise.qty - share.qty))
+    line = book.lines[promise.line_id]
+    assert line is not None
+    book.put_line(line._replace(allocated=line.allocated - share.qty))
+    moved = share.qty if share.account_id != to_id else 0
+    book.move(
+        Movement(share.goods_id, share.account_id, to_id, moved, share.qty, 0, promise.allocation_id, promise.line_id)
+    )
+
+
+def _pick(step: Step) -> None:
+    """Promised goods are taken from their place, or put back there."""
+    book, kind, line, row = step.book, step.kind, step.line, step.row
+    share = _promised(book, line, row)
+    before, after = (RESERVED, PICKED) if kind.name == "pick" else (PICKED, RESERVED)
+    assert share.allocation is not None
+    if share.allocation.stage != before:
+        message = f"the allocation is {share.allocation.stage}, and cannot be {kind.name.replace('_', ' ')}"
+        raise InputError(Problem("transition_unlisted", message, "lines", "allocation_id", row))
+    if not kind.blocked and (why := book.catalog.accounts[share.account_id].blocks):
+        raise InputError(Problem("blocks_held", f"it is blocked: {why}", "lines", row=row, hint="Lift the block first"))
+    account = target(step, share)
+    give(book, share, book.account(account), keep=True, stage=after)
+
+
+def _promised(book: Book, line: Mapping[str, Any], row: int) -> Share:
+    if "allocation_id" not in line:
+        raise InputError(Problem("value_null", "a line needs allocation_id", "lines", "allocation_id", row))
+    return select(book, line, row, ("stock",), blocked=True)[0]
+
+
+def _renumber(step: Step) -> None:
+    """A unit gets another number; the old one keeps finding it."""
+    book, line, row = step.book, step.line, step.row
+    absent = [name for name in ("serial", "new_serial") if name not in line]
+    if absent:
+        raise InputError(Problem("value_null", f"a line needs {name}", "lines", name, row) for name in absent)
+    goods_id = unit(book, line, row)
+    sku = book.catalog.sku(book.goods[goods_id].sku_id)
+    _check_number_free(book, sku, "serial", line["new_serial"], row)
+    book.retire_number("serial", sku.sku_id, book.serial_of(goods_id), goods_id)
+    book.number("serial", sku.sku_id, line["new_serial"], goods_id)
+    _mark(book, goods_id, {"serial": line["new_serial"]})
+
+
+def _note(step: Step) -> None:
+    """Something happened to a unit: an inspection, a service, a contact, a new value of a characteristic."""
+    book, line, row = step.book, step.line, step.row
+    goods_id = (
+        unit(book, line, row) if "serial" in line else select(book, line, row, ("stock",), blocked=True)[0].goods_id
+    )
+    told = {name: line[name] for name in ("event", "note", "attributes") if name in line}
+    for name, value in line.get("attributes", {}).items():
+        book.attribute(goods_id, name, value)
+    _mark(book, goods_id, told)
+
+
+def _mark(book: Book, goods_id: int, details: Mapping[str, object]) -> None:
+    """An entry that moves nothing, where the goods are now."""
+    accounts = sorted(book.accounts_of[goods_id]) or [book.account(Account("lost"))]
+    text = json.dumps(details, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    book.move(Movement(goods_id, accounts[0], accounts[0], 0, details=text))
+
+
+_ACTS: Final[Mapping[str, Callable[[Step], None]]] = {
+    "receive": _receive, "adjust": _adjust, "block": _block, "unblock": _block, "release": _release,
+    "pick": _pick, "put_back": _pick, "renumber": _renumber, "note": _note,
+}  # fmt: skip

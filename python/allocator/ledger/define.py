@@ -1,0 +1,143 @@
+"""Setting up SKUs and lifecycles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from allocator.errors import InputError, Problem
+from allocator.ledger.book import Book
+from allocator.ledger.lines import Unfit, text
+from allocator.ledger.records import Heading
+from allocator.model.document import did_you_mean
+from allocator.model.lifecycle import Lifecycle
+
+TRACKING: Final = ("none", "lot", "serial", "both")
+DEFAULTS: Final = {"none": "lot", "lot": "lot", "serial": "serial", "both": "serial"}
+"""The lifecycle of a SKU that names none, by how it is tracked."""
+
+
+def define(book: Book, heading: Heading, skus: Sequence[Mapping[str, Any]], lifecycles: Sequence[Lifecycle]) -> int:
+    """Adds one transaction that sets up SKUs and lifecycles; its number.
+
+    Raises:
+        InputError: Every problem of every SKU.
+    """
+    session, tenant = book.session, book.tenant
+    named = {lifecycle.name: lifecycle for lifecycle in lifecycles}
+    known = {
+        row[0] for row in session.rows("SELECT DISTINCT name FROM lifecycle WHERE tenant = :tenant", {"tenant": tenant})
+    }
+    rows, problems = [], []
+    for number, given in enumerate(skus):
+        try:
+            rows.append(_row(given, named, known))
+        except InputError as error:
+            problems += [Problem(p.code, p.message, "skus", p.column, number, p.value, p.hint) for p in error.problems]
+    book.catalog.load_skus(session, {row["sku"] for row in rows})
+    problems += _changed(book, rows)
+    if problems:
+        raise InputError(problems)
+    said = json.dumps(
+        {"skus": rows, "lifecycles": {n: each.fingerprint() for n, each in named.items()}}, sort_keys=True
+    )
+    with book.transaction(heading._replace(details=said)) as seq:
+        _write(book, seq, rows, named)
+    book.catalog.refresh(session, 0, seq)
+    return seq
+
+
+def _row(given: Mapping[str, Any], named: dict[str, Lifecycle], known: set[str]) -> dict[str, Any]:
+    problems = []
+    said = dict(given)
+    try:
+        sku = text(said.pop("sku", ""))
+    except Unfit as unfit:
+        sku = ""
+        problems.append(Problem(unfit.code, str(unfit), column="sku"))
+    tracking = said.pop("tracking", "none")
+    if tracking not in TRACKING:
+        hint = did_you_mean(str(tracking), list(TRACKING)) or f"There are {', '.join(TRACKING)}"
+        problems.append(
+            Problem("setting_value", "a SKU is not tracked so", column="tracking", value=str(tracking)[:80], hint=hint)
+        )
+        tracking = "none"
+    scale = said.pop("scale", 0)
+    if (
+        not isinstance(scale, int)
+        or isinstance(scale, bool)
+        or not 0 <= scale <= 9
+        or (scale and tracking in ("serial", "both"))
+    ):
+        problems.append(
+            Problem(
+                "setting_value",
+                "a scale is a number from 0 to 9, and 0 for units",
+                column="scale",
+                value=str(scale)[:80],
+            )
+        )
+    lifecycle = said.pop("lifecycle", DEFAULTS[tracking])
+    if lifecycle not in named and lifecycle not in known:
+        if lifecycle in Lifecycle.presets():
+            named[lifecycle] = Lifecycle.load(lifecycle)
+        else:
+            names = sorted({*named, *known, *Lifecycle.presets()})
+            hint = did_you_mean(str(lifecycle), names) or f"There are {', '.join(names)}"
+            problems.append(
+                Problem(
+                    "setting_value",
+                    "there is no such lifecycle",
+                    column="lifecycle",
+                    value=str(lifecycle)[:80],
+                    hint=hint,
+                )
+            )
+    try:
+        json.dumps(said)
+    except (TypeError, ValueError):
+        problems.append(
+            Problem("setting_type", "a setting is a text, a number, true, false, or a list or table of them")
+        )
+    if problems:
+        raise InputError(problems)
+    return {"sku": sku, "tracking": tracking, "scale": scale, "lifecycle": lifecycle, "settings": said}
+
+
+def _changed(book: Book, rows: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """What goods were recorded by can not be changed any more."""
+    problems = []
+    for number, row in enumerate(rows):
+        found = book.catalog.find(row["sku"])
+        for name in ("tracking", "scale"):
+            if found and getattr(found, name) != row[name]:
+                message = f"{found.sku} was set up with {getattr(found, name)}"
+                hint = "Set up another SKU, and move the stock there"
+                problems.append(Problem("setting_conflict", message, "skus", name, number, str(row[name]), hint))
+    return problems
+
+
+def _write(book: Book, seq: int, rows: Sequence[Mapping[str, Any]], lifecycles: Mapping[str, Lifecycle]) -> None:
+    session, tenant = book.session, book.tenant
+    session.insert("lifecycle", ("tenant", "name", "seq", "document"),
+                   [(tenant, name, seq, each.dumps("json")) for name, each in lifecycles.items()])  # fmt: skip
+    last = session.rows("SELECT sku_last FROM tenant WHERE tenant = :tenant", {"tenant": tenant})[0][0]
+    new = []
+    for row in {row["sku"]: row for row in rows}.values():
+        found = book.catalog.find(row["sku"])
+        settings = json.dumps(row["settings"], sort_keys=True)
+        if found is None:
+            last += 1
+            new.append((tenant, last, row["sku"], row["tracking"], row["scale"], row["lifecycle"], settings))
+        else:
+            session.run(
+                "UPDATE sku SET lifecycle = :lifecycle, settings = :settings "
+                "WHERE tenant = :tenant AND sku_id = :number",
+                {"lifecycle": row["lifecycle"], "settings": settings, "tenant": tenant, "number": found.sku_id},
+            )
+    session.insert("sku", ("tenant", "sku_id", "sku", "tracking", "scale", "lifecycle", "settings"), new)
+    session.run(
+        "UPDATE tenant SET sku_last = :last, sku_version = :seq WHERE tenant = :tenant",
+        {"last": last, "seq": seq, "tenant": tenant},
+    )

@@ -1,0 +1,260 @@
+"""The ledger of one tenant: what happened, what there is, and what is promised."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Self
+
+from allocator.errors import InputError, Problem
+from allocator.ledger import chain, change, migrate
+from allocator.ledger.catalog import Catalog
+from allocator.ledger.define import define
+from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, read_lines, text
+from allocator.ledger.records import Heading, day_number
+from allocator.ledger.requests import Request, Requests, content_of
+from allocator.ledger.reserve import Wish, reserve
+from allocator.ledger.reverse import reverse
+from allocator.ledger.store import Store, open_store
+from allocator.ledger.types import TYPES
+from allocator.model.document import did_you_mean
+from allocator.model.lifecycle import Lifecycle
+from allocator.model.policy import Policy
+
+TIMEOUT_S = 30.0
+"""How long a caller waits for others before it gets `store_busy`."""
+
+
+class Ledger:
+    """Every change of stock as a transaction, and what they add up to. Threads may share it.
+
+    Example:
+        >>> ledger = Ledger.open("sqlite://", tenant="demo")
+        >>> ledger.define([{"sku": "filter"}], actor="ana")
+        1
+        >>> ledger.post(
+        ...     "receive",
+        ...     {"sku": "filter", "qty": 10, "location": "store"},
+        ...     origin="supplier",
+        ...     document="GRN-1",
+        ...     actor="ana",
+        ... )
+        2
+        >>> answer = ledger.reserve([{"line_id": "L1", "sku": "filter", "qty": 12}], actor="ana")
+        >>> [(line["allocated"], line["short"], line["reason"]) for line in answer["lines"]]
+        [(10, 2, 'insufficient')]
+    """
+
+    def __init__(self, store: Store, tenant: int, name: str) -> None:
+        """Use `Ledger.open`."""
+        self.store, self.tenant, self.name = store, tenant, name
+        self.requests = Requests(store, Catalog(tenant))
+
+    @classmethod
+    def open(cls, url: str, tenant: str = "main", *, timeout_s: float = TIMEOUT_S) -> Self:
+        """Opens a ledger, and sets it up if it is new.
+
+        Args:
+            url: `sqlite:///path/to/file.db`, `sqlite://` for one in memory, or `postgresql://user@host:port/database`.
+            tenant: Whose stock it is. Tenants share a store and see nothing of each other.
+            timeout_s: How long a call waits for others.
+
+        Raises:
+            InputError: `store_url`, or the name of the tenant cannot be one.
+            StoreError: The store cannot be reached, or cannot be trusted.
+        """
+        name = _checked("tenant", tenant)
+        store = open_store(url, timeout_s=timeout_s)
+        migrate.upgrade(store)
+        with store.session("write") as session:
+            session.run(
+                "INSERT INTO tenant (tenant, name, hash) SELECT COALESCE(MAX(tenant), 0) + 1, :name, :hash FROM tenant "
+                "WHERE NOT EXISTS (SELECT 1 FROM tenant WHERE name = :name) HAVING COUNT(*) >= 0 "
+                "AND NOT EXISTS (SELECT 1 FROM tenant WHERE name = :name)",
+                {"name": name, "hash": chain.first_hash(name)},
+            )
+            row = session.one("SELECT tenant FROM tenant WHERE name = :name", {"name": name})
+        assert row is not None
+        return cls(store, row[0], name)
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- changes ---
+
+    def define(
+        self,
+        skus: Iterable[Mapping[str, Any]] = (),
+        *,
+        lifecycles: Iterable[Lifecycle] = (),
+        actor: str,
+        key: str = "",
+    ) -> int:
+        """Sets up SKUs and lifecycles, or changes their settings; the number of the transaction.
+
+        Args:
+            skus: One mapping per SKU: `sku`, `tracking` (`none`, `lot`, `serial`, `both`; `none` if left out), `scale`
+                (decimal places of its quantities), `lifecycle` (its name), and any further setting.
+            lifecycles: Lifecycles to have in force from now on.
+            actor: Who does it.
+            key: The caller's key, so that a repeat is answered and not done again.
+        """
+        rows, documents = [dict(row) for row in skus], list(lifecycles)
+        heading = self._heading("define", actor=actor, key=key)
+        content = content_of("define", rows, [document.plain() for document in documents])
+        work = partial(define, heading=heading, skus=rows, lifecycles=documents)
+        return int(self.requests.do(Request(work, heading.key, content)))
+
+    def post(
+        self,
+        type: str,  # noqa: A002 - the word of the field
+        lines: Lines,
+        *,
+        actor: str,
+        origin: str = "",
+        role: str = "",
+        approved_by: str = "",
+        document: str = "",
+        document_kind: str = "",
+        reason: str = "",
+        note: str = "",
+        day: dt.date | None = None,
+        details: Mapping[str, Any] | None = None,
+        key: str = "",
+    ) -> int:
+        """Records one transaction: all of its lines, or nothing.
+
+        Args:
+            type: A name of `TYPES`; `docs/ledger.md` says what each does and needs.
+            lines: What it is about: a mapping, a list of mappings, or a table. Each names goods (by `stock_id`,
+                `serial`, `allocation_id`, or `sku` with a place) and what becomes of them (`qty`, `to_location`, …).
+            actor: Who does it.
+            origin: Where received goods come from; a name of `ORIGINS`.
+            role: The role in which the actor does it.
+            approved_by: Who approved it.
+            document: The number of its document, as a GRN or a delivery challan.
+            document_kind: What kind of document that is.
+            reason: The reason code.
+            note: Free text.
+            day: The day on which it took place; today (UTC) if left out.
+            details: Further references: names and values.
+            key: The caller's key, so that a repeat is answered and not done again.
+
+        Returns:
+            The number of the transaction.
+
+        Raises:
+            InputError: Every problem of the lines; nothing was done.
+            StoreError: The store failed; the code tells whether anything may have been done.
+        """
+        if type not in TYPES or type in ("reserve", "define", "reverse"):
+            hint = did_you_mean(str(type), list(TYPES)) or f"There are {', '.join(TYPES)}"
+            instead = f"Use Ledger.{type}()" if type in TYPES else hint
+            raise InputError(
+                Problem(
+                    "transaction_unknown",
+                    "post does not take this type",
+                    column="type",
+                    value=str(type)[:80],
+                    hint=instead,
+                )
+            )
+        heading = self._heading(
+            type, actor=actor, role=role, approved_by=approved_by, document=document, document_kind=document_kind,
+            reason=reason, note=note, day=day, key=key, details=details,
+        )  # fmt: skip
+        rows = read_lines(lines)
+        work = partial(change.post, heading=heading, lines=rows, origin=origin)
+        return int(self.requests.do(Request(work, heading.key, content_of(heading, rows, origin) if key else b"")))
+
+    def reverse(self, seq: int, *, actor: str, reason: str, note: str = "", key: str = "") -> int:
+        """Takes a transaction back by its opposite; the number of the new one. What happened stays on record.
+
+        Raises:
+            InputError: `transaction_unknown`; `reversal_impossible`; `stock_short` where what it moved has moved on.
+        """
+        heading = self._heading("reverse", actor=actor, reason=reason, note=note, key=key)._replace(reverses=seq)
+        content = content_of("reverse", seq, reason)
+        return int(self.requests.do(Request(partial(reverse, heading=heading), heading.key, content)))
+
+    def reserve(
+        self,
+        lines: Sequence[Mapping[str, Any]],
+        policy: Policy | None = None,
+        *,
+        actor: str,
+        as_of: dt.date | None = None,
+        hold_s: float | None = None,
+        document: str = "",
+        key: str = "",
+    ) -> dict[str, Any]:
+        """Promises stock to demand lines: what the policy gives them of what is there now.
+
+        A line that has some already gets what it lacks. What is short has a reason, as in `allocate`.
+
+        Args:
+            lines: A value by column of the demand table; `line_id`, `sku` and `qty` at least.
+            policy: Which stock may serve them, in which order; `Policy()` if left out.
+            actor: Who does it.
+            as_of: The day on which is decided; today (UTC) if left out.
+            hold_s: Seconds after which the promise ends unless it is confirmed; without end if left out.
+            document: The number of the order.
+            key: The caller's key, so that a repeat is answered and not done again.
+
+        Returns:
+            `seq`, and for each line `line_id`, `requested`, `allocated`, `short`, `reason`, `allocations`; quantities
+            are in the steps that the SKU is counted in.
+        """
+        heading = self._heading("reserve", actor=actor, document=document, day=as_of, key=key)
+        rows = [dict(line) for line in lines]
+        until = None if hold_s is None else int((dt.datetime.now(dt.UTC).timestamp() + hold_s) * 1_000_000)
+        wish = Wish(rows, policy or Policy(), heading.day, until)
+        content = content_of("reserve", rows, wish.policy.fingerprint(), heading.day, hold_s) if key else b""
+        answer: dict[str, Any] = self.requests.do(
+            Request(partial(reserve, heading=heading, wish=wish), heading.key, content)
+        )
+        return answer
+
+    def outcome(self, key: str) -> Any:  # noqa: ANN401 - what the request answered
+        """What became of the request with this key: its answer, or None if it never happened."""
+        return self.requests.outcome(key)
+
+    def _heading(self, type: str, *, day: dt.date | None = None, **said: Any) -> Heading:  # noqa: A002, ANN401
+        """What is said of a transaction, with every problem of it."""
+        details = said.pop("details", None)
+        problems: list[Problem] = []
+        read: dict[str, Any] = {}
+        for name, value in said.items():
+            try:
+                read[name] = text(value, NOTE_LENGTH_MAX if name == "note" else 200) if value not in ("", None) else ""
+            except Unfit as unfit:
+                problems.append(Problem(unfit.code, str(unfit), column=name, value=ascii(value)[:80], hint=unfit.hint))
+        if not read.get("actor") and not problems:
+            problems.append(Problem("argument_missing", "every transaction has someone who made it", column="actor"))
+        try:
+            number = day_number(dt.datetime.now(dt.UTC).date()) if day is None else _day(day)
+        except Unfit as unfit:
+            problems.append(Problem(unfit.code, str(unfit), column="day", value=str(day)[:80]))
+        if problems:
+            raise InputError(problems)
+        made = json.dumps(dict(details), sort_keys=True, default=str, ensure_ascii=False) if details else ""
+        return Heading(type, day=number, details=made, **read)
+
+
+_day = day
+
+
+def _checked(name: str, value: object) -> str:
+    try:
+        return text(value)
+    except Unfit as unfit:
+        raise InputError(Problem(unfit.code, str(unfit), column=name, value=ascii(value)[:80])) from None

@@ -1,0 +1,170 @@
+"""Lines of a transaction as they are given: checked value by value, every problem at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, TypeAlias
+
+from allocator.errors import InputError, Problem
+from allocator.frames.read import Source, read
+from allocator.ledger.records import day_number
+from allocator.model.document import did_you_mean
+
+Given: TypeAlias = Mapping[str, Any]
+Lines: TypeAlias = "Given | Sequence[Given] | Source"
+
+TEXT_LENGTH_MAX: Final = 200
+NOTE_LENGTH_MAX: Final = 10_000
+GREATEST: Final = 2**63 - 1
+
+
+class Unfit(ValueError):  # noqa: N818 - becomes a problem of the line
+    """A value that a column does not take; says why, with a code."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        self.code, self.hint = code, hint
+        super().__init__(message)
+
+
+def text(value: object, length_max: int = TEXT_LENGTH_MAX) -> str:
+    """A text that can be stored, compared and printed: composed (NFC), without control characters or outer blanks."""
+    if isinstance(value, str):
+        if value.isascii() and value.isprintable() and 0 < len(value) <= length_max and value == value.strip():
+            return value
+        return _composed(value, length_max)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise Unfit("value_text", f"a text is expected, not {type(value).__name__}")
+
+
+def _composed(value: str, length_max: int) -> str:
+    value = unicodedata.normalize("NFC", value)
+    if not value.strip():
+        raise Unfit("value_empty", "the text is empty")
+    if "\0" in value:
+        raise Unfit("text_nul", "the text contains a NUL character")
+    if len(value) > length_max:
+        raise Unfit("value_text", f"the text has {len(value)} characters, at most {length_max} are kept")
+    if any(unicodedata.category(c) in ("Cc", "Cs", "Cf") for c in value):
+        raise Unfit("value_text", "the text contains characters that cannot be seen")
+    if value != value.strip():
+        raise Unfit("value_text", "the text begins or ends with a blank", "Strip it: what looks alike must be alike")
+    return value
+
+
+def path(value: object) -> str:
+    """A place: levels joined by `/`."""
+    place = text(value)
+    if not all(level and level == level.strip() for level in place.split("/")):
+        raise Unfit("place_malformed", "a place is written as levels joined by '/'", "As in 'north/store 1/A-04'")
+    return place
+
+
+def quantity(value: object) -> int | Decimal:
+    """A quantity: an integer or a Decimal, never a float."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        hint = "Give an int or a Decimal: a float cannot say 33.60"
+        raise Unfit("column_type", f"a quantity is expected, not {type(value).__name__}", hint)
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise Unfit("qty_out_of_range", "the quantity is not a number")
+    return value
+
+
+def day(value: object) -> int:
+    """A day."""
+    if isinstance(value, dt.datetime):
+        raise Unfit("date_with_time", "a day has no time of day")
+    if isinstance(value, str):
+        try:
+            value = dt.date.fromisoformat(value)
+        except ValueError:
+            raise Unfit("value_text", "a day is written as 2026-06-30") from None
+    if not isinstance(value, dt.date):
+        raise Unfit("column_type", f"a day is expected, not {type(value).__name__}", "Give a datetime.date")
+    return day_number(value)
+
+
+def number(value: object) -> int:
+    """A number that identifies something."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= GREATEST:
+        raise Unfit("column_type", "a number is expected")
+    return value
+
+
+def money(value: object) -> str:
+    """An amount, exact."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        raise Unfit("column_type", f"an amount is expected, not {type(value).__name__}", "Give a Decimal")
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        raise Unfit("column_type", "this is no amount") from None
+    if not amount.is_finite() or amount < 0:
+        raise Unfit("money_out_of_range", "an amount is at least 0")
+    return str(amount)
+
+
+def mapping(value: object) -> dict[str, str]:
+    """Names and values."""
+    if not isinstance(value, Mapping):
+        raise Unfit("column_type", f"names and values are expected, not {type(value).__name__}")
+    return {text(name): text(each, NOTE_LENGTH_MAX) for name, each in value.items() if each is not None}
+
+
+COLUMNS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "sku": text, "serial": text, "lot": text, "stock_id": number, "allocation_id": number, "qty": quantity,
+    "location": path, "status": text, "condition": text, "owner": text, "holder": text,
+    "to_location": path, "to_status": text, "to_condition": text, "to_owner": text, "to_holder": text,
+    "received_on": day, "expires_on": day, "stock_class": text, "unit_cost": money, "line_id": text, "order_id": text,
+    "new_serial": text, "attributes": mapping, "numbers": mapping, "event": text, "note": text,
+}  # fmt: skip
+"""Every column that a line of a transaction may have, and how its value is read."""
+
+
+def read_lines(given: Lines, needed: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """Lines with their values read; what is null is left out.
+
+    Raises:
+        InputError: Every problem of every line.
+    """
+    rows: Iterable[Given]
+    if isinstance(given, Mapping) and not any(isinstance(v, list | tuple) for v in given.values()):
+        rows = [given]
+    elif isinstance(given, list | tuple) and all(isinstance(row, Mapping) for row in given):
+        rows = given
+    else:
+        rows = read(given, "lines").iter_rows(named=True)  # type: ignore[arg-type]
+    problems: list[Problem] = []
+    lines = [_read_line(row, number_, problems) for number_, row in enumerate(rows)]
+    for number_, line in enumerate(lines):
+        problems += [
+            Problem("value_null", f"a line needs {name}", "lines", name, number_) for name in needed if name not in line
+        ]
+    if not lines:
+        problems.append(Problem("argument_value", "there is no line", "lines", hint="A transaction is about something"))
+    if problems:
+        raise InputError(problems)
+    return lines
+
+
+def _read_line(row: Given, number_: int, problems: list[Problem]) -> dict[str, Any]:
+    line = {}
+    for name, value in row.items():
+        if value is None:
+            continue
+        reader = COLUMNS.get(name)
+        if reader is None:
+            hint = did_you_mean(str(name), list(COLUMNS)) or f"There are {', '.join(COLUMNS)}"
+            problems.append(
+                Problem("setting_unknown", "a line has no such column", "lines", str(name)[:80], number_, hint=hint)
+            )
+            continue
+        try:
+            line[name] = reader(value)
+        except Unfit as unfit:
+            shown = ascii(value)[:80]
+            problems.append(Problem(unfit.code, str(unfit), "lines", name, number_, shown, unfit.hint))
+    return line

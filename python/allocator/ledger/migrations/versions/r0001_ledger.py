@@ -1,0 +1,19 @@
+"""The tables, their triggers, and the views for people and BI tools."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from allocator.ledger import triggers
+from allocator.ledger.schema import METADATA
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Sets up an empty store."""
+    connection = op.get_bind()
+    METADATA.create_all(connection, checkfirst=False)
+    for statement in triggers.statements(connection.dialect.name):
+        connection.exec_driver_sql(statement)

@@ -1,0 +1,189 @@
+"""Requests of callers: many that wait at once share one commit, each has its own answer, and none is done twice.
+
+Whoever finds the writer free takes all that wait and writes them in one database transaction, so that a hundred small
+requests cost one commit. A refused one changes nothing and does not trouble the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from allocator.errors import AllocatorError, InputError, Problem, StaleError, StoreError
+from allocator.ledger.book import Book, Conflict
+from allocator.ledger.catalog import Catalog
+from allocator.ledger.store import Session, Store
+
+TRIES_MAX: Final = 5
+TOGETHER_MAX: Final = 256
+"""Requests that share one commit at most."""
+
+Work = Callable[[Book], Any]
+"""Adds transactions to a book and returns an answer as plain data; raises to refuse."""
+
+
+@dataclass
+class Request:
+    """What a caller wants done.
+
+    Attributes:
+        work: Does it.
+        key: The caller's idempotency key; '' for none.
+        content: Hash of what is asked, to tell a repeat from another request under the same key.
+        together: How many of these may be done in one call of `work`; see `Requests`.
+    """
+
+    work: Work
+    key: str = ""
+    content: bytes = b""
+    answer: Any = None
+    error: BaseException | None = None
+    done: bool = False
+    seen: dict[str, Any] = field(default_factory=dict)
+
+
+def content_of(*said: object) -> bytes:
+    """A hash of what is asked, whatever the order of names."""
+    text = json.dumps(said, sort_keys=True, default=str, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).digest()
+
+
+class Requests:
+    """The requests of one process to one tenant's ledger."""
+
+    def __init__(self, store: Store, catalog: Catalog) -> None:
+        self.store, self.catalog = store, catalog
+        self._waiting: list[Request] = []
+        self._guard = threading.Lock()
+        self._writer = threading.Lock()
+
+    def do(self, request: Request) -> Any:  # noqa: ANN401 - what `work` answers
+        """Does a request, together with those that wait beside it.
+
+        Raises:
+            AllocatorError: The request was refused; nothing was done.
+            StoreError: The store failed; the code tells whether anything may have been done.
+        """
+        with self._guard:
+            self._waiting.append(request)
+        with self._writer:
+            if not request.done:
+                with self._guard:
+                    # Its own request is among them: this thread has waited for its turn.
+                    batch, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
+                    if request not in batch:
+                        self._waiting.remove(request)
+                        batch.append(request)
+                self._do_all(batch)
+        if request.error is not None:
+            raise request.error
+        return request.answer
+
+    def _do_all(self, batch: Sequence[Request]) -> None:
+        try:
+            self._try(batch)
+        except BaseException as error:
+            if len(batch) == 1 or isinstance(error, StoreError) or not isinstance(error, Exception):
+                for request in batch:
+                    request.error, request.done = error, True
+                if not isinstance(error, Exception):
+                    raise
+                return
+            # One of them broke the transaction of all: each on its own, the others succeed.
+            for request in batch:
+                self._do_all([request])
+
+    def _try(self, batch: Sequence[Request]) -> None:
+        deadline = time.monotonic() + self.store.timeout_s
+        for tried in range(1, TRIES_MAX + 1):
+            try:
+                with self.store.session("write") as session:
+                    self._write(session, batch)
+            except Exception as error:
+                if not isinstance(error, Conflict) and not self.store.is_conflict(error):
+                    raise
+                if tried == TRIES_MAX or time.monotonic() > deadline:
+                    message = f"others were in the way {tried} times"
+                    raise StoreError(Problem("store_busy", message, hint="Nothing was done. Try again")) from error
+                time.sleep(random.uniform(0, 0.005 * 2**tried))  # noqa: S311 - so that two do not meet again
+            else:
+                for request in batch:
+                    request.done = True
+                return
+
+    def _write(self, session: Session, batch: Sequence[Request]) -> None:
+        book = Book(session, self.catalog)
+        try:
+            answered = self._answered(session, batch)
+            for request in batch:
+                request.answer = request.error = None
+                known = answered.get(request.key) if request.key else None
+                if known is not None:
+                    _repeat(request, *known)
+                    continue
+                try:
+                    request.answer = request.work(book)
+                except (StaleError, InputError) as error:
+                    request.error = error
+                if request.key:
+                    kept = _kept(request)
+                    book.answer(request.key, request.content, kept)
+                    answered[request.key] = (request.content, kept)
+            book.flush()
+        except BaseException:
+            book.abandon()
+            raise
+
+    def _answered(self, session: Session, batch: Sequence[Request]) -> dict[str, tuple[bytes, Any]]:
+        keys = sorted({request.key for request in batch if request.key})
+        if not keys:
+            return {}
+        sql = "SELECT key, content, answer FROM request WHERE tenant = :tenant AND key = ANY(:keys)"
+        rows = session.rows(sql, {"tenant": self.catalog.tenant, "keys": keys})
+        return {key: (bytes(content), json.loads(answer)) for key, content, answer in rows}
+
+    def outcome(self, key: str) -> Any:  # noqa: ANN401 - what `work` answered
+        """What became of the request with this key: its answer, or None if it never happened.
+
+        Raises:
+            AllocatorError: It was refused, as it was then.
+        """
+        with self.store.session() as session:
+            sql = "SELECT answer FROM request WHERE tenant = :tenant AND key = :key"
+            row = session.one(sql, {"tenant": self.catalog.tenant, "key": key})
+        if row is None:
+            return None
+        request = Request(lambda _: None)
+        _repeat(request, b"", json.loads(row[0]))
+        if request.error is not None:
+            raise request.error
+        return request.answer
+
+
+def _kept(request: Request) -> dict[str, Any]:
+    error = request.error
+    if isinstance(error, AllocatorError):
+        problems = [[getattr(problem, name) for name in _FIELDS] for problem in error.problems]
+        return {"refused": problems, "stale": isinstance(error, StaleError)}
+    return {"answer": request.answer}
+
+
+def _repeat(request: Request, content: bytes, kept: Any) -> None:  # noqa: ANN401
+    if content != request.content:
+        hint = "A key stands for one request: use a new key"
+        message = "the key was used before, for something else"
+        request.error = InputError(Problem("key_reused", message, column="key", value=request.key[:80], hint=hint))
+    elif "refused" in kept:
+        made = StaleError if kept["stale"] else InputError
+        request.error = made([Problem(*fields) for fields in kept["refused"]])
+    else:
+        request.answer = kept["answer"]
+
+
+_FIELDS: Final = ("code", "message", "table", "column", "row", "value", "hint")

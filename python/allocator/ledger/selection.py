@@ -1,0 +1,201 @@
+"""Which goods a line of a transaction means: a stock row, a unit by its number, an allocation, or a SKU at a place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from allocator.errors import InputError, Problem
+from allocator.ledger.book import Book
+from allocator.ledger.records import Account, Allocation, Sku
+
+ACCOUNT_BITS: Final = 24
+"""A stock row's id is the number of its goods, shifted by so many bits, and that of its account."""
+
+
+def stock_id(goods_id: int, account_id: int) -> int:
+    """The id of the stock row of some goods in an account."""
+    return goods_id << ACCOUNT_BITS | account_id
+
+
+def key_of(number: int) -> tuple[int, int]:
+    """The goods and the account of a stock row's id."""
+    return number >> ACCOUNT_BITS, number & ((1 << ACCOUNT_BITS) - 1)
+
+
+class Share(NamedTuple):
+    """A quantity of some goods in one account, and the allocation that it is promised by, if any."""
+
+    goods_id: int
+    account_id: int
+    qty: int
+    allocation: Allocation | None = None
+
+
+def load(book: Book, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Reads everything that lines may mean, in a few statements."""
+    goods = {key_of(line["stock_id"])[0] for line in lines if "stock_id" in line}
+    allocations = sorted({line["allocation_id"] for line in lines if "allocation_id" in line})
+    book.catalog.load_skus(book.session, {line["sku"] for line in lines if "sku" in line})
+    if allocations:
+        book.load_allocations("allocation_id = ANY(:ids)", ids=allocations)
+    book.find_numbers({line["serial"] for line in lines if "serial" in line})
+    goods |= {g for line in lines if "serial" in line for _, g in book.numbers.get(line["serial"], ())}
+    book.load_goods(goods)
+    loose = {
+        sku.sku_id
+        for line in lines
+        if "sku" in line
+        and not {"stock_id", "serial", "allocation_id"} & line.keys()
+        and (sku := book.catalog.find(line["sku"]))
+    }
+    if loose:
+        book.load_skus(loose)
+    book.load_lines({line["line_id"] for line in lines if "line_id" in line})
+    book.catalog.load_sku_ids(book.session, {g.sku_id for g in book.goods.values()})
+
+
+def units(qty: int | Decimal, sku: Sku, row: int) -> int:
+    """A quantity in the steps that the SKU is counted in.
+
+    Raises:
+        InputError: `qty_step`, `qty_out_of_range`.
+    """
+    scaled = Decimal(qty).scaleb(sku.scale) if isinstance(qty, Decimal) else qty * 10**sku.scale
+    whole = int(scaled)
+    if whole != scaled:
+        message = f"{sku.sku} is counted to {sku.scale} decimal places"
+        raise InputError(Problem("qty_step", message, "lines", "qty", row, str(qty)))
+    if not 0 < whole < 2**63:
+        raise InputError(Problem("qty_out_of_range", "a quantity is above zero", "lines", "qty", row, str(qty)[:80]))
+    return whole
+
+
+def select(book: Book, line: Mapping[str, Any], row: int, kinds: Iterable[str], *, blocked: bool) -> list[Share]:
+    """The goods that a line means, oldest receipt first.
+
+    Raises:
+        InputError: `goods_unknown`, `goods_ambiguous`, `stock_short`, `allocation_unknown`, `blocks_held`.
+    """
+    if "allocation_id" in line:
+        return [_of_allocation(book, line, row)]
+    if "stock_id" in line:
+        key = key_of(line["stock_id"])
+        keys = [key] if book.balance(*key).qty else []
+    elif "serial" in line:
+        goods_id = unit(book, line, row)
+        keys = [(goods_id, account_id) for account_id in book.accounts_of[goods_id]]
+    else:
+        keys = _of_sku(book, line, row)
+    wanted = frozenset(kinds)
+    keys = [key for key in keys if book.catalog.accounts[key[1]].kind in wanted and _fits(book, key, line)]
+    if not keys:
+        raise InputError(_nothing(book, line, row, wanted))
+    if not blocked:
+        held = [key for key in keys if book.catalog.accounts[key[1]].blocks]
+        keys = [key for key in keys if not book.catalog.accounts[key[1]].blocks]
+        if not keys:
+            why = book.catalog.accounts[held[0][1]].blocks
+            message = f"it is blocked: {why}"
+            raise InputError(Problem("blocks_held", message, "lines", row=row, hint="Lift the block first: unblock"))
+    return _taken(book, line, row, keys)
+
+
+def unit(book: Book, line: Mapping[str, Any], row: int) -> int:
+    """The unit of a serial, or of a number that it had before."""
+    found = book.numbers.get(line["serial"], ())
+    sku = book.catalog.find(line["sku"]) if "sku" in line else None
+    mine = {goods for scope, goods in found if sku is None or scope in (0, sku.sku_id)}
+    if "sku" in line and sku is None:
+        book.catalog.named(line["sku"], row)
+    if len(mine) == 1:
+        return mine.pop()
+    if not mine:
+        raise InputError(Problem("goods_unknown", "there is no such unit", "lines", "serial", row, line["serial"]))
+    names = sorted(book.catalog.sku(book.goods[g].sku_id).sku for g in mine)
+    message = f"units of several SKUs have this number: {', '.join(names)}"
+    raise InputError(Problem("goods_ambiguous", message, "lines", "serial", row, line["serial"], "Name the SKU too"))
+
+
+def _of_sku(book: Book, line: Mapping[str, Any], row: int) -> list[tuple[int, int]]:
+    if "sku" not in line:
+        hint = "Give stock_id, serial, allocation_id, or sku with a place"
+        raise InputError(
+            Problem("goods_unknown", "the line does not say what it is about", "lines", row=row, hint=hint)
+        )
+    sku = book.catalog.named(line["sku"], row)
+    if sku.by_unit:
+        message = f"{sku.sku} is tracked by serial: the line must name it"
+        raise InputError(Problem("tracking_mismatch", message, "lines", "serial", row))
+    keys = [(g.goods_id, a) for g in book.goods_of(sku.sku_id) for a in book.accounts_of[g.goods_id]]
+    return sorted(keys, key=lambda key: (book.goods[key[0]].received_on, key))
+
+
+def _fits(book: Book, key: tuple[int, int], line: Mapping[str, Any]) -> bool:
+    goods, account = book.goods[key[0]], book.catalog.accounts[key[1]]
+    return all(
+        name not in line or line[name] == have
+        for name, have in (
+            ("lot", goods.lot), ("location", account.location), ("status", account.status),
+            ("condition", account.condition), ("owner", account.owner), ("holder", account.holder),
+        )
+    )  # fmt: skip
+
+
+def _taken(book: Book, line: Mapping[str, Any], row: int, keys: Sequence[tuple[int, int]]) -> list[Share]:
+    """So much of each as the line asks for, of what is free."""
+    free = {key: balance.qty - balance.reserved for key in keys if (balance := book.balance(*key))}
+    sku = book.catalog.sku(book.goods[keys[0][0]].sku_id)
+    if "qty" not in line and len(keys) > 1:
+        message = "the line means more than one stock row, and no quantity"
+        raise InputError(Problem("goods_ambiguous", message, "lines", "qty", row, hint="Give qty, or stock_id"))
+    wanted = units(line["qty"], sku, row) if "qty" in line else (1 if sku.by_unit else max(sum(free.values()), 1))
+    shares, left = [], wanted
+    for key in keys:
+        part = min(left, free[key])
+        if part:
+            shares.append(Share(*key, part))
+            left -= part
+    if left:
+        there = sum(book.balance(*key).qty for key in keys)
+        message = (
+            f"{wanted} of {sku.sku} are asked for; {there} are there, {there - sum(free.values())} of them promised"
+        )
+        raise InputError(Problem("stock_short", message, "lines", "qty", row, str(line.get("qty", 1))))
+    return shares
+
+
+def _of_allocation(book: Book, line: Mapping[str, Any], row: int) -> Share:
+    allocation = book.allocations.get(line["allocation_id"])
+    if allocation is None:
+        message = "there is no open allocation of this number"
+        raise InputError(
+            Problem("allocation_unknown", message, "lines", "allocation_id", row, str(line["allocation_id"]))
+        )
+    sku = book.catalog.sku(book.goods[allocation.goods_id].sku_id)
+    qty = units(line["qty"], sku, row) if "qty" in line else allocation.qty
+    if qty > allocation.qty:
+        message = f"the allocation is of {allocation.qty}"
+        raise InputError(Problem("stock_short", message, "lines", "qty", row, str(line["qty"])))
+    return Share(allocation.goods_id, allocation.account_id, qty, allocation)
+
+
+def _nothing(book: Book, line: Mapping[str, Any], row: int, kinds: frozenset[str]) -> Problem:
+    """Says where it is instead, if it is anywhere."""
+    column = next((name for name in ("stock_id", "serial", "sku") if name in line), "")
+    hint = ""
+    if "serial" in line:
+        accounts = [book.catalog.accounts[a] for a in book.accounts_of[unit(book, line, row)]]
+        hint = "It is " + (_where(accounts[0]) if accounts else "nowhere any more")
+    message = f"nothing of this description is {' or '.join(sorted(_WORDS.get(k, k) for k in kinds))}"
+    return Problem("goods_unknown", message, "lines", column, row, str(line.get(column, ""))[:80] or None, hint)
+
+
+_WORDS: Final = {"stock": "in stock", "transit": "in transit", "customer": "with a customer", "rental": "rented out"}
+
+
+def _where(account: Account) -> str:
+    place = account.location or account.holder
+    status = f", {account.status}" if account.status else ""
+    return f"{_WORDS.get(account.kind, account.kind)}{f' at {place}' if place else ''}{status}"

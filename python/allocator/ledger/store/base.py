@@ -1,0 +1,156 @@
+"""What both stores have in common: sessions, statements, and errors that callers can act on."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Literal
+
+import polars as pl
+import sqlalchemy as sa
+
+from allocator.errors import Problem, StoreError
+
+Params = Mapping[str, Any]
+Row = tuple[Any, ...]
+Mode = Literal["read", "write"]
+
+_PARAMETER: Final = re.compile(r"(?<!:):([a-z_]+)")
+POOL_MAX: Final = 64
+"""Connections that one process holds at most."""
+
+
+class Session(ABC):
+    """One database transaction."""
+
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - a DB-API connection of either driver
+        self.connection = connection
+
+    @abstractmethod
+    def rows(self, sql: str, params: Params | None = None) -> list[Row]:
+        """The rows that a statement answers with."""
+
+    @abstractmethod
+    def run(self, sql: str, params: Params | None = None) -> int:
+        """Runs a statement; how many rows it touched."""
+
+    @abstractmethod
+    def run_many(self, sql: str, rows: Sequence[Params | Row], columns: Mapping[str, str] | None = None) -> int:
+        """Runs a statement once per row of parameters; how many rows were touched in all."""
+
+    @abstractmethod
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Adds rows, by the fastest way of the store."""
+
+    def one(self, sql: str, params: Params | None = None) -> Row | None:
+        """The first row, or None."""
+        found = self.rows(sql, params)
+        return found[0] if found else None
+
+    def frame(self, sql: str, schema: Mapping[str, Any], params: Params | None = None) -> pl.DataFrame:
+        """The rows as a table of the given columns and types."""
+        return pl.DataFrame(self.rows(sql, params), schema=dict(schema), orient="row")
+
+
+class Store(ABC):
+    """Connections to one database, safe to share between threads and over a fork."""
+
+    dialect: str
+    begin_write: str
+    session_type: type[Session]
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self.url = url
+        self.timeout_s = timeout_s
+        self._pid = os.getpid()
+        self._guard = threading.Lock()
+        self._engine = self._connect()
+        sa.event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql(self.begin_write))
+
+    @abstractmethod
+    def _connect(self) -> sa.Engine: ...
+
+    @abstractmethod
+    def _begin(self, connection: Any, mode: Mode) -> None: ...  # noqa: ANN401
+
+    @abstractmethod
+    def problem_of(self, error: Exception) -> Problem | None:
+        """What a driver's error means to a caller; None for a defect of ours."""
+
+    @abstractmethod
+    def is_conflict(self, error: Exception) -> bool:
+        """Whether another transaction was in the way, and trying again may help."""
+
+    @abstractmethod
+    def backup(self, path: str) -> None:
+        """Writes a consistent copy to a file, while others go on."""
+
+    @property
+    def engine(self) -> sa.Engine:
+        """Connections of this process: after a fork, the child opens its own."""
+        if self._pid != os.getpid():
+            with self._guard:
+                if self._pid != os.getpid():
+                    self._engine.dispose(close=False)
+                    self._engine, self._pid = self._connect(), os.getpid()
+        return self._engine
+
+    @contextmanager
+    def session(self, mode: Mode = "read") -> Iterator[Session]:
+        """A transaction: committed at the end, rolled back on any error.
+
+        Raises:
+            StoreError: The database failed, with what is known about the outcome.
+        """
+        committing = False
+        try:
+            pooled = self.engine.raw_connection()
+        except Exception as error:
+            raise self.translated(error, committing=False) from error
+        driver = pooled.driver_connection
+        try:
+            self._begin(driver, mode)
+            yield self.session_type(driver)
+            committing = mode == "write"
+            self._end(driver, "COMMIT")
+        except BaseException as error:
+            self._abandon(pooled, driver)
+            if isinstance(error, Exception):
+                raise self.translated(error, committing=committing) from error
+            raise
+        finally:
+            pooled.close()
+
+    def _end(self, connection: Any, command: str) -> None:  # noqa: ANN401
+        connection.execute(command)
+
+    def _abandon(self, pooled: Any, connection: Any) -> None:  # noqa: ANN401
+        """Rolls back; a connection that cannot even do that is not used again."""
+        try:
+            self._end(connection, "ROLLBACK")
+        except Exception:
+            pooled.invalidate()
+
+    def translated(self, error: Exception, *, committing: bool) -> Exception:
+        """The error that a caller sees. One while committing leaves open whether it happened."""
+        problem = self.problem_of(error)
+        if problem is None or self.is_conflict(error):
+            return error
+        if committing:
+            hint = "Ask for the outcome by its key, or send the same request with the same key again"
+            message = f"the store failed while committing, and it may or may not have happened: {problem.message}"
+            return StoreError(Problem("outcome_unknown", message, value=problem.value, hint=hint))
+        return StoreError(problem)
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self._engine.dispose()
+
+
+def named(sql: str, replacement: str) -> str:
+    """The statement with its parameters as a driver spells them."""
+    return _PARAMETER.sub(replacement, sql)

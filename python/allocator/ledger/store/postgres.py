@@ -1,0 +1,120 @@
+"""PostgreSQL: for many processes and machines. READ COMMITTED, the head of a chain locked by its writer."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import psycopg
+import sqlalchemy as sa
+
+from allocator.errors import Problem, StoreError
+from allocator.ledger.store.base import POOL_MAX, Mode, Params, Row, Session, Store, named
+
+COPY_MIN: Final = 200
+"""Rows from which COPY is faster than INSERT."""
+
+_CONFLICTS: Final = ("40001", "40P01", "55P03")
+_FULL: Final = "53100"
+
+
+@lru_cache(maxsize=512)
+def _spelled(sql: str) -> str:
+    return named(sql.replace("%", "%%"), r"%(\1)s")
+
+
+@lru_cache(maxsize=128)
+def _over_arrays(sql: str, columns: tuple[tuple[str, str], ...]) -> str:
+    """A statement for one row, made one for all rows: its parameters become columns of arrays."""
+    verb, _, rest = sql.partition(" WHERE ")
+    arrays = ", ".join(f"%s::{kind}[]" for _, kind in columns)
+    names = ", ".join(name for name, _ in columns)
+    source = f"unnest({arrays}) AS given({names})"
+    keyword = "USING" if verb.startswith("DELETE") else "FROM"
+    return named(f"{verb} {keyword} :source WHERE {rest}", r"given.\1").replace("given.source", source)
+
+
+class PostgresSession(Session):
+    """A transaction of PostgreSQL."""
+
+    def rows(self, sql: str, params: Params | None = None) -> list[Row]:
+        return self.connection.execute(_spelled(sql), params or None).fetchall()  # type: ignore[no-any-return]
+
+    def run(self, sql: str, params: Params | None = None) -> int:
+        return self.connection.execute(_spelled(sql), params or None).rowcount  # type: ignore[no-any-return]
+
+    def run_many(self, sql: str, rows: Sequence[Params | Row], columns: Mapping[str, str] | None = None) -> int:
+        if not rows:
+            return 0
+        if columns is not None:
+            arrays = [list(column) for column in zip(*rows, strict=True)]
+            return self.connection.execute(_over_arrays(sql, tuple(columns.items())), arrays).rowcount  # type: ignore[no-any-return]
+        with self.connection.cursor() as cursor:
+            cursor.executemany(_spelled(sql), rows)
+            return cursor.rowcount  # type: ignore[no-any-return]
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        names = ",".join(columns)
+        if len(rows) >= COPY_MIN:
+            with self.connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        elif rows:
+            one = "(" + ",".join(["%s"] * len(columns)) + ")"
+            values = [value for row in rows for value in row]
+            self.connection.execute(f"INSERT INTO {table} ({names}) VALUES {','.join([one] * len(rows))}", values)
+
+
+class PostgresStore(Store):
+    """One database."""
+
+    dialect = "postgresql"
+    begin_write = "BEGIN"
+    session_type = PostgresSession
+
+    def _connect(self) -> sa.Engine:
+        try:
+            url = sa.make_url(self.url).set(drivername="postgresql+psycopg")
+        except sa.exc.ArgumentError as error:
+            raise StoreError(Problem("store_url", "this names no database", value=self.url[:80])) from error
+        engine = sa.create_engine(url, pool_size=POOL_MAX, max_overflow=0, pool_pre_ping=False,
+                                  connect_args={"autocommit": True, "connect_timeout": 10})  # fmt: skip
+        sa.event.listen(engine, "connect", self._prepare)
+        return engine
+
+    def _prepare(self, connection: Any, _record: object) -> None:  # noqa: ANN401
+        connection.autocommit = True
+        connection.prepare_threshold = 2
+        milliseconds = int(self.timeout_s * 1000)
+        connection.execute(f"SET lock_timeout = {milliseconds}")
+        connection.execute("SET synchronous_commit = on")
+
+    def _begin(self, connection: Any, mode: Mode) -> None:  # noqa: ANN401
+        # A reader sees one moment through all its statements.
+        connection.execute("BEGIN" if mode == "write" else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def is_conflict(self, error: Exception) -> bool:
+        return isinstance(error, psycopg.Error) and error.sqlstate in _CONFLICTS
+
+    def problem_of(self, error: Exception) -> Problem | None:
+        if isinstance(error, sa.exc.DBAPIError) and isinstance(error.orig, Exception):
+            error = error.orig
+        if not isinstance(error, psycopg.Error):
+            return None
+        text = str(error).strip().partition("\n")[0][:80]
+        if error.sqlstate == _FULL:
+            return Problem("store_full", "the disk is full", value=text, hint="Make room, then try again")
+        if error.sqlstate in _CONFLICTS:
+            return Problem("store_busy", "others held the store for too long", value=text, hint="Try again")
+        if isinstance(error, psycopg.OperationalError):
+            return Problem("store_lost", "the store cannot be reached", value=text, hint="Is the server running?")
+        return None
+
+    def backup(self, path: str) -> None:
+        url = sa.make_url(self.url).set(drivername="postgresql").render_as_string(hide_password=False)
+        made = subprocess.run(["pg_dump", "--format=custom", f"--file={path}", url],  # noqa: S603, S607
+                              capture_output=True, text=True, check=False)  # fmt: skip
+        if made.returncode:
+            raise StoreError(Problem("store_failed", "pg_dump failed", value=made.stderr.strip()[:80]))

@@ -1,0 +1,116 @@
+"""What a storekeeper does all day, on both stores."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+
+from allocator.errors import InputError
+from allocator.ledger import Ledger
+
+TODAY = dt.date(2026, 11, 22)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'stock.db'}"
+    else:
+        url = request.getfixturevalue("postgres_url")
+    with Ledger.open(url) as opened:
+        opened.define([{"sku": "filter"}, {"sku": "gauge", "tracking": "serial"}], actor="ana")
+        yield opened
+
+
+def receive(ledger: Ledger, *lines: dict[str, object], **said: str) -> int:
+    return ledger.post("receive", list(lines), **{"origin": "supplier", "document": "GRN-1", "actor": "ana"} | said)
+
+
+def codes(error: pytest.ExceptionInfo[InputError]) -> list[str]:
+    return [problem.code for problem in error.value.problems]
+
+
+def test_what_is_received_is_promised_picked_shipped_and_delivered(ledger: Ledger) -> None:
+    receive(
+        ledger,
+        {"sku": "filter", "qty": 10, "location": "store"},
+        {"sku": "gauge", "serial": "G-1", "location": "store"},
+    )
+    wishes = [{"line_id": "L1", "sku": "filter", "qty": 12}, {"line_id": "L2", "sku": "gauge", "qty": 1}]
+    answer = ledger.reserve(wishes, actor="bob", as_of=TODAY)
+    assert [(line["allocated"], line["short"], line["reason"]) for line in answer["lines"]] == [
+        (10, 2, "insufficient"),
+        (1, 0, None),
+    ]
+    promised = [{"allocation_id": each["allocation_id"]} for line in answer["lines"] for each in line["allocations"]]
+    ledger.post("pick", promised, actor="pip")
+    ledger.post("ship", [line | {"to_holder": "carrier"} for line in promised], document="DC-1", actor="pip")
+    ledger.post("deliver", {"serial": "G-1", "to_holder": "customer 7"}, actor="carrier")
+    with pytest.raises(InputError) as caught:
+        ledger.post("move", {"serial": "G-1", "to_location": "shelf"}, actor="ana")
+    assert "with a customer at customer 7" in str(caught.value)
+
+
+def test_a_repeat_under_the_same_key_is_answered_and_not_done_again(ledger: Ledger) -> None:
+    receive(ledger, {"sku": "filter", "qty": 10, "location": "store"})
+    wish = [{"line_id": "L1", "sku": "filter", "qty": 4}]
+    first = ledger.reserve(wish, actor="bob", as_of=TODAY, key="order 1")
+    assert ledger.reserve(wish, actor="bob", as_of=TODAY, key="order 1") == first == ledger.outcome("order 1")
+    with pytest.raises(InputError) as caught:
+        ledger.reserve([wish[0] | {"qty": 5}], actor="bob", as_of=TODAY, key="order 1")
+    assert codes(caught) == ["key_reused"]
+
+
+def test_a_refusal_stays_a_refusal_under_its_key(ledger: Ledger) -> None:
+    def ship() -> int:
+        return ledger.post(
+            "scrap", {"sku": "filter", "location": "store", "qty": 1}, reason="broken", actor="ana", key="k"
+        )
+
+    with pytest.raises(InputError) as first:
+        ship()
+    receive(ledger, {"sku": "filter", "qty": 10, "location": "store"})
+    with pytest.raises(InputError) as second:
+        ship()
+    assert first.value.problems == second.value.problems
+
+
+def test_every_problem_of_every_line_is_told_and_nothing_is_done(ledger: Ledger) -> None:
+    with pytest.raises(InputError) as caught:
+        receive(
+            ledger,
+            {"sku": "filtre", "qty": 1, "location": "store"},
+            {"sku": "gauge", "qty": 2, "location": "store"},
+            {"sku": "filter", "qty": 3, "location": "store"},
+        )
+    assert codes(caught) == ["sku_unknown", "tracking_mismatch", "serial_quantity"]
+    with pytest.raises(InputError) as caught:
+        ledger.post("move", {"sku": "filter", "qty": 1, "location": "store", "to_location": "shelf"}, actor="ana")
+    assert codes(caught) == ["goods_unknown"]
+
+
+def test_a_transaction_is_reversed_once_and_only_while_its_goods_are_there(ledger: Ledger) -> None:
+    seq = receive(ledger, {"sku": "filter", "qty": 10, "location": "store"})
+    back = ledger.reverse(seq, actor="ana", reason="entry error")
+    assert back == seq + 1
+    with pytest.raises(InputError) as caught:
+        ledger.reverse(seq, actor="ana", reason="entry error")
+    assert codes(caught) == ["reversal_impossible"]
+    other = receive(ledger, {"sku": "filter", "qty": 10, "location": "store"})
+    ledger.post("move", {"sku": "filter", "qty": 1, "location": "store", "to_location": "shelf"}, actor="ana")
+    with pytest.raises(InputError) as caught:
+        ledger.reverse(other, actor="ana", reason="entry error")
+    assert codes(caught) == ["stock_short"]
+
+
+def test_blocks_of_different_reasons_nest_and_are_lifted_in_any_order(ledger: Ledger) -> None:
+    receive(ledger, {"sku": "gauge", "serial": "G-1", "location": "store"})
+    wish = [{"line_id": "L1", "sku": "gauge", "qty": 1}]
+    for reason in ("quality", "legal"):
+        ledger.post("block", {"serial": "G-1"}, reason=reason, actor="ana")
+    ledger.post("unblock", {"serial": "G-1"}, reason="quality", actor="ana")
+    assert ledger.reserve(wish, actor="bob", as_of=TODAY)["lines"][0]["reason"] == "blocked"
+    ledger.post("unblock", {"serial": "G-1"}, reason="legal", actor="ana")
+    assert ledger.reserve(wish, actor="bob", as_of=TODAY)["lines"][0]["allocated"] == 1
