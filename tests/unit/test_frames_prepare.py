@@ -174,6 +174,17 @@ def test_more_reserved_than_on_hand_is_refused() -> None:
     assert problems(stock(qty_reserved=[5, 8])) == [("reserved_above_on_hand", "stock.qty_reserved", 1)]
 
 
+def test_less_than_nothing_on_hand_is_one_problem_whatever_is_reserved() -> None:
+    negative = stock(qty_on_hand=[5, -1], qty_reserved=[0, 0])
+    assert problems(negative) == [("qty_out_of_range", "stock.qty_on_hand", 1)]
+
+
+def test_a_table_without_columns_is_told_what_it_lacks_and_that_it_has_none() -> None:
+    with pytest.raises(InputError) as caught:
+        prepared(pl.DataFrame())
+    assert {problem.hint for problem in caught.value.problems} == {"The table has no columns"}
+
+
 def test_a_serial_is_one_unit_in_one_place() -> None:
     assert problems(stock(serial=["N1", "N2"])) == [
         ("serial_quantity", "stock.serial", 0),

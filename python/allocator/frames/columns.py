@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
@@ -77,6 +77,14 @@ def type_hint(dtype: pl.DataType, kind: Kind) -> str:
     return next((hint for applies, hint in hints if applies), f"Give {KINDS[kind]}")
 
 
+def missing_hint(name: str, given: Sequence[str]) -> str:
+    """Where a column that is missing may be."""
+    near = next((column for column in given if column.strip().lower() == name), None)
+    return (
+        f"The column {near!r} looks like it: rename it" if near else f"The table has {', '.join(given) or 'no columns'}"
+    )
+
+
 def conform(frame: pl.DataFrame, table: str, contract: dict[str, Column], findings: Findings) -> pl.DataFrame:
     """The frame without optional columns that hold nothing; notes columns that are missing or of a wrong type.
 
@@ -84,10 +92,7 @@ def conform(frame: pl.DataFrame, table: str, contract: dict[str, Column], findin
     """
     for column in contract.values():
         if column.required and column.name not in frame.columns:
-            near = next((c for c in frame.columns if c.strip().lower() == column.name), None)
-            hint = (
-                f"The column {near!r} looks like it: rename it" if near else f"The table has {', '.join(frame.columns)}"
-            )
+            hint = missing_hint(column.name, frame.columns)
             findings.add("column_missing", f"the column {column.name} is missing", table, column.name, hint=hint)
     kept = []
     for series in frame:

@@ -118,7 +118,8 @@ def _check_columns(name: str, frame: pl.DataFrame, policy: Policy, findings: Fin
 def _check_stock(frame: pl.DataFrame, scale: int, core: ids.Core, findings: Findings) -> None:
     present = set(frame.columns)
     if {"qty_on_hand", "qty_reserved"} <= present:
-        bad = pl.col("qty_reserved") > pl.col("qty_on_hand")
+        # Less than nothing on hand is its own problem, whatever is reserved.
+        bad = (pl.col("qty_reserved") > pl.col("qty_on_hand")) & (pl.col("qty_on_hand") >= 0)
         message = "more is reserved than is on hand"
         findings.run("stock", frame, [Check("reserved_above_on_hand", "qty_reserved", bad, message)])
     if {"serial", "sku", "qty_on_hand"} <= present:

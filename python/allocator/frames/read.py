@@ -77,7 +77,18 @@ def _from_stream(source: ArrowStream, table: str) -> pl.DataFrame:
     # pyarrow has `column_names`, pandas and DuckDB have `columns`; a bare stream has neither, and polars refuses.
     names = getattr(source, "column_names", getattr(source, "columns", ()))
     _refuse_duplicates([str(name) for name in names], table)
-    return pl.DataFrame(source)
+    from_duckdb = type(source).__module__.lstrip("_").startswith("duckdb")
+    return pl.DataFrame(_StreamAlone(source) if from_duckdb else source)
+
+
+class _StreamAlone:
+    """A stream without its type: polars remembers every type it is given, which DuckDB reports as a leak at exit."""
+
+    def __init__(self, source: ArrowStream) -> None:
+        self.source = source
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.source.__arrow_c_stream__(requested_schema)
 
 
 def _refuse_duplicates(names: list[str], table: str) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 
 from allocator import engine
 from allocator.limits.inputs import prepare
-from allocator.limits.keys import encode
+from allocator.limits.keys import encode_moving
 from allocator.limits.position import headroom
 from allocator.limits.tables import KEY
 from allocator.model.limits import QTY_MAX, Limits
@@ -99,14 +99,12 @@ def check_requests(
         skus=skus,
         rules=rules,
     )
-    moving = ("stock", "in_transit", "open_requests")
-    coded, keys = encode([tables["requests"], *(tables[name] for name in moving)])
-    keys = keys.join(coded[0], on="key", how="semi", maintain_order="left")
-    asked_for = {name: table.join(keys, on="key", how="semi") for name, table in zip(moving, coded[1:], strict=True)}
+    moving, coded, keys = encode_moving(tables, tables["requests"])
+    keys = keys.join(coded, on="key", how="semi", maintain_order="left")
+    asked_for = {name: table.join(keys, on="key", how="semi") for name, table in moving.items()}
     left = headroom(tables | asked_for, keys, limits.on_hand, as_of)
     served = (
-        coded[0]
-        .sort("priority", "requested_at", "request_id", nulls_last=True)
+        coded.sort("priority", "requested_at", "request_id", nulls_last=True)
         .join(left.with_row_index("place"), on="key", how="left", maintain_order="left")
         .with_columns(qty_asked=_whole_packs(limits), override=_override(limits))
         .with_columns(above=_above(limits))

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from allocator.errors import InputError, Problem
-from allocator.limits.read import read, rows_where
+from allocator.frames.findings import Check, Findings
+from allocator.limits.read import read
 from allocator.limits.rules import merge
 from allocator.model.limits import Limits
 
@@ -19,17 +20,18 @@ def prepare(limits: Limits, as_of: dt.date, **given: Any) -> dict[str, pl.DataFr
     Raises:
         InputError: Every problem of the arguments, of every table, and between tables.
     """
-    problems: list[Problem] = []
+    findings = Findings()
+    problems = findings.problems
     if not isinstance(limits, Limits):
         hint = "Read them with Limits.load, or make them with Limits(...)"
         problems.append(Problem("argument_type", "limits is not a Limits", value=type(limits).__name__, hint=hint))
     if not isinstance(as_of, dt.date) or isinstance(as_of, dt.datetime):
         hint = "Give a datetime.date: the clock is never read"
         problems.append(Problem("argument_type", "as_of is not a date", value=type(as_of).__name__, hint=hint))
-    tables = read(given, problems)
-    _reserved_above_on_hand(tables["stock"], problems)
+    tables = read(given, findings)
+    _reserved_above_on_hand(tables["stock"], findings)
     if "requests" in tables:
-        _already_open(tables["requests"], tables["open_requests"], problems)
+        _already_open(tables["requests"], tables["open_requests"], findings)
     if isinstance(limits, Limits):
         tables["rules"] = merge(limits, tables["rules"], problems)
     if problems:
@@ -37,14 +39,15 @@ def prepare(limits: Limits, as_of: dt.date, **given: Any) -> dict[str, pl.DataFr
     return tables
 
 
-def _reserved_above_on_hand(stock: pl.DataFrame, problems: list[Problem]) -> None:
-    above = (stock["qty_reserved"] > stock["qty_on_hand"]) & (stock["qty_on_hand"] >= 0)
-    message = "more is reserved than is on hand"
-    problems += rows_where(above, "reserved_above_on_hand", message, "stock", stock["qty_reserved"])
+def _reserved_above_on_hand(stock: pl.DataFrame, findings: Findings) -> None:
+    above = (pl.col("qty_reserved") > pl.col("qty_on_hand")) & (pl.col("qty_on_hand") >= 0)
+    findings.run(
+        "stock", stock, [Check("reserved_above_on_hand", "qty_reserved", above, "more is reserved than is on hand")]
+    )
 
 
-def _already_open(requests: pl.DataFrame, open_requests: pl.DataFrame, problems: list[Problem]) -> None:
+def _already_open(requests: pl.DataFrame, open_requests: pl.DataFrame, findings: Findings) -> None:
     """A request that is also among the open ones would be counted against itself."""
-    twice = requests["request_id"].is_in(open_requests["request_id"].implode())
+    twice = pl.col("request_id").is_in(open_requests["request_id"].implode())
     message = "the request is also in open_requests, where it counts against itself"
-    problems += rows_where(twice, "request_already_open", message, "requests", requests["request_id"])
+    findings.run("requests", requests, [Check("request_already_open", "request_id", twice, message)])

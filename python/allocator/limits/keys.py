@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from allocator import engine
-from allocator.limits.tables import KEY
+from allocator.limits.tables import KEY, MOVING
 
 
 def encode(tables: Sequence[pl.DataFrame]) -> tuple[list[pl.DataFrame], pl.DataFrame]:
@@ -26,6 +26,14 @@ def encode(tables: Sequence[pl.DataFrame]) -> tuple[list[pl.DataFrame], pl.DataF
     decoded = {"bu": values["bu"].gather(bu), "asp": values["asp"].gather(asp), "sku": values["sku"].gather(sku)}
     coded = [table.drop(KEY).with_columns(key=key) for table, key in zip(tables, keys, strict=True)]
     return coded, pl.DataFrame(decoded).with_row_index("key")
+
+
+def encode_moving(
+    tables: Mapping[str, pl.DataFrame], other: pl.DataFrame
+) -> tuple[dict[str, pl.DataFrame], pl.DataFrame, pl.DataFrame]:
+    """The tables that add up to a position, another one, and the keys of all of them; encoded as `encode` says."""
+    (*moving, coded), keys = encode([*(tables[name] for name in MOVING), other])
+    return dict(zip(MOVING, moving, strict=True)), coded, keys
 
 
 def _together(first: list[pl.Series], second: list[pl.Series], radix: int) -> tuple[list[pl.Series], pl.Series]:

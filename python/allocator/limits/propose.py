@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from allocator.limits.inputs import prepare
-from allocator.limits.keys import encode
+from allocator.limits.keys import encode_moving
 from allocator.limits.position import headroom
 from allocator.limits.rules import keys_named
 from allocator.limits.tables import KEY
@@ -109,9 +109,8 @@ def replenish(
     )
     assorted = tables["assortment"]
     named = keys_named(tables["rules"], assorted.schema)
-    moving = ("stock", "in_transit", "open_requests")
-    coded, keys = encode([*(tables[name] for name in moving), pl.concat([assorted, named])])
-    left = headroom(tables | dict(zip(moving, coded, strict=False)), keys, limits.on_hand, as_of)
+    moving, _, keys = encode_moving(tables, pl.concat([assorted, named]))
+    left = headroom(tables | moving, keys, limits.on_hand, as_of)
     triggered = pl.col("rule").is_not_null() & (pl.col("position") <= pl.col("trigger")).fill_null(value=True)
     reason = (
         pl.when(pl.col("rule").is_null())

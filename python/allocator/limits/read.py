@@ -7,60 +7,40 @@ from typing import Any
 
 import polars as pl
 
-from allocator.errors import Problem
+from allocator.errors import AllocatorError
+from allocator.frames import read as frames
+from allocator.frames.columns import missing_hint
+from allocator.frames.findings import Check, Findings
 from allocator.limits.tables import FORMS, REQUIRED, TABLES, Column
 from allocator.model.limits import MONEY_MAX, MONEY_SCALE, QTY_MAX
 
-ROWS_LISTED_MAX = 1_000
-"""How many rows with one kind of problem are listed one by one; a last problem counts the others."""
 
-
-def read(given: dict[str, Any], problems: list[Problem]) -> dict[str, pl.DataFrame]:
-    """Reads tables: all columns of `TABLES` are there, in their canonical dtypes; what is wrong goes to `problems`.
+def read(given: dict[str, Any], findings: Findings) -> dict[str, pl.DataFrame]:
+    """Reads tables: all columns of `TABLES` are there, in their canonical dtypes; what is wrong goes to `findings`.
 
     A key column (`bu`, `asp`, `sku`, …) is Int64 in all tables if it is an integer in all that were given, else String.
 
     Args:
         given: Frames by the name of their table; None is a table without rows.
-        problems: Every problem of every table is appended here. If there is none, every value makes sense.
+        findings: Every problem of every table is noted here. If there is none, every value makes sense.
     """
-    raw = {table: _frame(table, frame, problems) for table, frame in given.items()}
-    dtypes = _key_dtypes(raw, problems)
-    return {table: _read(table, frame, dtypes, problems) for table, frame in raw.items()}
+    raw = {table: _frame(table, frame, findings) for table, frame in given.items()}
+    dtypes = _key_dtypes(raw, findings)
+    return {table: _read(table, frame, dtypes, findings) for table, frame in raw.items()}
 
 
-def rows_where(bad: pl.Series, code: str, message: str, table: str, values: pl.Series) -> list[Problem]:
-    """One problem per row that is bad, the column and the value taken from `values`."""
-    rows = bad.arg_true()
-    problems = [
-        Problem(code, message, table, values.name, row, str(values[row])[:80] if values[row] is not None else None)
-        for row in rows[:ROWS_LISTED_MAX].to_list()
-    ]
-    if len(rows) > ROWS_LISTED_MAX:
-        more = f"{len(rows) - ROWS_LISTED_MAX} more rows like these: {message}"
-        problems.append(Problem(code, more, table, values.name))
-    return problems
-
-
-def _frame(table: str, given: Any, problems: list[Problem]) -> pl.DataFrame | None:  # noqa: ANN401 - anything tabular
+def _frame(table: str, given: Any, findings: Findings) -> pl.DataFrame | None:  # noqa: ANN401 - anything tabular
     """The frame with the columns that it has; None when there is none."""
     if given is None and table not in REQUIRED:
         return None
     try:
-        if isinstance(given, pl.LazyFrame):
-            known = [name for name in given.collect_schema().names() if name in TABLES[table]]
-            return given.select(known).collect()
-        if isinstance(given, pl.DataFrame) or hasattr(given, "__arrow_c_stream__"):
-            return given if isinstance(given, pl.DataFrame) else pl.DataFrame(given)
-        why = f"a {type(given).__name__} is not a table"
-    except Exception as error:  # a foreign table may fail in any way; what it says goes to the caller
-        why = f"the table cannot be read: {error}"
-    hint = "Give a polars frame, or anything that exports an Arrow stream (pandas, pyarrow, DuckDB)"
-    problems.append(Problem("table_unreadable", why, table=table, hint=hint))
+        return frames.read(given, table)
+    except AllocatorError as error:
+        findings.problems += error.problems
     return None
 
 
-def _key_dtypes(raw: dict[str, pl.DataFrame | None], problems: list[Problem]) -> dict[str, pl.DataType]:
+def _key_dtypes(raw: dict[str, pl.DataFrame | None], findings: Findings) -> dict[str, pl.DataType]:
     """Int64 or String for each key, the same in all tables; limit rules adapt to it."""
     dtypes: dict[str, pl.DataType] = {}
     for name in ("bu", "asp", "sku", "request_id", "stock_id"):
@@ -73,29 +53,27 @@ def _key_dtypes(raw: dict[str, pl.DataFrame | None], problems: list[Problem]) ->
             of = {True: "an integer", False: "text"}
             where = ", ".join(f"{of[is_integer]} in {table}" for table, is_integer in integer.items())
             hint = f"Cast {name} to one dtype in all tables"
-            problems.append(Problem("mixed_keys", f"{name} is {where}", column=name, hint=hint))
+            findings.add("mixed_keys", f"{name} is {where}", "", name, hint=hint)
         dtypes[name] = pl.Int64() if integer and all(integer.values()) else pl.String()
     return dtypes
 
 
-def _read(
-    table: str, frame: pl.DataFrame | None, dtypes: dict[str, pl.DataType], problems: list[Problem]
-) -> pl.DataFrame:
+def _read(table: str, frame: pl.DataFrame | None, dtypes: dict[str, pl.DataType], findings: Findings) -> pl.DataFrame:
     columns: list[pl.Series] = []
     for name, column in TABLES[table].items():
         dtype = FORMS[column.kind].dtype if table == "rules" else dtypes.get(name, FORMS[column.kind].dtype)
         if frame is not None and name in frame.columns:
-            columns.append(_column(table, frame[name], column, dtype, problems))
+            columns.append(_column(table, frame[name], column, dtype, findings))
             continue
         if column.required and frame is not None:
-            hint = f"The table has {', '.join(frame.columns) or 'no columns'}"
-            problems.append(Problem("column_missing", "the column is missing", table=table, column=name, hint=hint))
+            hint = missing_hint(name, frame.columns)
+            findings.add("column_missing", "the column is missing", table, name, hint=hint)
         rows = 0 if frame is None else frame.height
         columns.append(pl.Series(name, [column.default], dtype=dtype).new_from_index(0, rows))
     return pl.DataFrame(columns)
 
 
-def _column(table: str, given: pl.Series, column: Column, dtype: pl.DataType, problems: list[Problem]) -> pl.Series:
+def _column(table: str, given: pl.Series, column: Column, dtype: pl.DataType, findings: Findings) -> pl.Series:
     """The column in its canonical dtype; nulls take the place of values that make no sense."""
     empty = pl.Series(given.name, [None], dtype=dtype).new_from_index(0, len(given))
 
@@ -103,14 +81,14 @@ def _column(table: str, given: pl.Series, column: Column, dtype: pl.DataType, pr
     if given.dtype != pl.Null and not form.fits(given.dtype):
         hint = "Floats are not exact: cast to an integer or Decimal" if given.dtype.is_float() else "Cast the column"
         message = f"the dtype is {given.dtype}, {form.wanted} is expected"
-        problems.append(Problem("column_type", message, table, given.name, hint=hint))
+        findings.add("column_type", message, table, given.name, hint=hint)
         return empty
     values = _cast(given, dtype)
     for code, message, bad in _checks(given, values, column):
-        problems += rows_where(bad, code, message, table, given)
+        findings.run(table, given.to_frame(), [Check(code, given.name, pl.lit(bad), message)])
     if column.kind in ("qty", "count") and (total := values.cast(pl.Int128).sum()) > QTY_MAX:
         message = f"the quantities add up to {total}, more than the {QTY_MAX} that are supported"
-        problems.append(Problem("value_overflow", message, table, given.name))
+        findings.add("value_overflow", message, table, given.name)
     return values
 
 

@@ -11,6 +11,8 @@ import polars as pl
 from allocator.model.limits import MONEY_SCALE
 
 KEY = ("bu", "asp", "sku")
+MOVING = ("stock", "in_transit", "open_requests")
+"""What a position is the sum of."""
 MONEY = pl.Decimal(38, MONEY_SCALE)
 Kind = Literal["key", "text", "qty", "count", "order", "money", "flag", "day", "moment"]
 

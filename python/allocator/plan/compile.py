@@ -100,7 +100,7 @@ def _ids(series: pl.Series) -> pl.Series:
 def _check_exchanges(policy: Policy, prepared: Prepared) -> None:
     """Refuses quantities that a ratio of substitutes would carry beyond 63 bits."""
     most = max((entry.ratio.denominator for entry in policy.substitutes), default=1)
-    total = sum(prepared.stock.frame["qty_on_hand"].cast(pl.Int128)) if most > 1 else 0
+    total = prepared.stock.frame["qty_on_hand"].cast(pl.Int128).sum() if most > 1 else 0
     if total * most > QTY_MAX:
         message = f"with a substitute's ratio the stock comes to {total * most} units, at most {QTY_MAX} can be counted"
         raise InputError(Problem("value_overflow", message, "stock", "qty_on_hand", hint="Use a larger base unit"))
