@@ -82,7 +82,8 @@ def prepare(stock: Source, policy: Policy | None = None, *, as_of: dt.date) -> P
         [('A', 10, 10, 1), ('B', 3, 3, 2)]
     """
     policy, day = checked_policy(policy), checked_day(as_of)
-    table = frames.prepare_stock(read(stock, "stock"), policy, CORE)
+    findings = Findings()
+    table = frames.prepare_stock(read(stock, "stock", findings), policy, CORE, findings)
     if not table.ascending:
         table = replace(table, frame=table.frame[CORE.argsort_ids(table.frame["stock_id"])], ascending=True)
     return PreparedStock(table, policy, day)

@@ -13,6 +13,7 @@ import polars as pl
 from allocator.engine import CORE, Answer, BoundPlan
 from allocator.errors import InputError, Problem
 from allocator.explain import Explanation, explain
+from allocator.frames.findings import Findings
 from allocator.frames.prepare import Prepared, Table, prepare
 from allocator.frames.read import Source, read
 from allocator.model.policy import Policy
@@ -56,7 +57,9 @@ class Bound:
 def bind(stock: Source, demand: Source, policy: Policy | None = None, *, as_of: dt.date) -> Bound:
     """Checks and compiles tables and a policy, for many runs. Arguments and errors as `allocate`."""
     policy, day = checked_policy(policy), checked_day(as_of)
-    prepared = prepare(read(stock, "stock"), read(demand, "demand"), policy, CORE)
+    findings = Findings()
+    tables = read(stock, "stock", findings), read(demand, "demand", findings)
+    prepared = prepare(*tables, policy, CORE, findings)
     return Bound(prepared, policy, day, BoundPlan(compile_plan(prepared, policy, day, CORE)))
 
 

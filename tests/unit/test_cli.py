@@ -194,6 +194,18 @@ def test_check_shows_every_problem_with_its_place(told) -> None:
         assert place in err
 
 
+def test_text_that_cannot_be_read_hides_no_other_problem(told) -> None:
+    Path("dirty.csv").write_text("line_id,sku,qty\nL1,A,three\nL2,,1\nL2,A,2\n")
+    for command in (
+        ("check", "stock.csv", "dirty.csv"),
+        ("check", "-", "dirty.csv"),
+        ("run", "stock.csv", "dirty.csv"),
+    ):
+        code, said = answer(told, *command, *(DAY if command[0] == "run" else ()))
+        places = {f"{p['column']}[{p['row']}]" for p in said["problems"]}
+        assert (code, places) == (2, {"qty[0]", "sku[1]", "line_id[2]"})
+
+
 def test_check_finds_what_a_policy_wants_and_tables_lack(told) -> None:
     Path("firmware.toml").write_text('attributes = [{ column = "firmware", op = "=", value = "2" }]\n')
     code, said = answer(told, "check", "stock.csv", "demand.csv", "--policy", "firmware.toml")

@@ -185,6 +185,20 @@ def test_the_folder_can_be_run_again(outcomes: list[Outcome], tmp_path) -> None:
     assert again.lines.equals(pl.read_parquet(tmp_path / "lines.parquet"))
 
 
+def test_a_disk_that_fills_up_leaves_the_files_of_the_last_run_whole(outcomes, tmp_path, monkeypatch) -> None:
+    write(*outcomes, "told", tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(self: pl.DataFrame, path, **_: object) -> None:
+        path.write_bytes(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    with pytest.raises(FileError, match="No space left"):
+        write(*outcomes, "told again", tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_the_page_of_the_folder_says_what_is_derived_and_names_every_column(outcomes: list[Outcome], tmp_path) -> None:
     files = write(*outcomes, "told", tmp_path)
     page = (tmp_path / "README.md").read_text("utf-8")

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from allocator import allocate
 from allocator.errors import FileError, InputError
 from allocator.frames.read import read
 
@@ -35,8 +36,8 @@ def codes(source: Any, error: type[Exception] = InputError) -> list[tuple[str, s
     return [(problem.code, problem.column, problem.row) for problem in caught.value.problems]
 
 
-def csv(folder: Path, text: str | bytes) -> Path:
-    path = folder / "demand.csv"
+def csv(folder: Path, text: str | bytes, name: str = "demand.csv") -> Path:
+    path = folder / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
 
@@ -186,3 +187,19 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     folder = tmp_path / "folder.parquet"
     folder.mkdir()
     assert codes(folder, FileError) == [("file_unreadable", "", None)]
+
+
+def test_text_that_cannot_be_read_hides_no_other_problem_of_its_table(tmp_path: Path) -> None:
+    lines = "line_id,sku,qty\nL1,A,three\nL2,A,1\nL3,,2\nL2,A,-4\n"
+    stock = csv(tmp_path, "stock_id,sku,qty_on_hand\nS1,A,ten\nS2,A,-2\n", name="stock.csv")
+    with pytest.raises(InputError) as caught:
+        allocate(stock, csv(tmp_path, lines), as_of=dt.date(2026, 6, 30))
+    assert [(p.code, f"{p.table}.{p.column}", p.row) for p in caught.value.problems] == [
+        ("qty_out_of_range", "stock.qty_on_hand", 1),
+        ("value_text", "stock.qty_on_hand", 0),
+        ("id_duplicate", "demand.line_id", 3),
+        ("qty_out_of_range", "demand.qty", 3),
+        ("value_text", "demand.qty", 0),
+        ("value_null", "demand.sku", 2),
+    ]
+    assert caught.value.problems[2].value == "L2, first in row 1"

@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal
 import polars as pl
 import typer
 
-from allocator.cli.given import AsOf, Demand, Given, Json, PolicyName, Stock, gathered, given, table_problems
+from allocator.cli.given import LEGIBLE, AsOf, Demand, Given, Json, PolicyName, Stock, gathered, given, table_problems
 from allocator.cli.save import check_folder, save, save_json
 from allocator.cli.show import say, say_json, say_table, working
 from allocator.errors import InputError
+from allocator.frames.findings import Findings
 from allocator.frames.read import read
 from allocator.model.policy import Policy
 from allocator.model.reason import REASONS
@@ -167,17 +168,20 @@ def check(
     - `allocator check - demand.csv`
     """
     makers: dict[str, Callable[[], Any]] = {}
+    findings = Findings()
     if stock is not None and str(stock) != "-":
-        makers["stock"] = partial(read, stock, "stock")
+        makers["stock"] = partial(read, stock, "stock", findings)
     if demand is not None:
-        makers["demand"] = partial(read, demand, "demand")
+        makers["demand"] = partial(read, demand, "demand", findings)
     if policy is not None:
         makers["policy"] = partial(Policy.load, policy)
     if not makers:
         raise typer.BadParameter("give STOCK, DEMAND or --policy: there is nothing to check")
     with working("checking"):
-        found = gathered(makers, then=table_problems)
-        if problems := table_problems(found):
+        problems_of = partial(table_problems, findings=findings)
+        found = gathered(makers | {LEGIBLE: findings.raise_any}, then=problems_of)
+        del found[LEGIBLE]
+        if problems := problems_of(found):
             raise InputError(problems)
     if as_json:
         say_json({"problems": [], "checked": list(found)})

@@ -14,12 +14,16 @@ import typer
 
 from allocator.engine import CORE
 from allocator.errors import AllocatorError, InputError, Problem
-from allocator.frames.prepare import prepare_demand, prepare_stock, scale_of
+from allocator.frames.findings import Findings
+from allocator.frames.prepare import prepare, prepare_demand, prepare_stock, scale_of
 from allocator.frames.read import read
 from allocator.model.policy import Policy
 from allocator.result import bind
 
 TABLES_HELP: Final = "Parquet, CSV, Arrow IPC or NDJSON"
+LEGIBLE: Final = "legible"
+"""Makes nothing, and raises what the tables hold that could not be read."""
+
 ANY_DAY: Final = dt.date(2000, 1, 1)
 """Tables that fit a policy fit it on every day; only which rules of a contract matrix hold depends on it."""
 
@@ -53,16 +57,15 @@ def given(stock: Path, demand: Path, policy: str, as_of: str | None) -> Given:
     Raises:
         AllocatorError: With the problems of the day, the policy and the tables together.
     """
-    found = gathered(
-        {
-            "as_of": partial(day, as_of),
-            "policy": partial(Policy.load, policy),
-            "stock": partial(read, stock, "stock"),
-            "demand": partial(read, demand, "demand"),
-        },
-        then=table_problems,
-    )
-    return Given(**found)
+    findings = Findings()
+    makers: dict[str, Callable[[], Any]] = {
+        "as_of": partial(day, as_of),
+        "policy": partial(Policy.load, policy),
+        "stock": partial(read, stock, "stock", findings),
+        "demand": partial(read, demand, "demand", findings),
+    }
+    found = gathered(makers | {LEGIBLE: findings.raise_any}, then=partial(table_problems, findings=findings))
+    return Given(**{name: found[name] for name in makers})
 
 
 def gathered(
@@ -94,17 +97,20 @@ def gathered(
     raise kind(problems)
 
 
-def table_problems(found: dict[str, Any]) -> list[Problem]:
-    """What is wrong with the tables that could be read, under the policy if there is one."""
+def table_problems(found: dict[str, Any], findings: Findings) -> list[Problem]:
+    """What is wrong with what could be read of the tables, under the policy if there is one; beside the findings."""
     policy = found.get("policy", Policy())
     stock, demand = found.get("stock"), found.get("demand")
+    further = Findings(legible=findings.legible)
     try:
         if stock is not None and demand is not None:
+            if further.legible:
+                prepare(stock, demand, policy, CORE, further)
             bind(stock, demand, policy, as_of=ANY_DAY)
         elif stock is not None:
-            prepare_stock(stock, policy, CORE)
+            prepare_stock(stock, policy, CORE, further)
         elif demand is not None:
-            prepare_demand(demand, policy, CORE, scale_of("demand", demand, policy))
+            prepare_demand(demand, policy, CORE, scale_of("demand", demand, policy), further)
     except AllocatorError as error:
         # A policy that could not be read was stood in for by an empty one: what that does not fit says nothing.
         return [p for p in error.problems if "policy" in found or p.code not in ("fill_unknown", "unit_unknown")]

@@ -11,6 +11,7 @@ import polars as pl
 
 from allocator.cli.show import plain
 from allocator.errors import FileError, Problem
+from allocator.frames.write import whole
 
 WRITERS: Final[Mapping[str, Callable[[pl.DataFrame, Path], object]]] = {
     ".parquet": lambda frame, path: frame.write_parquet(path, mkdir=False),
@@ -76,13 +77,8 @@ def save_json(answer: object, path: Path) -> None:
 
 
 def _whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Writes beside the file and puts it in place at the end, so that nobody ever reads half of it."""
-    part = path.with_name(f".{path.name}.part")
     try:
-        write(part)
-        part.replace(path)
+        whole(path, write)
     except OSError as error:
         message = f"the file cannot be written: {error.strerror or error}"
         raise FileError(Problem("file_unwritable", message, column="--out", value=str(path))) from None
-    finally:
-        part.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import polars as pl
 
 from allocator.demo.figures import Outcome
 from allocator.errors import FileError, Problem
+from allocator.frames.write import whole
 from allocator.model.reason import REASONS
 
 DEPARTMENTS_SHOWN: Final = 14
@@ -41,8 +43,8 @@ def save_plot(first: Outcome, second: Outcome, folder: Path) -> list[Path]:
     png = vl_convert.svg_to_png(svg, scale=2)
     paths = [folder / "plot.png", folder / "plot.svg"]
     try:
-        paths[0].write_bytes(png)
-        paths[1].write_text(svg, "utf-8")
+        whole(paths[0], partial(Path.write_bytes, data=png))
+        whole(paths[1], partial(Path.write_text, data=svg, encoding="utf-8"))
     except OSError as error:
         message = f"the plot cannot be written: {error.strerror}"
         raise FileError(Problem("file_unwritable", message, "demo", value=str(folder))) from None

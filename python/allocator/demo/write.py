@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ import polars as pl
 from allocator.demo.figures import Outcome, compared
 from allocator.demo.rules import DEPARTMENTS_DROPPED, IN_WORDS
 from allocator.errors import FileError, Problem
+from allocator.frames.write import whole
 from allocator.model.policy import Policy
 
 POLICIES: Final = ("fefo", "whole_lines")
@@ -60,11 +62,12 @@ def write(first: Outcome, second: Outcome, explained: str, folder: Path) -> list
         texts["against.toml"] = second.result.policy.dumps()
     try:
         for name, frame in tables.items():
-            frame.write_parquet(folder / f"{name}.parquet", compression="lz4", statistics=False)
-        first.departments().write_csv(folder / "departments.csv")
-        first.stores().write_csv(folder / "stores.csv")
+            as_parquet = partial(frame.write_parquet, compression="lz4", statistics=False)
+            whole(folder / f"{name}.parquet", as_parquet)
+        whole(folder / "departments.csv", first.departments().write_csv)
+        whole(folder / "stores.csv", first.stores().write_csv)
         for name, text in texts.items():
-            (folder / name).write_text(text, "utf-8")
+            whole(folder / name, partial(Path.write_text, data=text, encoding="utf-8"))
     except OSError as error:
         message = f"the demo cannot write there: {error.strerror or error}"
         raise FileError(Problem("file_unwritable", message, "demo", value=str(folder))) from None

@@ -44,9 +44,15 @@ class Check:
 
 @dataclass
 class Findings:
-    """All problems found so far."""
+    """All problems found so far.
+
+    Attributes:
+        problems: In the order in which they were found.
+        legible: Of a table with text that could not be read: which of its rows are left to be checked further.
+    """
 
     problems: list[Problem] = field(default_factory=list)
+    legible: dict[str, pl.Series] = field(default_factory=dict)
 
     def add(
         self, code: str, message: str, table: str, column: str = "", *, value: object = None, hint: str = ""
@@ -60,9 +66,14 @@ class Findings:
         message = check.message
         if count > len(found):
             message = f"{message} (one of {count} rows; the first {len(found)} are listed)"
-        for row, value in found:
+        for at, value in found:
+            row = self.row_given(table, at)
             text = None if value is None else shown(value)
             self.problems.append(Problem(check.code, message, table, check.column, row, text, check.hint))
+
+    def row_given(self, table: str, at: int) -> int:
+        """The row of the table as it was given."""
+        return self.legible[table][at] if table in self.legible else at
 
     def run(self, table: str, frame: pl.DataFrame, checks: list[Check]) -> None:
         """Runs all checks in one pass over the frame, and looks for rows only where something is wrong."""

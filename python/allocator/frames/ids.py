@@ -45,7 +45,9 @@ def check_ids(frame: pl.DataFrame, table: str, column: str, core: Core, findings
     ids = frame.get_column(column)
     report = core.check_ids(ids, ROWS_MAX)
     if report.repeats:
-        found = [(row, f"{ids[row]}, first in row {first}") for row, first in report.first_repeats]
+        found = [
+            (row, f"{ids[row]}, first in row {findings.row_given(table, first)}") for row, first in report.first_repeats
+        ]
         check = Check("id_duplicate", column, NEVER, "the id is there already", "An id is unique in its table")
         findings.rows(check, table, found, report.repeats)
     return report.ascending

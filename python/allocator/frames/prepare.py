@@ -40,7 +40,9 @@ class Prepared:
     demand: Table
 
 
-def prepare(stock: pl.DataFrame, demand: pl.DataFrame, policy: Policy, core: ids.Core) -> Prepared:
+def prepare(
+    stock: pl.DataFrame, demand: pl.DataFrame, policy: Policy, core: ids.Core, findings: Findings | None = None
+) -> Prepared:
     """Checks both tables against their contract and the policy, and normalises them.
 
     Args:
@@ -48,6 +50,7 @@ def prepare(stock: pl.DataFrame, demand: pl.DataFrame, policy: Policy, core: ids
         demand: One row per line (`allocator.model.tables.DEMAND`).
         policy: Names further columns, units of measure and fill rules.
         core: The compiled core.
+        findings: What was found before, when the tables were read.
 
     Raises:
         InputError: With every problem of both tables and the policy: `column_missing`, `column_type`, `value_null`,
@@ -59,23 +62,25 @@ def prepare(stock: pl.DataFrame, demand: pl.DataFrame, policy: Policy, core: ids
     """
     frames = {"stock": stock, "demand": demand}
     scale = max(scale_of(name, frame, policy) for name, frame in frames.items())
-    return Prepared(*_prepare(frames, policy, core, scale))
+    return Prepared(*_prepare(frames, policy, core, scale, findings))
 
 
-def prepare_stock(stock: pl.DataFrame, policy: Policy, core: ids.Core, scale: int = 0) -> Table:
-    """Checks and normalises stock alone, in units of 10^-scale or finer; errors as `prepare`."""
-    return _prepare({"stock": stock}, policy, core, max(scale, scale_of("stock", stock, policy)))[0]
+def prepare_stock(stock: pl.DataFrame, policy: Policy, core: ids.Core, findings: Findings | None = None) -> Table:
+    """Checks and normalises stock alone; errors as `prepare`."""
+    return _prepare({"stock": stock}, policy, core, scale_of("stock", stock, policy), findings)[0]
 
 
-def prepare_demand(demand: pl.DataFrame, policy: Policy, core: ids.Core, scale: int) -> Table:
+def prepare_demand(
+    demand: pl.DataFrame, policy: Policy, core: ids.Core, scale: int, findings: Findings | None = None
+) -> Table:
     """Checks and normalises demand alone, in the units of stock that was prepared before; errors as `prepare`."""
     own = scale_of("demand", demand, policy)
     if own > scale:
-        findings = Findings()
+        findings = findings or Findings()
         message = f"the quantities have {own} decimals, those of the stock that was prepared {scale}"
         findings.add("qty_step", message, "demand", "qty", hint="Prepare the stock with as many decimals")
         findings.raise_any()
-    return _prepare({"demand": demand}, policy, core, scale)[0]
+    return _prepare({"demand": demand}, policy, core, scale, findings)[0]
 
 
 def scale_of(table: str, frame: pl.DataFrame, policy: Policy) -> int:
@@ -83,8 +88,10 @@ def scale_of(table: str, frame: pl.DataFrame, policy: Policy) -> int:
     return quantity.scale_of(frame, quantity.quantity_columns(table, policy))
 
 
-def _prepare(frames: Mapping[str, pl.DataFrame], policy: Policy, core: ids.Core, scale: int) -> list[Table]:
-    findings = Findings()
+def _prepare(
+    frames: Mapping[str, pl.DataFrame], policy: Policy, core: ids.Core, scale: int, findings: Findings | None
+) -> list[Table]:
+    findings = findings or Findings()
     tables = []
     for name, given in frames.items():
         frame = _check_columns(name, given, policy, findings)

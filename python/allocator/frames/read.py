@@ -27,7 +27,7 @@ Source = pl.DataFrame | pl.LazyFrame | ArrowStream | Mapping[str, Any] | str | o
 """What a table may be given as."""
 
 
-def read(source: Source, table: str) -> pl.DataFrame:
+def read(source: Source, table: str, findings: Findings | None = None) -> pl.DataFrame:
     """The table as a polars frame; columns and rows as given.
 
     Args:
@@ -36,9 +36,11 @@ def read(source: Source, table: str) -> pl.DataFrame:
             NDJSON is read as the table's contract says: ids keep their leading zeros, decimals are exact, days are
             `2026-06-30`, an empty cell is null.
         table: `stock` or `demand`, or a name of your own, for messages.
+        findings: Where text that cannot be parsed is noted (`value_text`) instead of being raised, for a caller who
+            goes on to check the rows without such text and raises then.
 
     Raises:
-        InputError: `table_unreadable`, `column_duplicate`, `column_type`, `value_text`, `table_unreadable`.
+        InputError: `table_unreadable`, `column_duplicate`, `column_type`, `value_text`, `row_count`.
         FileError: `file_missing`, `file_format`, `file_unreadable`.
 
     Example:
@@ -46,7 +48,11 @@ def read(source: Source, table: str) -> pl.DataFrame:
         (1, 3)
     """
     if isinstance(source, str | os.PathLike):
-        return _read_file(Path(source), table)
+        own = Findings() if findings is None else findings
+        frame = _read_file(Path(source), table, own)
+        if findings is None:
+            own.raise_any()
+        return frame
     if isinstance(source, Mapping):
         return _from_lists(source, table)
     try:
@@ -115,7 +121,7 @@ def _from_lists(source: Mapping[str, Any], table: str) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _read_file(path: Path, table: str) -> pl.DataFrame:
+def _read_file(path: Path, table: str, findings: Findings) -> pl.DataFrame:
     suffix = path.suffix.lower()
     if suffix not in READERS:
         message = f"{suffix or 'a name without suffix'} is no format of tables"
@@ -123,7 +129,7 @@ def _read_file(path: Path, table: str) -> pl.DataFrame:
     if not path.exists():
         raise FileError(_file_problem("file_missing", "there is no such file", path, table))
     try:
-        return READERS[suffix](path, table)
+        return READERS[suffix](path, table, findings)
     except AllocatorError:
         raise
     except (Exception, pl.exceptions.PanicException) as error:
@@ -134,28 +140,28 @@ def _file_problem(code: str, message: str, path: Path, table: str, hint: str = "
     return Problem(code, message, table, value=shown(path), hint=hint)
 
 
-def _read_csv(path: Path, table: str) -> pl.DataFrame:
+def _read_csv(path: Path, table: str, findings: Findings) -> pl.DataFrame:
     with path.open(encoding="utf-8-sig", newline="") as file:
         header = next(csv.reader(file), [])
     _refuse_duplicates(header, table)
     frame = pl.read_csv(path, infer_schema=False, glob=False) if header else pl.DataFrame()
-    return text.parse(frame, table, TABLES.get(table, {}), infer=True)
+    return text.parse(frame, table, TABLES.get(table, {}), findings, infer=True)
 
 
-def _read_ndjson(path: Path, table: str) -> pl.DataFrame:
+def _read_ndjson(path: Path, table: str, findings: Findings) -> pl.DataFrame:
     frame = pl.read_ndjson(path.read_bytes(), infer_schema_length=None)
-    return text.parse(frame, table, TABLES.get(table, {}), infer=False)
+    return text.parse(frame, table, TABLES.get(table, {}), findings, infer=False)
 
 
-def _read_parquet(path: Path, table: str) -> pl.DataFrame:
+def _read_parquet(path: Path, *_: object) -> pl.DataFrame:
     return pl.read_parquet(path, glob=False)
 
 
-def _read_ipc(path: Path, table: str) -> pl.DataFrame:
+def _read_ipc(path: Path, *_: object) -> pl.DataFrame:
     return pl.read_ipc(path)
 
 
-READERS: Mapping[str, Callable[[Path, str], pl.DataFrame]] = {
+READERS: Mapping[str, Callable[[Path, str, Findings], pl.DataFrame]] = {
     ".parquet": _read_parquet,
     ".csv": _read_csv,
     ".ndjson": _read_ndjson,

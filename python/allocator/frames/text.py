@@ -26,42 +26,48 @@ EXPECTED: Mapping[Kind, str] = {
 }
 
 
-def parse(frame: pl.DataFrame, table: str, contract: Mapping[str, Column], *, infer: bool) -> pl.DataFrame:
-    """The frame with its columns of text parsed as the contract says.
+def parse(
+    frame: pl.DataFrame, table: str, contract: Mapping[str, Column], findings: Findings, *, infer: bool
+) -> pl.DataFrame:
+    """The frame with its columns of text parsed as the contract says, without the rows where that is not possible.
 
     Args:
         frame: The frame as read.
         table: For messages.
         contract: The table's columns.
+        findings: Gets `value_text` for every value that cannot be parsed, and which rows are left.
         infer: Whether columns that the contract does not know become integers, decimals, days or booleans where all
             their values look like such.
-
-    Raises:
-        InputError: `value_text` with every value that cannot be parsed.
     """
-    findings = Findings()
-    columns = []
+    columns: list[pl.Series] = []
+    legible = pl.repeat(True, frame.height, eager=True)
     for series in frame:
         known = contract.get(series.name)
         if series.dtype != pl.String or (known is None and not infer):
             columns.append(series)
         elif known is None:
             columns.append(_inferred(series))
+        elif known.kind in EXPECTED:
+            parsed = _as_kind(series, known.kind)
+            legible &= _told(series, parsed, table, known.kind, findings)
+            columns.append(parsed)
         else:
-            columns.append(_parsed(series, table, known.kind, findings) if known.kind in EXPECTED else series)
-    findings.raise_any()
-    return pl.DataFrame(columns)
+            columns.append(series)
+    parsed_frame = pl.DataFrame(columns)
+    if legible.all():
+        return parsed_frame
+    findings.legible[table] = legible.arg_true()
+    return parsed_frame.filter(legible)
 
 
-def _parsed(series: pl.Series, table: str, kind: Kind, findings: Findings) -> pl.Series:
-    parsed = _as_kind(series, kind)
-    bad = parsed.is_null() & series.is_not_null()
+def _told(text: pl.Series, parsed: pl.Series, table: str, kind: Kind, findings: Findings) -> pl.Series:
+    """Which rows could be parsed; the others are noted."""
+    bad = parsed.is_null() & text.is_not_null()
     if bad.any():
         message = f"the text is not {EXPECTED[kind]}"
         hint = "A day needs a place: convert it to the zone of the warehouse" if kind == "day" else ""
-        check = Check("value_text", series.name, pl.lit(bad), message, hint)
-        findings.run(table, series.to_frame(), [check])
-    return parsed
+        findings.run(table, text.to_frame(), [Check("value_text", text.name, pl.lit(bad), message, hint)])
+    return ~bad
 
 
 def _as_kind(series: pl.Series, kind: Kind) -> pl.Series:
