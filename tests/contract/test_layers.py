@@ -14,7 +14,7 @@ LAYERS = (
     ("frames",),
     ("plan",),
     ("engine", "explain"),
-    ("result", "transitions", "limits"),
+    ("result", "transitions", "limits", "numbers"),
     ("prepared",),
     ("ledger", "scenario"),
     ("flows",),
