@@ -61,6 +61,7 @@ CODES: Final[Mapping[str, str]] = {
     "range_reversed": "A range ends before it begins.",
     "range_too_large": "Ranges have more numbers than one call takes.",
     "sequence_overflow": "A sequence has not that many numbers left.",
+    "text_too_long": "A text is longer than texts of recalls are.",
     # changes of status
     "approval_missing": "The change must be approved.",
     "document_missing": "The change needs a document of a certain kind.",

@@ -13,7 +13,9 @@ from allocator.numbers.formats import (
 )
 from allocator.numbers.gs1 import read_labels
 from allocator.numbers.identifiers import check_identifiers
+from allocator.numbers.impact import match_recall
 from allocator.numbers.ranges import expand_ranges, register_numbers
+from allocator.numbers.recall import parse_recall
 
 __all__ = [
     "NumberParts",
@@ -22,8 +24,10 @@ __all__ = [
     "counter_period",
     "expand_ranges",
     "generate_numbers",
+    "match_recall",
     "number_parts",
     "parse_number",
+    "parse_recall",
     "read_labels",
     "register_numbers",
 ]
