@@ -48,9 +48,9 @@ class _Undo(NamedTuple):
 class Book:
     """The state of one tenant, as far as it was loaded, and the transactions that were added to it."""
 
-    def __init__(self, session: Session, catalog: Catalog) -> None:
+    def __init__(self, session: Session, catalog: Catalog, *, writes: bool = True) -> None:
         self.session, self.catalog, self.tenant = session, catalog, catalog.tenant
-        head = session.one(f"{_HEAD} FOR UPDATE", {"tenant": self.tenant})
+        head = session.one(f"{_HEAD} FOR UPDATE" if writes else _HEAD, {"tenant": self.tenant})
         if head is None:
             raise InternalError(Problem("internal", "the tenant of this ledger is gone"))
         self.seq: int
@@ -71,6 +71,7 @@ class Book:
         self._versions: dict[object, int] = {}
         self._touched: dict[object, int] = {}
         self._undo: _Undo | None = None
+        self._held: dict[tuple[int, int], int] = {}
         self._movements: list[Movement] = []
         self._new_goods: list[Goods] = []
         self._new_accounts: list[tuple[int, Account]] = []
@@ -194,6 +195,30 @@ class Book:
     def balance(self, goods_id: int, account_id: int) -> Balance:
         """What of some goods, which are loaded, is in an account."""
         return self.balances.get((goods_id, account_id), NOTHING)
+
+    def free(self, goods_id: int, account_id: int) -> Balance:
+        """The balance as a decision sees it: what is held for others counts as reserved."""
+        balance = self.balances.get((goods_id, account_id), NOTHING)
+        held = self._held.get((goods_id, account_id), 0) if self._held else 0
+        return Balance(balance.qty, balance.reserved + held) if held else balance
+
+    @contextmanager
+    def held(self, held: dict[tuple[int, int], int]) -> Iterator[None]:
+        """Decisions within leave these units alone."""
+        self._held = held
+        try:
+            yield
+        finally:
+            self._held = {}
+
+    def version(self, key: tuple[int, int]) -> int | None:
+        """The transaction that last changed a balance, as far as it was loaded."""
+        return self._touched.get(key, self._versions.get(key))
+
+    def adopt(self, other: Book) -> None:
+        """Takes over what another book has read of the same state, to read it once only."""
+        self.balances, self.accounts_of, self.goods = other.balances, other.accounts_of, other.goods
+        self.lines, self._versions, self._ids_of_sku = other.lines, other._versions, other._ids_of_sku
 
     def account(self, account: Account) -> int:
         """The number of an account; a new one is opened."""

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from allocator.errors import InputError, Problem
-from allocator.ledger.records import Account, Sku
+from allocator.ledger.records import Account, Heading, Sku
 from allocator.ledger.store import Session
 from allocator.model.document import did_you_mean
 from allocator.model.lifecycle import Lifecycle
+from allocator.transitions import check_transition
 
 _SKU: Final = "SELECT sku_id, sku, tracking, scale, lifecycle, settings FROM sku WHERE tenant = :tenant AND "
 
@@ -27,6 +28,8 @@ class Catalog:
         self._skus: dict[int, Sku] = {}
         self._ids: dict[str, int] = {}
         self._lifecycles: dict[str, Lifecycle] = {}
+        self._next: dict[tuple[str, str, str], str | None] = {}
+        self._verdicts: dict[tuple[object, ...], tuple[Problem, ...]] = {}
 
     def refresh(self, session: Session, account_last: int, sku_version: int) -> None:
         """Takes in what others added since."""
@@ -43,6 +46,8 @@ class Catalog:
             self._lifecycles = {name: Lifecycle.loads(text, "json") for name, text in newest.items()}
             self._skus.clear()
             self._ids.clear()
+            self._next.clear()
+            self._verdicts.clear()
             self._version = sku_version
 
     def open_account(self, number: int, account: Account) -> None:
@@ -74,6 +79,31 @@ class Catalog:
             sku = Sku(number, name, tracking, scale, self._lifecycles[lifecycle], json.loads(settings))  # type: ignore[arg-type,index]
             self._skus[sku.sku_id] = sku
             self._ids[sku.sku] = sku.sku_id
+
+    def next_status(self, sku: Sku, event: str, status: str) -> str | None:
+        """The status to which an event changes goods of a SKU; None where it changes nothing."""
+        key = (sku.lifecycle.name, event, status)
+        if key not in self._next:
+            self._next[key] = sku.lifecycle.next_on(event, status)
+        return self._next[key]
+
+    def failings(self, sku: Sku, before: str, after: str, heading: Heading) -> tuple[Problem, ...]:
+        """What the lifecycle in force has against a change of status; a new unit has none before.
+
+        The answer is the same for all goods of a lifecycle: it is found once.
+        """
+        said = (heading.role, bool(heading.approved_by), heading.reason, heading.document_kind)
+        key = (sku.lifecycle.name, before, after, *said)
+        if key not in self._verdicts:
+            self._verdicts[key] = ()
+            try:
+                check_transition(
+                    sku.lifecycle, before or None, after, role=heading.role or None, approval=said[1],
+                    reason=heading.reason or None, document=heading.document_kind or None,
+                )  # fmt: skip
+            except InputError as error:
+                self._verdicts[key] = tuple(error.problems)
+        return self._verdicts[key]
 
     def skus(self) -> list[Sku]:
         """The SKUs that are loaded."""

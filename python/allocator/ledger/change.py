@@ -12,7 +12,6 @@ from allocator.ledger.records import Account, Goods, Heading, Movement, Sku
 from allocator.ledger.selection import Share, key_of, load, select, unit, units
 from allocator.ledger.types import ORIGINS, TYPES, Need, Type
 from allocator.model.document import did_you_mean
-from allocator.transitions import check_transition
 
 PICKED: Final = "picked"
 RESERVED: Final = "reserved"
@@ -93,8 +92,8 @@ def target(step: Step, share: Share) -> Account:
         raise InputError(problems)
     before = book.catalog.accounts[share.account_id]
     sku = book.catalog.sku(book.goods[share.goods_id].sku_id)
-    status = line.get("to_status") or (sku.lifecycle.next_on(kind.event, before.status) if kind.event else None)
-    check_status(sku, before.status, status or before.status, heading, row)
+    status = line.get("to_status") or (book.catalog.next_status(sku, kind.event, before.status) if kind.event else None)
+    check_status(book, sku, (before.status, status or before.status), heading, row)
     after = before._replace(
         kind=kind.gives or before.kind,
         location=line.get("to_location", before.location),
@@ -123,23 +122,15 @@ def _settled(kind: Type, before: Account, after: Account, row: int) -> Account:
     return after
 
 
-def check_status(sku: Sku, before: str, after: str, heading: Heading, row: int) -> None:
-    """Makes sure that the lifecycle in force allows a change of status.
+def check_status(book: Book, sku: Sku, change: tuple[str, str], heading: Heading, row: int) -> None:
+    """Makes sure that the lifecycle in force allows a change of status, from one to another.
 
     Raises:
         InputError: As `check_transition`.
     """
-    if before == after:
-        return
-    try:
-        check_transition(
-            sku.lifecycle, before or None, after, role=heading.role or None, approval=bool(heading.approved_by),
-            reason=heading.reason or None, document=heading.document_kind or None,
-        )  # fmt: skip
-    except InputError as error:
-        raise InputError(
-            Problem(p.code, p.message, "lines", "to_status", row, p.value, p.hint) for p in error.problems
-        ) from None
+    before, after = change
+    if before != after and (failings := book.catalog.failings(sku, before, after, heading)):
+        raise InputError(Problem(p.code, p.message, "lines", "to_status", row, p.value, p.hint) for p in failings)
 
 
 # --- acts ---
@@ -213,7 +204,7 @@ def _receive(step: Step) -> None:
     sku = book.catalog.named(line["sku"], row)
     qty = _qty_received(sku, line, row)
     status = line.get("status", sku.lifecycle.default)
-    check_status(sku, "", status, heading, row)
+    check_status(book, sku, ("", status), heading, row)
     if sku.by_unit:
         _check_number_free(book, sku, "serial", line["serial"], row)
     received = line.get("received_on", heading.day)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
 from allocator.errors import InputError, Problem
 from allocator.ledger import chain, change, migrate
+from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.define import define
 from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, read_lines, text
 from allocator.ledger.records import Heading, day_number
 from allocator.ledger.requests import Request, Requests, content_of
-from allocator.ledger.reserve import Wish, reserve
+from allocator.ledger.reserve import Wish, checked, load, plan, reserve
 from allocator.ledger.reverse import reverse
 from allocator.ledger.store import Store, open_store
 from allocator.ledger.types import TYPES
@@ -25,6 +26,9 @@ from allocator.model.policy import Policy
 
 TIMEOUT_S = 30.0
 """How long a caller waits for others before it gets `store_busy`."""
+
+PLANNED_MIN = 1000
+"""Demand lines from which a wish is decided before the ledger is locked."""
 
 
 class Ledger:
@@ -215,14 +219,32 @@ class Ledger:
             are in the steps that the SKU is counted in.
         """
         heading = self._heading("reserve", actor=actor, document=document, day=as_of, key=key)
-        rows = [dict(line) for line in lines]
+        rows = checked(lines)
         until = None if hold_s is None else int((dt.datetime.now(dt.UTC).timestamp() + hold_s) * 1_000_000)
         wish = Wish(rows, policy or Policy(), heading.day, until)
         content = content_of("reserve", rows, wish.policy.fingerprint(), heading.day, hold_s) if key else b""
-        answer: dict[str, Any] = self.requests.do(
-            Request(partial(reserve, heading=heading, wish=wish), heading.key, content)
-        )
+        alone = len(rows) >= PLANNED_MIN
+        work = self._planned(heading, wish) if alone else partial(reserve, heading=heading, wish=wish)
+        answer: dict[str, Any] = self.requests.do(Request(work, heading.key, content))
         return answer
+
+    def _planned(self, heading: Heading, wish: Wish) -> Callable[[Book], dict[str, Any]]:
+        """What takes a large wish, which is decided before others have to wait."""
+        with self.store.session() as session:
+            read_book = Book(session, self.requests.catalog, writes=False)
+            decided = plan(read_book, [wish])
+
+        unused = [read_book]
+
+        def work(book: Book) -> dict[str, Any]:
+            # What was read is taken over once: a second try reads again what the first may have left changed.
+            if book.seq == decided.seq and unused:
+                book.adopt(unused.pop())
+            else:
+                load(book, [wish])
+            return reserve(book, heading, wish, decided)
+
+        return work
 
     def outcome(self, key: str) -> Any:  # noqa: ANN401 - what the request answered
         """What became of the request with this key: its answer, or None if it never happened."""

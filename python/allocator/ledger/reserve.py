@@ -1,33 +1,29 @@
-"""Promising live stock to demand lines: the engine decides on what the book holds, and the book takes it."""
+"""Promising live stock to demand lines: the engine decides on what the book holds, and the book takes it.
+
+Wishes that wait together are decided in one run of the engine, in the order in which they came: the answer is that of
+one after the other. A large wish is decided on a snapshot, before the book is opened for writing, and taken by
+compare-and-swap: what changed in between is decided again, and nothing else.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, field
 from typing import Any, Final
-
-import polars as pl
 
 from allocator.errors import InputError, Problem
 from allocator.ledger.book import Book
 from allocator.ledger.change import check_status, close
-from allocator.ledger.records import Account, Allocation, Goods, Heading, Line, Movement, Sku, day_of
+from allocator.ledger.lines import Unfit, text
+from allocator.ledger.live import decide, units_of
+from allocator.ledger.records import Account, Allocation, Heading, Line, Movement
 from allocator.ledger.selection import Share, key_of, stock_id, units
 from allocator.model.policy import Policy
-from allocator.result import allocate
 
 HELD: Final = "held"
 RESERVED: Final = "reserved"
-
-STOCK: Final[dict[str, Any]] = {
-    "stock_id": pl.Int64, "sku": pl.String, "location": pl.String, "qty_on_hand": pl.Int64, "qty_reserved": pl.Int64,
-    "received_on": pl.Date, "expires_on": pl.Date, "lot": pl.String, "serial": pl.String, "owner": pl.String,
-    "condition": pl.String, "status": pl.String, "blocked": pl.Boolean, "stock_class": pl.String,
-    "unit_cost": pl.Decimal(38, 6),
-}  # fmt: skip
-"""The columns of live stock, as `allocate` takes them."""
+Key = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -47,52 +43,154 @@ class Wish:
     hold_until: int | None = None
 
 
-def reserve(book: Book, heading: Heading, wish: Wish) -> dict[str, Any]:
+@dataclass
+class Decided:
+    """What the engine gave to some lines.
+
+    Attributes:
+        rows: The lines, with what they still want (`qty`) and were recorded with (`_asked`).
+        taken: By line, the stock rows and units of each.
+        reasons: By line, why it is short.
+        versions: The version under which each stock row was read.
+        seq: The last transaction of the book that it was decided on.
+    """
+
+    rows: list[dict[str, Any]]
+    taken: dict[str, list[tuple[Key, int]]] = field(default_factory=dict)
+    reasons: dict[str, str | None] = field(default_factory=dict)
+    versions: dict[Key, int | None] = field(default_factory=dict)
+    seq: int = 0
+
+
+def checked(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Demand lines with their ids as texts, each once.
+
+    Raises:
+        InputError: Every problem of every line.
+    """
+    problems, rows = [], []
+    seen: set[str] = set()
+    for number, line in enumerate(lines):
+        row = dict(line)
+        for name in ("line_id", "sku", "qty"):
+            if row.get(name) is None:
+                problems.append(Problem("value_null", f"a line needs {name}", "demand", name, number))
+        try:
+            for name in ("line_id", "sku", "order_id"):
+                if row.get(name) is not None:
+                    row[name] = text(row[name])
+        except Unfit as unfit:
+            problems.append(Problem(unfit.code, str(unfit), "demand", name, number, ascii(line[name])[:80], unfit.hint))
+        line_id = str(row.get("line_id"))
+        if line_id in seen:
+            problems.append(Problem("id_duplicate", "the line is there twice", "demand", "line_id", number, line_id))
+        seen.add(line_id)
+        rows.append(row)
+    if not rows:
+        problems.append(Problem("argument_value", "there is no line", "demand"))
+    if problems:
+        raise InputError(problems)
+    return rows
+
+
+def reserve(book: Book, heading: Heading, wish: Wish, planned: Decided | None = None) -> dict[str, Any]:
     """Adds one transaction that promises what the policy gives to the lines, or none if that is nothing.
 
     Returns:
-        `seq` (None if nothing was promised) and `lines`: one per line, with what was asked, promised and short before
-        and after, the reason, and its new `allocations`.
+        `seq` (None if nothing was promised) and `lines`: one per line, with what was asked, what it got, what is short
+        and why, and its new `allocations`.
     """
-    _load(book, wish)
-    expire(book, heading)
-    demand = _demand(book, wish.lines)
-    stock = stock_frame(book, {row["sku"] for row in demand} | _linked(wish.policy))
-    open_rows = [row for row in demand if row["qty"] > 0]
-    decided: dict[str, tuple[int, str | None]] = {}
-    taken: dict[str, list[tuple[int, int]]] = {}
-    if open_rows:
-        result = allocate(stock, demand_frame(open_rows), with_statuses(wish.policy, book), as_of=day_of(wish.day))
-        scale = _scale(book)
-        for line_id, _, allocated, _, reason in result.lines.rows():
-            decided[line_id] = (_units(allocated, scale), reason)
-        for line_id, row_id, qty, _, _ in result.allocations.rows():
-            taken.setdefault(line_id, []).append((row_id, _units(qty, scale)))
-    answers = []
-    seq = None
-    if taken:
-        with book.transaction(heading) as seq:
-            answers = [_promise(book, heading, wish, row, taken.get(row["line_id"], ())) for row in demand]
-    else:
-        answers = [[] for _ in demand]
-    return {
-        "seq": seq,
-        "lines": [_told(book, r, decided.get(r["line_id"]), a) for r, a in zip(demand, answers, strict=True)],
+    decided = plan(book, [wish], heading) if planned is None else _anew_where_stale(book, wish, planned)
+    return take(book, heading, wish, decided)
+
+
+def plan(book: Book, wishes: Sequence[Wish], heading: Heading | None = None) -> Decided:
+    """Decides on what the book holds, the wishes in their order; changes nothing but holds that are over.
+
+    Raises:
+        InputError: The lines do not fit what is recorded.
+    """
+    load(book, wishes)
+    if heading is not None:
+        expire(book, heading)
+    decided = Decided([], seq=book.seq)
+    for turn, wish in enumerate(wishes):
+        decided.rows += _wanting(book, wish.lines, turn)
+    _decide(book, wishes[0], decided, decided.rows)
+    return decided
+
+
+def _decide(book: Book, wish: Wish, decided: Decided, rows: Sequence[Mapping[str, Any]]) -> None:
+    wanting = [row for row in rows if row["qty"] > 0]
+    if not wanting:
+        return
+    result = decide(book, wanting, wish.policy, wish.day)
+    size = units_of(book, wanting)
+    for line_id, reason in zip(result.lines["line_id"], result.lines["reason"], strict=True):
+        decided.reasons[line_id] = reason
+    frame = result.allocations
+    for line_id, row_id, qty in zip(frame["line_id"], frame["stock_id"], frame["qty"], strict=True):
+        key = key_of(row_id)
+        decided.taken.setdefault(line_id, []).append((key, size(key[0], qty)))
+        decided.versions[key] = book.version(key)
+
+
+def _anew_where_stale(book: Book, wish: Wish, planned: Decided) -> Decided:
+    """The plan; orders whose stock or lines changed since are decided again, on what is left."""
+    if book.seq == planned.seq:
+        return planned
+    now = {row["line_id"]: row for row in _wanting(book, wish.lines, 0)}
+    stale = {
+        row["order_id"]
+        for row in planned.rows
+        if now[row["line_id"]]["qty"] != row["qty"]
+        or any(book.version(key) != planned.versions[key] for key, _ in planned.taken.get(row["line_id"], ()))
     }
+    fresh = Decided(list(now.values()), seq=book.seq)
+    for row in planned.rows:
+        line_id = row["line_id"]
+        if row["order_id"] not in stale:
+            fresh.reasons[line_id] = planned.reasons.get(line_id)
+            if line_id in planned.taken:
+                fresh.taken[line_id] = planned.taken[line_id]
+    again = [row for row in fresh.rows if row["order_id"] in stale]
+    held: dict[Key, int] = {}
+    for line_id in fresh.taken:
+        for key, qty in fresh.taken[line_id]:
+            held[key] = held.get(key, 0) + qty
+    with book.held(held):
+        _decide(book, wish, fresh, again)
+    return fresh
 
 
-def _load(book: Book, wish: Wish) -> None:
-    names = {str(line["sku"]) for line in wish.lines if "sku" in line} | _linked(wish.policy)
+def take(book: Book, heading: Heading, wish: Wish, decided: Decided) -> dict[str, Any]:
+    """Records what was decided for a wish."""
+    rows = decided.rows
+    made: dict[str, list[dict[str, Any]]] = {}
+    seq = None
+    if any(row["line_id"] in decided.taken for row in rows):
+        with book.transaction(heading) as seq:
+            for row in rows:
+                if row["line_id"] in decided.taken:
+                    made[row["line_id"]] = _promise(book, heading, wish, row, decided.taken[row["line_id"]])
+    return {"seq": seq, "lines": [_told(row, decided, made.get(row["line_id"], [])) for row in rows]}
+
+
+def load(book: Book, wishes: Sequence[Wish]) -> None:
+    """Reads what some wishes are about."""
+    names = {name for wish in wishes for name in _linked(wish.policy)}
+    names |= {line["sku"] for wish in wishes for line in wish.lines}
     book.catalog.load_skus(book.session, names)
     problems = [
-        Problem("sku_unknown", "there is no such SKU", "demand", "sku", row, str(line.get("sku"))[:80])
-        for row, line in enumerate(wish.lines)
-        if book.catalog.find(str(line.get("sku"))) is None
+        Problem("sku_unknown", "there is no such SKU", "demand", "sku", number, line["sku"])
+        for wish in wishes
+        for number, line in enumerate(wish.lines)
+        if book.catalog.find(line["sku"]) is None
     ]
     if problems:
         raise InputError(problems)
     book.load_skus(sku.sku_id for name in names if (sku := book.catalog.find(name)))
-    book.load_lines(str(line["line_id"]) for line in wish.lines)
+    book.load_lines(line["line_id"] for wish in wishes for line in wish.lines)
 
 
 def expire(book: Book, heading: Heading) -> int:
@@ -100,151 +198,80 @@ def expire(book: Book, heading: Heading) -> int:
     late = book.load_allocations("expires_at IS NOT NULL AND expires_at <= :now", now=book.now())
     if late:
         said = Heading("release", heading.actor, day=heading.day, reason="hold expired")
-        book.catalog.load_sku_ids(
-            book.session, {book.goods[a.goods_id].sku_id for n in late if (a := book.allocations[n])}
-        )
+        goods = {promise.goods_id for number in late if (promise := book.allocations[number])}
+        book.catalog.load_sku_ids(book.session, {book.goods[number].sku_id for number in goods})
         with book.transaction(said):
             for number in late:
                 promise = book.allocations[number]
                 assert promise is not None
                 share = Share(promise.goods_id, promise.account_id, promise.qty, promise)
-                close(book, share, book.account(_on(book, said, share, "released")))
+                close(book, share, after(book, said, share, "released"))
     return len(late)
 
 
-def _on(book: Book, heading: Heading, share: Share, event: str) -> Account:
+def after(book: Book, heading: Heading, share: Share, event: str) -> int:
     """The account of a share after an event of its lifecycle."""
     before = book.catalog.accounts[share.account_id]
     sku = book.catalog.sku(book.goods[share.goods_id].sku_id)
-    status = sku.lifecycle.next_on(event, before.status)
+    status = book.catalog.next_status(sku, event, before.status)
     if status is None:
-        return before
-    check_status(sku, before.status, status, heading, 0)
-    return before._replace(status=status)
+        return share.account_id
+    check_status(book, sku, (before.status, status), heading, 0)
+    return book.account(Account(before.kind, before.location, status, *before[3:]))
 
 
-def _demand(book: Book, lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _wanting(book: Book, lines: Sequence[Mapping[str, Any]], turn: int) -> list[dict[str, Any]]:
     """The lines with the quantity that they still want; a new line is recorded when it gets something."""
     problems: list[Problem] = []
     rows = []
     for number, line in enumerate(lines):
-        line_id, order_id = str(line["line_id"]), str(line.get("order_id") or line["line_id"])
-        sku = book.catalog.named(str(line["sku"]))
+        line_id, sku = line["line_id"], book.catalog.named(line["sku"])
         try:
             asked = units(line["qty"], sku, number)
         except InputError as error:
             problems += error.problems
             continue
         known = book.lines.get(line_id)
+        order_id = line.get("order_id") or line_id
         if known and (known.sku_id, known.qty, known.order_id) != (sku.sku_id, asked, order_id):
             hint = "A line keeps its SKU, quantity and order: use a new line_id for another wish"
             message = f"the line was recorded with {known.qty} of {book.catalog.sku(known.sku_id).sku}"
             problems.append(Problem("line_changed", message, "demand", "line_id", number, line_id, hint))
             continue
         left = asked - (known.allocated + known.shipped if known else 0)
-        rows.append(
-            {
-                **line,
-                "line_id": line_id,
-                "order_id": order_id,
-                "sku": sku.sku,
-                "qty": left,
-                "_asked": asked,
-                "_scale": sku.scale,
-            }
-        )
+        rows.append({**line, "order_id": order_id, "qty": left, "_asked": asked, "_sku": sku, "_turn": turn})
     if problems:
         raise InputError(problems)
     return rows
-
-
-def demand_frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """Lines as a table for the engine."""
-    names = dict.fromkeys(name for row in rows for name in row if not name.startswith("_"))
-    scale = max(row["_scale"] for row in rows)
-    columns: dict[str, Any] = {name: [row.get(name) for row in rows] for name in names}
-    if scale:
-        columns["qty"] = [Decimal(row["qty"]).scaleb(-row["_scale"]) for row in rows]
-    return pl.DataFrame(
-        {name: pl.Series(name, values, strict=False) if name != "qty" else values for name, values in columns.items()}
-    )
-
-
-def stock_frame(book: Book, names: Iterable[str]) -> pl.DataFrame:
-    """The stock of some SKUs that the book has loaded, as a table for the engine."""
-    rows = []
-    scale = _scale(book)
-    for name in sorted(names):
-        sku = book.catalog.find(name)
-        if sku is None:
-            continue
-        for goods in book.goods_of(sku.sku_id):
-            for account_id in book.accounts_of[goods.goods_id]:
-                account = book.catalog.accounts[account_id]
-                if account.kind == "stock":
-                    rows.append(_stock_row(book, sku, goods, account_id, scale))
-    frame = pl.DataFrame(rows, schema=STOCK, orient="row")
-    if scale:
-        to_decimal = pl.col("qty_on_hand", "qty_reserved").cast(pl.Decimal(38, 0)) * Decimal(1).scaleb(-scale)
-        frame = frame.with_columns(to_decimal)
-    return frame
-
-
-def _stock_row(book: Book, sku: Sku, goods: Goods, account_id: int, scale: int) -> tuple[Any, ...]:
-    account = book.catalog.accounts[account_id]
-    step = 10 ** (scale - sku.scale)
-    qty, reserved = (units * step for units in book.balance(goods.goods_id, account_id))
-    return (
-        stock_id(goods.goods_id, account_id), sku.sku, account.location or None, qty, reserved,
-        day_of(goods.received_on), None if goods.expires_on is None else day_of(goods.expires_on), goods.lot or None,
-        goods.serial or None, account.owner or None, account.condition or None, account.status, bool(account.blocks),
-        goods.stock_class or None, Decimal(goods.unit_cost) if goods.unit_cost else None,
-    )  # fmt: skip
-
-
-def with_statuses(policy: Policy, book: Book) -> Policy:
-    """The policy; one that names no statuses takes those that the lifecycles call allocatable."""
-    if "statuses" in policy.model_fields_set:
-        return policy
-    lifecycles = {id(s.lifecycle): s.lifecycle for s in book.catalog.skus()}
-    names = dict.fromkeys(name for lifecycle in lifecycles.values() for name in lifecycle.statuses_allocatable)
-    return policy.model_copy(update={"statuses": tuple(sorted(names))})
 
 
 def _linked(policy: Policy) -> set[str]:
     return {sku for entry in policy.substitutes for sku in (entry.sku, entry.substitute)}
 
 
-def _scale(book: Book) -> int:
-    return max((sku.scale for sku in book.catalog.skus()), default=0)
-
-
-def _units(qty: int | Decimal, scale: int) -> int:
-    return int(Decimal(qty).scaleb(scale)) if isinstance(qty, Decimal) else qty * 10**scale
-
-
 def _promise(
-    book: Book, heading: Heading, wish: Wish, row: Mapping[str, Any], taken: Iterable[tuple[int, int]]
+    book: Book, heading: Heading, wish: Wish, row: Mapping[str, Any], taken: Iterable[tuple[Key, int]]
 ) -> list[dict[str, Any]]:
     """Records what one line gets."""
     made = []
     stage = RESERVED if wish.hold_until is None else HELD
-    for row_id, scaled in taken:
-        goods_id, account_id = key_of(row_id)
-        sku = book.catalog.sku(book.goods[goods_id].sku_id)
-        qty = scaled // 10 ** (_scale(book) - sku.scale)
-        to_id = book.account(_on(book, heading, Share(goods_id, account_id, qty), "reserved"))
+    until = "" if wish.hold_until is None else str(wish.hold_until)
+    line_id = row["line_id"]
+    line = book.lines.get(line_id)
+    if line is None:
+        line = Line(
+            line_id, row["order_id"], row["_sku"].sku_id, row["_asked"], details=_details(row), seq=book.seq + 1
+        )
+    for (goods_id, account_id), qty in taken:
+        to_id = after(book, heading, Share(goods_id, account_id, qty), "reserved")
         number = book.next_allocation()
         moved = qty if to_id != account_id else 0
-        until = "" if wish.hold_until is None else str(wish.hold_until)
-        book.move(Movement(goods_id, account_id, to_id, moved, 0, qty, number, row["line_id"], until))
-        known = book.lines.get(row["line_id"])
-        line = known or Line(row["line_id"], row["order_id"], book.catalog.named(row["sku"]).sku_id, row["_asked"],
-                             details=_details(row), seq=book.seq + 1)  # fmt: skip
-        book.put_line(line._replace(allocated=line.allocated + qty))
-        unit = int(bool(book.goods[goods_id].serial))
-        book.put_allocation(Allocation(number, line.line_id, goods_id, to_id, unit, qty, stage, wish.hold_until))
+        book.move(Movement(goods_id, account_id, to_id, moved, 0, qty, number, line_id, until))
+        line = line._replace(allocated=line.allocated + qty)
+        unit = 1 if book.goods[goods_id].serial else 0
+        book.put_allocation(Allocation(number, line_id, goods_id, to_id, unit, qty, stage, wish.hold_until))
         made.append({"allocation_id": number, "stock_id": stock_id(goods_id, to_id), "qty": qty})
+    book.put_line(line)
     return made
 
 
@@ -254,11 +281,9 @@ def _details(row: Mapping[str, Any]) -> str:
     return json.dumps(rest, sort_keys=True, default=str, ensure_ascii=False, separators=(",", ":")) if rest else ""
 
 
-def _told(
-    book: Book, row: Mapping[str, Any], decided: tuple[int, str | None] | None, made: list[dict[str, Any]]
-) -> dict[str, Any]:
-    got = sum(each["qty"] for each in made)
+def _told(row: Mapping[str, Any], decided: Decided, made: list[dict[str, Any]]) -> dict[str, Any]:
+    line_id, got = row["line_id"], sum([each["qty"] for each in made])
     return {
-        "line_id": row["line_id"], "requested": row["_asked"], "allocated": got, "short": row["qty"] - got,
-        "reason": decided[1] if decided else None, "allocations": made,
+        "line_id": line_id, "requested": row["_asked"], "allocated": got, "short": row["qty"] - got,
+        "reason": decided.reasons.get(line_id), "allocations": made,
     }  # fmt: skip
