@@ -7,7 +7,9 @@ pub mod columns;
 pub mod encode;
 pub mod errors;
 pub mod headroom;
+pub mod held;
 pub mod memory;
+pub mod plan;
 pub mod prepared;
 pub mod transition;
 

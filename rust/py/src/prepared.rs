@@ -5,8 +5,8 @@ use allocator_core::{Error, Line, Prepared};
 use pyo3::prelude::*;
 use self_cell::self_cell;
 
-use crate::allocate::PlanSpec;
 use crate::errors::{guard, guard_attached};
+use crate::plan::PlanSpec;
 
 self_cell!(
     /// A problem, and the columns that it looks at.
