@@ -62,10 +62,11 @@ fmt: setup ## format Python and Rust, and mend what ruff can mend
 
 pins: setup ## resolve the newest dependencies again and write requirements/*.txt
 	@mkdir -p build
-	$(RESOLVE) --upgrade --extra demo --extra ledger pyproject.toml requirements/*.in --output-file build/pins.txt
+	$(RESOLVE) --upgrade --extra demo --extra excel --extra ledger pyproject.toml requirements/*.in --output-file build/pins.txt
 	$(RESOLVE) $(HASHES) requirements/uv.in --output-file requirements/uv.txt
 	$(RESOLVE) $(HASHES) pyproject.toml --output-file requirements/run.txt
 	$(RESOLVE) $(HASHES) --extra demo pyproject.toml --output-file requirements/demo.txt
+	$(RESOLVE) $(HASHES) --extra excel pyproject.toml --output-file requirements/excel.txt
 	$(RESOLVE) $(HASHES) --extra ledger pyproject.toml --output-file requirements/ledger.txt
 	$(RESOLVE) $(HASHES) requirements/dev.in --output-file requirements/dev.txt
 	$(RESOLVE) $(HASHES) requirements/bench.in --output-file requirements/bench.txt
