@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::book::Book;
-use crate::problem::{Fill, One, Reason, SERVED, Whole};
+use crate::problem::{Fill, One, PASS, Reason, SERVED, Whole};
 
 /// Some of a row for a line.
 #[derive(Clone, Copy)]
@@ -131,11 +131,11 @@ fn best_parcel(run: &Run, book: &mut Book, slot: u32, fill: &Fill, need: i64, ta
 }
 
 /// The reason of a line that is short; `total` could be taken, and at least `qty_min` had to be.
-fn short(run: &Run, book: &mut Book, slot: u32, line: u32, need: i64, (total, qty_min): (i64, i64)) -> u8 {
+fn short(run: &Run, book: &Book, slot: u32, line: u32, need: i64, (total, qty_min): (i64, i64)) -> u8 {
     let fill = run.fill(book.slots[slot as usize].class);
     let state = &book.slots[slot as usize];
-    if !state.had_any {
-        return book.furthest(run, slot);
+    if state.furthest != PASS {
+        return state.furthest;
     }
     let reason = if state.left >= need {
         match fill.one {

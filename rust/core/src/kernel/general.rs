@@ -22,7 +22,7 @@ pub fn serve(run: &Run, pools: &Pools, out: &mut Stretch) {
         }
         book.clear();
         slots.clear();
-        book.add(run, rows, lines, &mut slots);
+        book.add(run, rows, lines, |line| run.line_order.row(line[0]), &mut slots);
         for (line, &slot) in lines.iter().zip(&slots) {
             let number = run.line_order.row(line[0]);
             let need = run.requested(line);

@@ -7,10 +7,12 @@ mod general;
 mod orders;
 mod plain;
 mod prepared;
+mod sequence;
+mod sweep;
 
 use rayon::prelude::*;
 
-use crate::column::{BLOCK, Column, NULL};
+use crate::column::{BLOCK, Column, NULL, Reader};
 use crate::eligible::{Eligibility, Wide};
 use crate::group::{Grouping, Partitioned, QTY_IN_COLUMN, Record, Side};
 use crate::outcome::Stretch;
@@ -61,14 +63,14 @@ pub(crate) struct Run<'a> {
 pub fn run(problem: &Problem) -> crate::Result<Vec<Stretch>> {
     problem.check()?;
     let run = Run::new(problem);
-    let (stock, lines) = rayon::join(|| run.partition_stock(), || run.partition_lines());
     if run.sequential {
-        return Ok(orders::serve(&run, stock, lines));
+        return Ok(orders::serve(&run));
     }
-    let weights: Vec<usize> = (0..run.grouping.partitions())
-        .map(|p| stock.len(p) + lines.len(p))
-        .collect();
-    Ok(stretches(&weights)
+    let (stock, lines) = rayon::join(
+        || run.partition_stock(),
+        || run.partition_lines(&|start, reader, keys| run.line_order.pack(start, reader, keys)),
+    );
+    Ok(stretches(&stock, &lines, run.grouping.partitions())
         .into_par_iter()
         .map(|partitions| {
             let mut stretch = Stretch::default();
@@ -77,9 +79,11 @@ pub fn run(problem: &Problem) -> crate::Result<Vec<Stretch>> {
             stretch.line.reserve(expected);
             stretch.allocated.reserve(expected);
             stretch.reason.reserve(expected);
-            stretch.takes.reserve(partitions.clone().map(|p| weights[p]).sum());
+            stretch
+                .takes
+                .reserve(partitions.clone().map(|p| stock.len(p) + lines.len(p)).sum());
             for partition in partitions {
-                pools.load(&run, partition, &stock, &lines);
+                pools.load(&run, partition, &stock, &lines, &run.line_order);
                 if run.plain {
                     plain::serve(&run, &pools, &mut stretch);
                 } else {
@@ -92,7 +96,8 @@ pub fn run(problem: &Problem) -> crate::Result<Vec<Stretch>> {
 }
 
 /// Cuts the partitions into stretches of about equal weight.
-fn stretches(weights: &[usize]) -> Vec<std::ops::Range<usize>> {
+fn stretches(stock: &Partitioned, lines: &Partitioned, partitions: usize) -> Vec<std::ops::Range<usize>> {
+    let weights: Vec<usize> = (0..partitions).map(|p| stock.len(p) + lines.len(p)).collect();
     let total: usize = weights.iter().sum();
     let mut cuts = vec![0];
     let mut sum = 0;
@@ -218,7 +223,8 @@ impl<'a> Run<'a> {
         )
     }
 
-    fn partition_lines(&self) -> Partitioned {
+    /// Partitions the lines; `key` adds what orders them to the keys of a block.
+    fn partition_lines(&self, key: &(dyn Fn(usize, &mut Reader, &mut [u64]) + Sync)) -> Partitioned {
         let demand = &self.problem.demand;
         Partitioned::new(
             &self.grouping,
@@ -227,7 +233,7 @@ impl<'a> Run<'a> {
             &|start, reader, keys, payloads| {
                 let mut classes = [0_u32; BLOCK];
                 let n = keys.len();
-                self.line_order.pack(start, reader, keys);
+                key(start, reader, keys);
                 self.eligibility
                     .classify_lines(demand.fill, start, reader, &mut classes[..n]);
                 for ((p, &qty), &class) in payloads
@@ -260,9 +266,15 @@ impl<'a> Run<'a> {
     /// Requested quantity of a line record.
     #[inline]
     fn requested(&self, record: &Record) -> i64 {
+        self.requested_by(record, || self.line_order.row(record[0]))
+    }
+
+    /// The same for a record that holds its number in another way.
+    #[inline]
+    fn requested_by(&self, record: &Record, number: impl FnOnce() -> u32) -> i64 {
         let qty = record[1] as u32;
         if qty == QTY_IN_COLUMN {
-            self.problem.demand.qty.get(self.line_order.row(record[0]) as usize)
+            self.problem.demand.qty.get(number() as usize)
         } else {
             i64::from(qty)
         }
@@ -367,7 +379,7 @@ pub(crate) struct Pools {
 }
 
 impl Pools {
-    fn load(&mut self, run: &Run, partition: usize, stock: &Partitioned, lines: &Partitioned) {
+    fn load(&mut self, run: &Run, partition: usize, stock: &Partitioned, lines: &Partitioned, line_order: &Packing) {
         let bits = run.grouping.bits;
         self.first_group = partition << bits;
         stock.gather(partition, bits, &mut self.row_ends, &mut self.rows);
@@ -376,7 +388,7 @@ impl Pools {
         for group in 0..self.line_ends.len() {
             let next = (self.row_ends[group] as usize, self.line_ends[group] as usize);
             if next.1 > ends.1 {
-                run.line_order.sort(&mut self.lines[ends.1..next.1]);
+                line_order.sort(&mut self.lines[ends.1..next.1]);
                 run.stock_order.sort(&mut self.rows[ends.0..next.0]);
             }
             ends = next;

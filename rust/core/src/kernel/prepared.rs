@@ -2,11 +2,13 @@
 //! that could serve anyone first, with what each test looks at beside them. A call copies the rows it needs into a
 //! book of its own, and serves as the batch does.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::Run;
 use super::book::{Ask, Book, exchange_ask};
-use super::orders::{Fate, NO_REASON, NO_SLOT, Stop, sweep};
+use super::sweep::{State, Sweep, Turn};
 use crate::Result;
 use crate::eligible::{Eligibility, Wide};
 use crate::problem::{GATE_UNKNOWN, One, Problem};
@@ -51,9 +53,8 @@ pub struct Prepared<'a> {
     run: Run<'a>,
     /// The test of each wide comparison.
     tests: Vec<usize>,
-    shelf: Book,
-    /// How many rows of each group could serve anyone.
-    serving: Vec<u32>,
+    /// For each partition its rows, and how many of each group could serve anyone.
+    shelves: Vec<(Book, Vec<u32>)>,
 }
 
 impl<'a> Prepared<'a> {
@@ -64,7 +65,7 @@ impl<'a> Prepared<'a> {
         let run = Run::with(problem, || eligibility);
         let stock = run.partition_stock();
         let bits = run.grouping.bits;
-        let books: Vec<(Book, Vec<u32>)> = (0..run.grouping.partitions())
+        let shelves = (0..run.grouping.partitions())
             .into_par_iter()
             .map(|partition| {
                 let (mut book, mut ends, mut rows) = (Book::default(), Vec::new(), Vec::new());
@@ -81,18 +82,7 @@ impl<'a> Prepared<'a> {
             })
             .collect();
         drop(stock);
-        let (mut shelf, mut serving) = (Book::default(), Vec::new());
-        shelf.reserve(problem.stock.on_hand.len(), 0);
-        for (book, counts) in books {
-            shelf.append(&book);
-            serving.extend(counts);
-        }
-        Ok(Self {
-            run,
-            tests,
-            shelf,
-            serving,
-        })
+        Ok(Self { run, tests, shelves })
     }
 
     /// Whether a line is one that this stock can serve: its fill rule exists, and it asks something of each test.
@@ -108,31 +98,33 @@ impl<'a> Prepared<'a> {
             return vec![served];
         }
         let mut book = Book::default();
-        let mut slots = vec![NO_SLOT; lines.len()];
+        let mut turns: Vec<Turn> = lines
+            .iter()
+            .map(|line| Turn::nowhere(GATE_UNKNOWN, line.need))
+            .collect();
         let mut by_group: Vec<usize> = (0..lines.len()).collect();
         by_group.sort_by_key(|&number| lines[number].group);
         for group in by_group.chunk_by(|&a, &b| lines[a].group == lines[b].group) {
-            let Some(group_number) = self.group_of(&lines[group[0]]) else {
+            let Some((shelf, rows, _)) = self.group_of(&lines[group[0]]) else {
                 continue;
             };
             let (first, slot) = (book.rows.len(), book.slots.len() as u32);
-            for at in self.shelf.rows_of(group_number) {
-                book.add_row(&self.shelf, at);
+            for at in rows {
+                book.add_row(shelf, at);
             }
             let asking: Vec<(&Line, Vec<Ask>)> = group.iter().map(|&n| (&lines[n], self.asks_of(&lines[n]))).collect();
             book.close_group(&self.run, first, &asking);
             for (slot, &number) in (slot..).zip(group) {
-                slots[number] = slot;
+                turns[number] = Turn::at(0, slot, lines[number].need);
             }
         }
-        self.sweep(&mut book, lines, &slots)
+        self.sweep(&mut book, lines, turns)
     }
 
     /// Serves a line from its candidates alone. `None` if it has none: then other rows say why.
     fn serve_alone(&self, line: &Line) -> Option<Served> {
-        let group = self.group_of(line)?;
-        let from = self.shelf.rows_of(group).start;
-        let rows = from..from + self.serving[group] as usize;
+        let (shelf, rows, serving) = self.group_of(line)?;
+        let rows = rows.start..rows.start + serving;
         let asks = self.asks_of(line);
         // Where rows are taken as they come, those that serve the line are all that matters.
         let as_they_come = self.run.ranks == 0 && self.run.problem.fills[line.fill as usize].one == One::No;
@@ -142,9 +134,9 @@ impl<'a> Prepared<'a> {
             let mut found = 0_i64;
             let mut rest = rows.clone();
             for at in rest.by_ref() {
-                if self.shelf.serves(&self.run, line.fill, &asks, at as u32) {
-                    book.add_row(&self.shelf, at);
-                    found = found.saturating_add(self.shelf.rows[at].left);
+                if shelf.serves(&self.run, line.fill, &asks, at as u32) {
+                    book.add_row(shelf, at);
+                    found = found.saturating_add(shelf.rows[at].left);
                     if found >= enough {
                         break;
                     }
@@ -154,7 +146,9 @@ impl<'a> Prepared<'a> {
                 return None;
             }
             book.close_group(&self.run, 0, &[(line, asks.clone())]);
-            let served = self.sweep(&mut book, std::slice::from_ref(line), &[0]).pop()?;
+            let served = self
+                .sweep(&mut book, std::slice::from_ref(line), vec![Turn::at(0, 0, line.need)])
+                .pop()?;
             if served.allocated == line.need || rest.is_empty() {
                 return Some(served);
             }
@@ -162,41 +156,39 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// The group of a line, if it has rows.
-    fn group_of(&self, line: &Line) -> Option<usize> {
+    /// The shelf of a line's group, where its rows are on it, and how many of them could serve anyone; `None` if it
+    /// has no rows.
+    fn group_of(&self, line: &Line) -> Option<(&Book, Range<usize>, usize)> {
         let code = line.group.filter(|&code| code < self.run.problem.group[0].card)?;
         let group = self.run.grouping.group_of(code)?;
-        (!self.shelf.rows_of(group).is_empty()).then_some(group)
+        let bits = self.run.grouping.bits;
+        let (shelf, serving) = &self.shelves[group >> bits];
+        let group = group & ((1 << bits) - 1);
+        let rows = shelf.rows_of(group);
+        (!rows.is_empty()).then(|| (shelf, rows, serving[group] as usize))
     }
 
-    fn sweep(&self, book: &mut Book, lines: &[Line], slots: &[u32]) -> Vec<Served> {
-        let stop = |((line, &slot), number): ((&Line, &u32), u32)| Stop {
-            need: line.need,
-            slot,
-            line: number,
-            first: line.first,
+    fn sweep(&self, book: &mut Book, lines: &[Line], mut turns: Vec<Turn>) -> Vec<Served> {
+        let numbers: Vec<u32> = (0..lines.len() as u32).collect();
+        let begins = (1..lines.len()).filter(|&number| lines[number].first);
+        let ends: Vec<u32> = begins.chain([lines.len()]).map(|end| end as u32).collect();
+        let sweep = Sweep {
+            run: &self.run,
+            books: std::slice::from_mut(book),
+            line_of: &numbers,
+            need_of: &|line| lines[line as usize].need,
+            state: State::default(),
         };
-        let stops: Vec<Stop> = lines.iter().zip(slots).zip(0..).map(stop).collect();
-        let mut fates = vec![Fate::default(); lines.len()];
-        let log = sweep(&self.run, book, &stops, &mut fates);
-        let served = |fate: &Fate| Served {
-            allocated: fate.served,
-            reason: if fate.reason == NO_REASON {
-                GATE_UNKNOWN
-            } else {
-                fate.reason
-            },
-            takes: (fate.from as usize..fate.to as usize)
-                .map(|at| {
-                    (
-                        log.row[at],
-                        log.qty[at],
-                        log.served.get(at).copied().unwrap_or(log.qty[at]),
-                    )
-                })
+        let log = sweep.serve_all(&mut turns, &ends);
+        let served = |turn: usize| Served {
+            allocated: log.of(&turns, turn).map(|at| log.served(at)).sum(),
+            reason: turns[turn].reason(),
+            takes: log
+                .of(&turns, turn)
+                .map(|at| (log.take[at].row, log.take[at].qty, log.served(at)))
                 .collect(),
         };
-        fates.iter().map(served).collect()
+        (0..lines.len()).map(served).collect()
     }
 
     fn asks_of(&self, line: &Line) -> Vec<Ask> {
