@@ -245,6 +245,17 @@ fn quantities_beyond_32_bits() {
 }
 
 #[test]
+fn whole_orders_of_quantities_beyond_24_bits() {
+    let mut world = world(9, 600, 12, 4);
+    world.rules.fills[0].whole = Whole::Order;
+    world.rows.iter_mut().for_each(|row| row.on_hand <<= 22);
+    for line in &mut world.lines {
+        line.qty = (line.qty / 4) << 22;
+    }
+    assert_served(&world);
+}
+
+#[test]
 fn keys_that_do_not_fit_64_bits() {
     for descending in [false, true] {
         let mut world = world(11, 2000, 12, 4);
