@@ -25,6 +25,9 @@ Kind = Literal[
 SOURCES: Final = frozenset({"supplier", "production", "found", "migration"})
 """Kinds of account that goods come from: they have no balance of their own, and may give without end."""
 
+OWNED: Final = ("stock", "transit", "customer", "rental")
+"""Kinds of account in which goods of the business are still its own, whoever has them."""
+
 TRACKED_BY_UNIT: Final = frozenset({"serial", "both"})
 
 EPOCH: Final = dt.date(1970, 1, 1).toordinal()

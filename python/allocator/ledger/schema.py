@@ -223,6 +223,9 @@ ENTRY: Final = _table(
     CheckConstraint("qty >= 0 AND unreserved >= 0 AND reserved >= 0", name="entry_counts"),
     CheckConstraint("(from_id <> to_id) = (qty > 0)", name="entry_moves"),
     Index("entry_of_goods", "tenant", "goods_id", "seq"),
+    Index(
+        "entry_of_line", "tenant", "line_id", sqlite_where=text("line_id <> ''"), postgresql_where=text("line_id <> ''")
+    ),
 )
 """One row per movement: `qty` of goods leaves one account for another, so that every movement sums to zero; and what of
 it was promised before (`unreserved`, at `from_id`) and is promised after (`reserved`, at `to_id`)."""
@@ -324,5 +327,21 @@ REQUEST: Final = _table(
 COUNTER: Final = _table("counter", "name", Column("name", Text, nullable=False), _number("value"))
 """One row per sequence of numbers that are generated: the last one given out."""
 
-APPEND_ONLY: Final = ("txn", "entry", "goods", "account", "request", "lifecycle")
-"""Tables whose rows neither change nor go. `number` lets only `until_seq` be set, once."""
+PURGE: Final = _table(
+    "purge",
+    "goods_id seq",
+    _number("goods_id"),
+    _number("seq"),
+    _number("entries"),
+    Column("digest", LargeBinary, nullable=False),
+    _words("archive"),
+    _words("lines"),
+    _of("goods", "goods_id"),
+    CheckConstraint("entries > 0", name="purge_counts"),
+)
+"""One row per goods and transaction that took its history away when its time was over: how many entries, their hash,
+the archive that has them ('' for none), and as JSON what they said of demand lines."""
+
+APPEND_ONLY: Final = ("txn", "entry", "goods", "account", "request", "lifecycle", "purge")
+"""Tables whose rows neither change nor go. `number` lets only `until_seq` be set, once. Rows of `entry` go where
+`purge` says so, in a later transaction."""

@@ -8,6 +8,9 @@ from allocator.ledger.schema import APPEND_ONLY
 
 REFUSAL = "the ledger is append-only"
 
+_PURGED = "SELECT 1 FROM purge WHERE tenant = OLD.tenant AND goods_id = OLD.goods_id AND seq > OLD.seq"
+"""Finds the purge that lets an entry go: a transaction that came after it."""
+
 
 def statements(dialect: str) -> Iterator[str]:
     """The statements that put the triggers in place, for `sqlite` or `postgresql`."""
@@ -17,8 +20,9 @@ def statements(dialect: str) -> Iterator[str]:
 def _sqlite() -> Iterator[str]:
     for table in APPEND_ONLY:
         for event in ("UPDATE", "DELETE"):
+            only = f"WHEN NOT EXISTS ({_PURGED}) " if (table, event) == ("entry", "DELETE") else ""
             yield (
-                f"CREATE TRIGGER {table}_no_{event.lower()} BEFORE {event} ON {table} "
+                f"CREATE TRIGGER {table}_no_{event.lower()} BEFORE {event} ON {table} {only}"
                 f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
             )
     yield (
@@ -51,10 +55,17 @@ def _postgresql() -> Iterator[str]:
     )
     for table in APPEND_ONLY:
         # Per statement: what is refused is refused whole, and no row costs anything.
+        events = "UPDATE OR TRUNCATE" if table == "entry" else "UPDATE OR DELETE OR TRUNCATE"
         yield (
-            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            f"CREATE TRIGGER {table}_append_only BEFORE {events} ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()"
         )
+    yield (
+        "CREATE FUNCTION ledger_unpurged() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF NOT EXISTS ({_PURGED}) THEN RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'restrict_violation'; END IF; "
+        "RETURN OLD; END $$"
+    )
+    yield "CREATE TRIGGER entry_no_delete BEFORE DELETE ON entry FOR EACH ROW EXECUTE FUNCTION ledger_unpurged()"
     yield (
         "CREATE TRIGGER number_append_only BEFORE DELETE OR TRUNCATE ON number "
         "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from allocator.ledger import triggers
+from allocator.ledger import triggers, views
 from allocator.ledger.schema import METADATA
 
 revision = "0001"
@@ -15,5 +15,6 @@ def upgrade() -> None:
     """Sets up an empty store."""
     connection = op.get_bind()
     METADATA.create_all(connection, checkfirst=False)
-    for statement in triggers.statements(connection.dialect.name):
-        connection.exec_driver_sql(statement)
+    for statements in (triggers.statements, views.statements):
+        for statement in statements(connection.dialect.name):
+            connection.exec_driver_sql(statement)
