@@ -16,7 +16,7 @@ from allocator.ledger.define import define
 from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, read_lines, text
 from allocator.ledger.records import Heading, day_number
 from allocator.ledger.requests import Request, Requests, content_of
-from allocator.ledger.reserve import Wish, checked, load, plan, reserve
+from allocator.ledger.reserve import Wish, checked, load, plan, reserve, reserve_together
 from allocator.ledger.reverse import reverse
 from allocator.ledger.store import Store, open_store
 from allocator.ledger.types import TYPES
@@ -225,7 +225,9 @@ class Ledger:
         content = content_of("reserve", rows, wish.policy.fingerprint(), heading.day, hold_s) if key else b""
         alone = len(rows) >= PLANNED_MIN
         work = self._planned(heading, wish) if alone else partial(reserve, heading=heading, wish=wish)
-        answer: dict[str, Any] = self.requests.do(Request(work, heading.key, content))
+        kind = None if alone else ("reserve", wish.policy.fingerprint(), heading.day)
+        request = Request(work, heading.key, content, kind, reserve_together, (heading, wish))
+        answer: dict[str, Any] = self.requests.do(request)
         return answer
 
     def _planned(self, heading: Heading, wish: Wish) -> Callable[[Book], dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Requests of callers: many that wait at once share one commit, each has its own answer, and none is done twice.
 
-Whoever finds the writer free takes all that wait and writes them in one database transaction, so that a hundred small
-requests cost one commit. A refused one changes nothing and does not trouble the others.
+Whoever finds nobody writing takes all that wait and writes them in one database transaction, so that a hundred small
+requests cost one commit; those that come meanwhile are written by the first of them. A refused one changes nothing and
+does not trouble the others.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final
 
 from allocator.errors import AllocatorError, InputError, Problem, StaleError, StoreError
@@ -27,6 +29,9 @@ TOGETHER_MAX: Final = 256
 Work = Callable[[Book], Any]
 """Adds transactions to a book and returns an answer as plain data; raises to refuse."""
 
+Together = Callable[[Book, "Sequence[Request]"], bool]
+"""Does several requests as if one after the other; False, with nothing done, where they must be done so."""
+
 
 @dataclass
 class Request:
@@ -36,16 +41,24 @@ class Request:
         work: Does it.
         key: The caller's idempotency key; '' for none.
         content: Hash of what is asked, to tell a repeat from another request under the same key.
-        together: How many of these may be done in one call of `work`; see `Requests`.
+        kind: Requests of one kind that follow each other may be done by one call of `together`.
+        about: What `together` works on.
+        answer: What `work` answered.
+        error: Why it was refused, or what failed.
+        done: Whether it is settled.
+        turn: Set when it is settled, or when it is the caller's turn to write for all.
     """
 
     work: Work
     key: str = ""
     content: bytes = b""
+    kind: Hashable = None
+    together: Together | None = None
+    about: Any = None
     answer: Any = None
     error: BaseException | None = None
     done: bool = False
-    seen: dict[str, Any] = field(default_factory=dict)
+    turn: threading.Event = field(default_factory=threading.Event)
 
 
 def content_of(*said: object) -> bytes:
@@ -61,7 +74,7 @@ class Requests:
         self.store, self.catalog = store, catalog
         self._waiting: list[Request] = []
         self._guard = threading.Lock()
-        self._writer = threading.Lock()
+        self._led = False
 
     def do(self, request: Request) -> Any:  # noqa: ANN401 - what `work` answers
         """Does a request, together with those that wait beside it.
@@ -72,18 +85,31 @@ class Requests:
         """
         with self._guard:
             self._waiting.append(request)
-        with self._writer:
-            if not request.done:
-                with self._guard:
-                    # Its own request is among them: this thread has waited for its turn.
-                    batch, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
-                    if request not in batch:
-                        self._waiting.remove(request)
-                        batch.append(request)
-                self._do_all(batch)
+            leads = not self._led
+            self._led = True
+        if not leads:
+            request.turn.wait()
+        if not request.done:
+            self._lead()
         if request.error is not None:
             raise request.error
         return request.answer
+
+    def _lead(self) -> None:
+        """Does all that wait, the caller's own among them; then whoever came meanwhile leads."""
+        with self._guard:
+            batch, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
+        try:
+            self._do_all(batch)
+        finally:
+            with self._guard:
+                next_ = self._waiting[0] if self._waiting else None
+                self._led = next_ is not None
+            for request in batch:
+                request.done = True
+                request.turn.set()
+            if next_ is not None:
+                next_.turn.set()
 
     def _do_all(self, batch: Sequence[Request]) -> None:
         try:
@@ -121,24 +147,33 @@ class Requests:
         book = Book(session, self.catalog)
         try:
             answered = self._answered(session, batch)
-            for request in batch:
-                request.answer = request.error = None
-                known = answered.get(request.key) if request.key else None
-                if known is not None:
-                    _repeat(request, *known)
-                    continue
-                try:
-                    request.answer = request.work(book)
-                except (StaleError, InputError) as error:
-                    request.error = error
-                if request.key:
-                    kept = _kept(request)
-                    book.answer(request.key, request.content, kept)
-                    answered[request.key] = (request.content, kept)
+            for _, group in groupby(batch, key=lambda request: request.kind or id(request)):
+                self._work(book, list(group), answered)
             book.flush()
         except BaseException:
             book.abandon()
             raise
+
+    def _work(self, book: Book, group: Sequence[Request], answered: dict[str, tuple[bytes, Any]]) -> None:
+        """Does some requests, or answers those that were done before."""
+        fresh = [request for request in group if not (request.key and request.key in answered)]
+        together = group[0].together
+        keys = [request.key for request in fresh if request.key]
+        done = len(fresh) > 1 and len(set(keys)) == len(keys) and together is not None and together(book, fresh)
+        for request in group:
+            if request.key and request.key in answered:
+                _repeat(request, *answered[request.key])
+                continue
+            if not done:
+                request.answer = request.error = None
+                try:
+                    request.answer = request.work(book)
+                except (StaleError, InputError) as error:
+                    request.error = error
+            if request.key:
+                kept = _kept(request)
+                book.answer(request.key, request.content, kept)
+                answered[request.key] = (request.content, kept)
 
     def _answered(self, session: Session, batch: Sequence[Request]) -> dict[str, tuple[bytes, Any]]:
         keys = sorted({request.key for request in batch if request.key})

@@ -18,6 +18,7 @@ from allocator.ledger.change import check_status, close
 from allocator.ledger.lines import Unfit, text
 from allocator.ledger.live import decide, units_of
 from allocator.ledger.records import Account, Allocation, Heading, Line, Movement
+from allocator.ledger.requests import Request
 from allocator.ledger.selection import Share, key_of, stock_id, units
 from allocator.model.policy import Policy
 
@@ -102,6 +103,35 @@ def reserve(book: Book, heading: Heading, wish: Wish, planned: Decided | None = 
     """
     decided = plan(book, [wish], heading) if planned is None else _anew_where_stale(book, wish, planned)
     return take(book, heading, wish, decided)
+
+
+def reserve_together(book: Book, requests: Sequence[Request]) -> bool:
+    """Does several requests to reserve, under one policy on one day, as if one after the other.
+
+    False, with nothing done, where a line or an order is in two of them, or one makes no sense: then each is looked at
+    on its own.
+    """
+    headings = [request.about[0] for request in requests]
+    wishes = [request.about[1] for request in requests]
+    seen: set[str] = set()
+    for wish in wishes:
+        mine = {line["line_id"] for line in wish.lines} | {
+            line.get("order_id") or line["line_id"] for line in wish.lines
+        }
+        if seen & mine:
+            return False
+        seen |= mine
+    try:
+        decided = plan(book, wishes, headings[0])
+    except InputError:
+        return False
+    rows: list[list[dict[str, Any]]] = [[] for _ in wishes]
+    for row in decided.rows:
+        rows[row["_turn"]].append(row)
+    for request, heading, wish, mine_ in zip(requests, headings, wishes, rows, strict=True):
+        request.error = None
+        request.answer = take(book, heading, wish, Decided(mine_, decided.taken, decided.reasons))
+    return True
 
 
 def plan(book: Book, wishes: Sequence[Wish], heading: Heading | None = None) -> Decided:

@@ -9,6 +9,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args, get_origin
@@ -146,6 +147,10 @@ class Document(Part):
 
     def fingerprint(self) -> str:
         """SHA-256 of what was said, in hex: the same for equal documents, whatever file they came from."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         canonical = json.dumps([self.kind, self.plain()], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
