@@ -31,6 +31,7 @@ def _sqlite() -> Iterator[str]:
         f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
     )
     yield f"CREATE TRIGGER number_no_delete BEFORE DELETE ON number BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
+    yield f"CREATE TRIGGER head_stays BEFORE DELETE ON tenant BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
     yield (
         "CREATE TRIGGER txn_gapless BEFORE INSERT ON txn WHEN NEW.seq > 1 AND NOT EXISTS "
         "(SELECT 1 FROM txn WHERE tenant = NEW.tenant AND seq = NEW.seq - 1) "
@@ -66,10 +67,11 @@ def _postgresql() -> Iterator[str]:
         "RETURN OLD; END $$"
     )
     yield "CREATE TRIGGER entry_no_delete BEFORE DELETE ON entry FOR EACH ROW EXECUTE FUNCTION ledger_unpurged()"
-    yield (
-        "CREATE TRIGGER number_append_only BEFORE DELETE OR TRUNCATE ON number "
-        "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()"
-    )
+    for table in ("number", "tenant"):
+        yield (
+            f"CREATE TRIGGER {table}_append_only BEFORE DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()"
+        )
     yield (
         "CREATE TRIGGER number_no_reuse BEFORE UPDATE ON number FOR EACH ROW "
         "WHEN (OLD.until_seq IS NOT NULL OR NEW.goods_id <> OLD.goods_id OR NEW.value <> OLD.value "

@@ -1,0 +1,99 @@
+"""What the database itself refuses, to whoever comes around the package with statements of his own."""
+
+from __future__ import annotations
+
+import pytest
+
+from allocator.ledger import Ledger
+from allocator.ledger.verify import verify
+from ledger.raw import Errors, beside
+
+REFUSED = {
+    "history is changed": "UPDATE entry SET qty = qty + 1 WHERE qty > 0",
+    "history is removed": "DELETE FROM entry WHERE seq = 2",
+    "a transaction is given to someone else": "UPDATE txn SET actor = 'eve' WHERE seq = 2",
+    "a transaction is removed": "DELETE FROM txn",
+    "a receipt date is changed": "UPDATE goods SET received_on = received_on + 1",
+    "goods are removed": "DELETE FROM goods",
+    "an account becomes another": "UPDATE account SET location = 'elsewhere'",
+    "an account is removed": "DELETE FROM account",
+    "an answer is changed": "UPDATE request SET answer = '{}'",
+    "an answer is forgotten": "DELETE FROM request",
+    "the lifecycle of the past is changed": "UPDATE lifecycle SET document = '{}'",
+    "a lifecycle is removed": "DELETE FROM lifecycle",
+    "a number is forgotten": "DELETE FROM number WHERE value = 'G-1'",
+    "a number goes to another unit": "UPDATE number SET goods_id = 4 WHERE value = 'G-1'",
+    "a number becomes another": "UPDATE number SET value = 'G-3' WHERE value = 'G-1'",
+    "a former number comes back": "UPDATE number SET until_seq = NULL WHERE value = 'G-2'",
+    "the head goes back": "UPDATE tenant SET seq = seq - 1",
+    "time goes back": "UPDATE tenant SET recorded_at = recorded_at - 1",
+    "the tenant becomes another": "UPDATE tenant SET tenant = 2",
+    "the tenant's ledger is emptied": "DELETE FROM tenant",
+    "the sequence gets a gap": "INSERT INTO txn (tenant, seq, type, actor, recorded_at, day, entries, digest, hash) "
+    "SELECT tenant, seq + 5, type, actor, recorded_at, day, 0, digest, hash FROM txn ORDER BY seq DESC LIMIT 1",
+    "a number of the sequence is used twice": "INSERT INTO txn (tenant, seq, type, actor, recorded_at, day, entries, "
+    "digest, hash) SELECT tenant, seq, type, actor, recorded_at, day, 0, digest, hash FROM txn WHERE seq = 2",
+    "a transaction is before the first": "INSERT INTO txn (tenant, seq, type, actor, recorded_at, day, entries, "
+    "digest, hash) SELECT tenant, 0, type, actor, recorded_at, day, 0, digest, hash FROM txn WHERE seq = 2",
+    "nobody did it": "INSERT INTO txn (tenant, seq, type, actor, recorded_at, day, entries, digest, hash) "
+    "SELECT tenant, seq + 1, type, '', recorded_at, day, 0, digest, hash FROM txn ORDER BY seq DESC LIMIT 1",
+    "an original is reversed again": "INSERT INTO txn (tenant, seq, type, actor, recorded_at, day, entries, digest, "
+    "hash, reverses) SELECT tenant, seq + 1, type, actor, recorded_at, day, 0, digest, hash, reverses "
+    "FROM txn WHERE reverses IS NOT NULL",
+    "an entry is of no transaction": "INSERT INTO entry (tenant, seq, n, goods_id, from_id, to_id, qty) "
+    "VALUES (1, 999, 0, 1, 1, 2, 1)",
+    "an entry moves nothing to elsewhere": "INSERT INTO entry (tenant, seq, n, goods_id, from_id, to_id, qty) "
+    "VALUES (1, 2, 9, 1, 1, 2, 0)",
+    "an entry moves goods to where they are": "INSERT INTO entry (tenant, seq, n, goods_id, from_id, to_id, qty) "
+    "VALUES (1, 2, 9, 1, 2, 2, 1)",
+    "an entry moves less than nothing": "INSERT INTO entry (tenant, seq, n, goods_id, from_id, to_id, qty) "
+    "VALUES (1, 2, 9, 1, 1, 2, -1)",
+    "a unit is in two places": "INSERT INTO balance (tenant, goods_id, account_id, sku_id, unit, qty, version) "
+    "VALUES (1, 2, 2, 2, 1, 1, 2)",
+    "a unit is two": "UPDATE balance SET qty = 2 WHERE unit = 1",
+    "a balance is below zero": "UPDATE balance SET qty = -1, reserved = 0 WHERE unit = 0",
+    "a balance is of nothing": "UPDATE balance SET qty = 0, reserved = 0 WHERE unit = 0",
+    "more is promised than is there": "UPDATE balance SET reserved = qty + 1 WHERE unit = 0",
+    "less than nothing is promised": "UPDATE balance SET reserved = -1 WHERE unit = 0",
+    "stock is of goods that nobody received": "INSERT INTO balance (tenant, goods_id, account_id, sku_id, qty, "
+    "version) VALUES (1, 999, 2, 1, 1, 2)",
+    "stock is of another tenant's goods": "INSERT INTO balance (tenant, goods_id, account_id, sku_id, qty, version) "
+    "VALUES (2, 1, 2, 1, 1, 2)",
+    "a unit is promised twice": "INSERT INTO allocation (tenant, allocation_id, line_id, goods_id, account_id, unit, "
+    "qty, stage, version) SELECT tenant, 99, line_id, goods_id, account_id, unit, qty, stage, version "
+    "FROM allocation WHERE unit = 1",
+    "a promise is of nothing": "UPDATE allocation SET qty = 0",
+    "a promise is in no known stage": "UPDATE allocation SET stage = 'lost'",
+    "a line gets more than it asked for": "UPDATE line SET allocated = qty + 1",
+    "more comes back than was given out": "UPDATE line SET returned = shipped + 1",
+    "a line has less than nothing": "UPDATE line SET allocated = -1",
+    "a number is used again": "INSERT INTO number (tenant, kind, scope, value, goods_id, seq) "
+    "SELECT tenant, kind, scope, value, 1, 2 FROM number WHERE value = 'G-2'",
+    "a SKU has two rows": "INSERT INTO sku (tenant, sku_id, sku, tracking, lifecycle, settings) "
+    "VALUES (1, 99, 'filter', 'none', 'lot', '{}')",
+    "an account has two numbers": "INSERT INTO account (tenant, account_id, kind, location, status, condition, owner, "
+    "holder, blocks) SELECT tenant, 99, kind, location, status, condition, owner, holder, blocks "
+    "FROM account WHERE account_id = 2",
+    "a key is answered twice": "INSERT INTO request (tenant, key, content, answer, recorded_at) "
+    "SELECT tenant, key, content, answer, recorded_at FROM request WHERE key = 'order'",
+}
+
+
+def test_the_database_refuses_whatever_cannot_be_true(worked_ledger: Ledger) -> None:
+    taken = []
+    for what, statement in REFUSED.items():
+        try:
+            with beside(worked_ledger) as connection:
+                connection.execute(statement)
+        except Errors:
+            continue
+        taken.append(what)
+    assert taken == []
+    assert str(verify(worked_ledger)).startswith("clean")
+
+
+def test_history_is_not_emptied_at_once(postgres_url: str) -> None:
+    with Ledger.open(postgres_url) as ledger:
+        for table in ("tenant", "txn", "entry", "goods", "account", "request", "lifecycle", "number"):
+            with pytest.raises(Errors), beside(ledger) as connection:
+                connection.execute(f"TRUNCATE {table} CASCADE")
