@@ -14,6 +14,7 @@ from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.define import define
 from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, read_lines, text
+from allocator.ledger.questions import Questions
 from allocator.ledger.records import Heading, day_number
 from allocator.ledger.requests import Request, Requests, content_of
 from allocator.ledger.reserve import Wish, checked, load, plan, reserve, reserve_together
@@ -31,7 +32,7 @@ PLANNED_MIN = 1000
 """Demand lines from which a wish is decided before the ledger is locked."""
 
 
-class Ledger:
+class Ledger(Questions):
     """Every change of stock as a transaction, and what they add up to. Threads may share it.
 
     Example:
