@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from allocator.ledger import balances
+from allocator.ledger import balances, history, trace
 from allocator.ledger.snapshot import At
 from allocator.ledger.store import Store
 
@@ -91,3 +91,107 @@ class Questions:
         `stage` is `held` (until `expires_at`), `reserved` or `picked`; `blocks` says why promised goods cannot go.
         """
         return balances.allocations(self)
+
+    def history(
+        self,
+        serial: str | None = None,
+        *,
+        sku: str | None = None,
+        lot: str | None = None,
+        stock_id: int | None = None,
+        document: str | None = None,
+        line_id: str | None = None,
+        order_id: str | None = None,
+        until: At = None,
+    ) -> pl.DataFrame:
+        """Everything that happened to one thing, in order: one row per event and unit, or receipt of a lot (SN-12).
+
+        Args:
+            serial: A unit, by any number that it has or had.
+            sku: Its SKU, where units of several have the number; for `lot` too.
+            lot: All that was ever received of a lot.
+            stock_id: A stock row.
+            document: What was done under a document.
+            line_id: What was done for a demand line.
+            order_id: What was done for the lines of an order.
+            until: Up to this moment, as `at` of `balances`; to the last transaction if left out.
+
+        Returns:
+            `seq` (the transaction), `at` (when it was recorded), `day` (on which it took place), `event` (created,
+            status, move, ownership, service, quality, transaction, pick, renumber, contact, allocation, note), `type`,
+            `subject` (what a note is about), `sku`, `lot`, `serial` (as it was then), `qty`, `reserved` and
+            `unreserved` (what of it is promised after, and was before), `line_id`; where it was and what it became: `kind`,
+            `location`, `status`, `condition`, `owner`, `holder`, `blocks`, each with `_before` and `_after`; `actor`,
+            `role`, `approved_by`, `document_kind`, `document`, `reason`, `note`, `details`, `references`, `reverses`.
+
+        Raises:
+            InputError: `goods_unknown`, `goods_ambiguous`, `argument_value`, `transaction_unknown`.
+
+        Cost: by index, whatever the size of the ledger.
+
+        Example:
+            >>> from allocator.ledger import Ledger
+            >>> with Ledger.open("sqlite://") as ledger:
+            ...     _ = ledger.define([{"sku": "gauge", "tracking": "serial"}], actor="ana")
+            ...     line = {"sku": "gauge", "serial": "G-1", "location": "store"}
+            ...     _ = ledger.post("receive", line, origin="supplier", document="GRN-1", actor="ana")
+            ...     line = {"serial": "G-1", "to_status": "Quarantine"}
+            ...     _ = ledger.post("change_status", line, note="dented", actor="bob")
+            ...     told = ledger.history("G-1")
+            >>> told.select("event", "status_before", "status_after", "note").rows()
+            [('created', None, 'Available', None), ('status', 'Available', 'Quarantine', 'dented')]
+        """
+        return history.history(
+            self, serial, sku=sku, lot=lot, stock_id=stock_id, document=document, line_id=line_id, order_id=order_id,
+            until=until,
+        )  # fmt: skip
+
+    def state(self, serial: str, *, sku: str | None = None, at: At = None) -> dict[str, Any]:
+        """What a unit is, or was at a past moment: where, in which status, whose, by which numbers, with what values.
+
+        Args:
+            serial: Any number that it has, or had by then.
+            sku: Its SKU, where units of several have the number.
+            at: A past moment, as in `balances`.
+
+        Returns:
+            `sku`, `serial`, `serials_before`, further `numbers` by kind, `lot`, `received_on`, `expires_on`,
+            `stock_class`, `unit_cost`; `kind`, `location`, `status`, `condition`, `owner`, `holder`, `blocks`;
+            `line_id` that it is promised to; `attributes`; `seq` and `changed_at` of the last event. None where there
+            is nothing to say.
+
+        Raises:
+            InputError: `goods_unknown`, `goods_ambiguous`, `argument_value`, `transaction_unknown`.
+        """
+        return history.state(self, serial, sku=sku, at=at)
+
+    def origin(
+        self, serial: str | None = None, *, sku: str | None = None, lot: str | None = None, stock_id: int | None = None
+    ) -> pl.DataFrame:
+        """Which receipts, shipments and documents brought goods where they are, the first step first (SP-7, SP-21).
+
+        One row per step that changed place or holder: as `history`, with `references` (further documents, as JSON).
+
+        Raises:
+            InputError: `goods_unknown`, `goods_ambiguous`.
+        """
+        return trace.origin(self, serial, sku=sku, lot=lot, stock_id=stock_id)
+
+    def whereabouts(
+        self,
+        document: str | None = None,
+        *,
+        serial: str | None = None,
+        sku: str | None = None,
+        lot: str | None = None,
+    ) -> pl.DataFrame:
+        """Where everything is now that a document moved, or a unit, or a lot (SP-21).
+
+        One row per goods and account: `sku`, `lot`, `serial`, `qty`, `kind` (stock, transit, customer, consumed, …),
+        `location`, `status`, `owner`, `holder`, `blocks`, and the transaction that brought them there: `seq`, `at`,
+        `type`, `document_kind`, `document`, `line_id`, `actor`.
+
+        Raises:
+            InputError: `goods_unknown`, `goods_ambiguous`.
+        """
+        return trace.whereabouts(self, document, serial=serial, sku=sku, lot=lot)

@@ -110,11 +110,16 @@ class Snapshot:
 
     def exact(self, frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
         """Counted steps as quantities: Int64, or Decimal where any SKU has decimal places. Reads `scale`."""
-        if self.scale == 0:
-            return frame
-        steps = pl.lit(10, pl.Int64).pow(self.scale - pl.col("scale"))
-        step = Decimal(1).scaleb(-self.scale)
-        return frame.with_columns((pl.col(name) * steps).cast(pl.Decimal(38, 0)) * step for name in columns)
+        return exact(frame, self.scale, *columns)
+
+
+def exact(frame: pl.DataFrame, scale: int, *columns: str) -> pl.DataFrame:
+    """Counted steps, each of the `scale` of its row, as quantities with so many decimal places; Int64 if none."""
+    if scale == 0:
+        return frame
+    steps = pl.lit(10, pl.Int64).pow(scale - pl.col("scale"))
+    step = Decimal(1).scaleb(-scale)
+    return frame.with_columns((pl.col(name) * steps).cast(pl.Decimal(38, 0)) * step for name in columns)
 
 
 @contextmanager
