@@ -62,6 +62,37 @@ def grant_requests(
     Returns what the key had left and what was granted, Int64 each, one row per request.
     """
 
+def fair_shares(
+    pool: ArrowColumn,
+    tier: ArrowColumn | None,
+    quantities: list[ArrowColumn | None],
+    further: tuple[list[ArrowColumn], list[ArrowColumn]],
+    tiers: list[list[tuple[int, int | None, int | None, list[tuple[int, int]]]]],
+    supply: ArrowColumn,
+) -> tuple[Column, Column, Column]:
+    """Shares `supply` (Int64, by pool) among lines in the order of their ids.
+
+    `pool` and `tier` are UInt32 codes; `quantities` Int64: qty, and or None qty_min, qty_max, pack, on_hand, target,
+    priority; `further` columns of weights, Int64, and of groups, UInt32 codes. A tier is its steps: method, column of
+    weights, column of groups (None: lines, the last step), least and most of each group. Returns rows in the order of
+    division, what they get, their reasons.
+    """
+
+def ration_lines(
+    lines: tuple[ArrowColumn, ...],
+    quotas: tuple[ArrowColumn, ...],
+    carry_over: int,
+    protections: tuple[ArrowColumn, ...],
+    supply: ArrowColumn,
+) -> tuple[list[Column], Column]:
+    """Serves lines in order under running ceilings and floors.
+
+    `lines`: pool UInt32, qty and pack Int64, quota and protection UInt32 (2³² - 1 none, quota 2³² - 2 refused).
+    `quotas`, periods of a group in a row: what is left Int64, row of the group's first period UInt32.
+    `protections`, by pool and priority: pool UInt32, priority and what is left Int64. `supply` Int64, by pool.
+    Returns granted, carried, protected, borrowed by line and what is left of quotas and protections; and reasons.
+    """
+
 @final
 class Plan:
     """A compiled plan (`allocator.plan.spec.Plan`) with its columns."""

@@ -77,6 +77,50 @@ def grant_requests(
     return series("left", left), series("granted", granted)
 
 
+# --- fair shares, quotas, protection ---
+
+StepSpec: TypeAlias = tuple[int, int | None, int | None, list[tuple[int, int]]]
+"""Method, column of weights, column of groups (None: lines), least and most of each group."""
+
+
+def fair_shares(
+    pool: pl.Series,
+    tier: pl.Series | None,
+    quantities: Sequence[pl.Series | None],
+    *,
+    weights: Sequence[pl.Series],
+    groups: Sequence[pl.Series],
+    tiers: list[list[StepSpec]],
+    supply: pl.Series,
+) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """Rows in the order of division, what each gets, and the number of its reason; see `_core.fair_shares`."""
+    found = _core.fair_shares(
+        pool.rechunk(),
+        None if tier is None else tier.rechunk(),
+        [None if column is None else column.rechunk() for column in quantities],
+        ([column.rechunk() for column in weights], [column.rechunk() for column in groups]),
+        tiers,
+        supply.rechunk(),
+    )
+    row, share, reason = (series("", column) for column in found)
+    return row, share, reason
+
+
+def ration_lines(
+    lines: Sequence[pl.Series],
+    quotas: Sequence[pl.Series],
+    carry_over: int,
+    protections: Sequence[pl.Series],
+    supply: pl.Series,
+) -> tuple[list[pl.Series], pl.Series]:
+    """What each line is granted, by where it came from, and what is left; the reasons; see `_core.ration_lines`."""
+    lines, quotas, protections = (
+        tuple(column.rechunk() for column in columns) for columns in (lines, quotas, protections)
+    )
+    columns, reason = _core.ration_lines(lines, quotas, carry_over, protections, supply.rechunk())
+    return [series("", column) for column in columns], series("", reason)
+
+
 # --- keys and ids ---
 
 

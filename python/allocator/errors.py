@@ -81,6 +81,15 @@ CODES: Final[Mapping[str, str]] = {
     "rounding_unknown": "A limit of a table names a rounding that does not exist.",
     "trigger_above_limit": "A limit asks for stock at a position where there is no room for any.",
     "unit_cost_missing": "A limit in value holds for a SKU without a unit cost above zero.",
+    # fair shares, quotas, protection
+    "group_overlap": "Two tiers claim the same lines, or one group is protected twice.",
+    "group_unknown": "A line is in no tier, or a pool that is protected has no supply.",
+    "guarantee_above_max": "More is guaranteed than may be had.",
+    "period_overlap": "Two periods of one quota share a day.",
+    "period_reversed": "A period ends before it begins.",
+    "protection_above_supply": "More is kept for groups than there is.",
+    "quota_above_supply": "Quotas promise more than there is, and may not.",
+    "rule_empty": "A rule of sharing, or a document of quotas, says nothing.",
     # arguments
     "argument_missing": "An argument that has no default is not given.",
     "argument_value": "An argument is not what it should be, such as no day of the calendar.",

@@ -276,7 +276,7 @@ def test_replenish_tells_problems_of_the_day_the_limits_and_the_tables_together(
 
 def test_policy_list_has_the_presets_of_all_kinds(told) -> None:
     _, out, _ = told("policy", "list", "--json")
-    assert {"policy", "lifecycle", "limits"} == {preset["kind"] for preset in json.loads(out)}
+    assert {"policy", "lifecycle", "limits", "share", "quotas"} == {preset["kind"] for preset in json.loads(out)}
     assert set(Policy.presets()) <= {preset["preset"] for preset in json.loads(out)}
 
 
@@ -307,7 +307,7 @@ def test_policy_check_names_the_file_of_each_problem(told) -> None:
 
 
 def test_policy_describe_speaks_plain_words_for_every_preset(told) -> None:
-    for kind in ("policy", "lifecycle", "limits"):
+    for kind in ("policy", "lifecycle", "limits", "share", "quotas"):
         for preset in json.loads(told("policy", "list", "--json")[1]):
             if preset["kind"] == kind:
                 assert told("policy", "describe", preset["preset"], "--kind", kind)[0] == 0
@@ -345,7 +345,7 @@ def test_the_demo_says_how_to_get_its_lines(told, monkeypatch: pytest.MonkeyPatc
 
 
 def test_help_teaches_with_examples(told) -> None:
-    for command in ("run", "explain", "check", "transitions", "replenish", "demo", "bench"):
+    for command in ("run", "explain", "check", "transitions", "replenish", "share", "demo", "bench"):
         code, out, _ = told(command, "--help")
         assert code == 0
         assert f"allocator {command}" in out

@@ -33,7 +33,10 @@ COMMANDS: Final = {
         "limits.replenish",
         "Proposes what to ask for under maximum stock limits, or decides on requests (`--requests`).",
     ),
-    "policy": Command("documents.app", "Policies, lifecycles and limits: list, show, describe, check, copy."),
+    "share": Command("fairness.share", "Shares what does not suffice among lines, and says how fair that is."),
+    "policy": Command(
+        "documents.app", "Policies, lifecycles, limits, rules of sharing, quotas: list, show, describe, check, copy."
+    ),
     "demo": Command(
         "demo.demo",
         "Allocates a year of real order lines of over 400 grocery stores, and shows what came of it.",

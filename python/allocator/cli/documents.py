@@ -1,4 +1,4 @@
-"""`policy …`: the documents that decide, listed, shown, described, checked, copied: policies, lifecycles, limits."""
+"""`policy …`: the documents that decide, listed, shown, described, checked, copied."""
 
 from __future__ import annotations
 
@@ -15,18 +15,27 @@ from allocator.cli.given import Json, gathered
 from allocator.cli.show import say, say_json, say_table
 from allocator.errors import AllocatorError, FileError, Problem
 from allocator.model.document import FORMATS, Document, Format
+from allocator.model.fair_share import FairShare
 from allocator.model.lifecycle import Lifecycle
 from allocator.model.limits import Limits
 from allocator.model.policy import Policy
+from allocator.model.quotas import Quotas
 
-KINDS: Final[dict[str, type[Document]]] = {"policy": Policy, "lifecycle": Lifecycle, "limits": Limits}
+KINDS: Final[dict[str, type[Document]]] = {
+    "policy": Policy,
+    "lifecycle": Lifecycle,
+    "limits": Limits,
+    "share": FairShare,
+    "quotas": Quotas,
+}
 Kind = Annotated[
-    Literal["policy", "lifecycle", "limits"], typer.Option("--kind", "-k", help="Which kind of document it is.")
+    Literal["policy", "lifecycle", "limits", "share", "quotas"],
+    typer.Option("--kind", "-k", help="Which kind of document it is."),
 ]
 Source = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A preset, or a TOML, YAML or JSON file.")]
 
 app = typer.Typer(
-    help="Policies, lifecycles and limits: list, show, describe, check, copy.",
+    help="Policies, lifecycles, limits, rules of sharing, quotas: list, show, describe, check, copy.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     add_completion=False,

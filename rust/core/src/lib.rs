@@ -7,6 +7,7 @@ pub mod column;
 mod eligible;
 pub mod encode;
 pub mod error;
+pub mod fairness;
 mod group;
 pub mod headroom;
 mod kernel;

@@ -6,6 +6,7 @@ pub mod allocate;
 pub mod columns;
 pub mod encode;
 pub mod errors;
+pub mod fairness;
 pub mod headroom;
 pub mod held;
 pub mod memory;
@@ -27,6 +28,8 @@ mod _core {
     use crate::columns::Column;
     #[pymodule_export]
     use crate::encode::{IdReport, argsort_ids, check_ids, encode, rows_with_nul};
+    #[pymodule_export]
+    use crate::fairness::{fair_shares, ration_lines};
     #[pymodule_export]
     use crate::headroom::grant_requests;
     #[pymodule_export]
