@@ -18,19 +18,18 @@ from allocator.errors import AllocatorError, InputError, InternalError, Problem
 from allocator.ledger import chain
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.records import SOURCES, Account, Allocation, Balance, Goods, Heading, Line, Movement
-from allocator.ledger.store import Session
+from allocator.ledger.store import Changes, Session
 
 GREATEST: Final = 2**63 - 1
 NOTHING: Final = Balance(0, 0)
+FEW: Final = 200
+"""Rows up to which statements are sent without waiting for each."""
 
 _HEAD: Final = (
-    "SELECT seq, hash, recorded_at, goods_last, account_last, allocation_last, sku_last, sku_version "
+    "SELECT seq, hash, recorded_at, goods_last, account_last, allocation_last, sku_last, sku_version, "
+    "(SELECT MIN(expires_at) FROM allocation WHERE tenant = :tenant AND expires_at IS NOT NULL) "
     "FROM tenant WHERE tenant = :tenant"
 )
-
-
-class Conflict(Exception):  # noqa: N818 - not an error: it is met by trying again
-    """Another writer changed a row that this book had read."""
 
 
 class _Undo(NamedTuple):
@@ -60,6 +59,7 @@ class Book:
         self.recorded_at: int
         self.seq, hash_, self.recorded_at, self.goods_last, self.account_last, self.allocation_last, *rest = head
         self.seq_before, self.hash = self.seq, bytes(hash_)
+        self.hold_ends_first: int | None = rest[2]
         catalog.refresh(session, self.account_last, rest[1])
         self.balances: dict[tuple[int, int], Balance] = {}
         self.accounts_of: dict[int, set[int]] = {}
@@ -382,37 +382,41 @@ class Book:
         """Writes everything that was added.
 
         Raises:
-            Conflict: A row is no longer as it was read. Roll back and begin again.
+            ConflictError: A row is no longer as it was read. Roll back and begin again.
         """
-        session, tenant = self.session, self.tenant
-        if self.seq > self.seq_before:
-            session.insert("txn", TXN, self._rows["txn"])
-            session.insert("account", ACCOUNT, [(tenant, number, *account) for number, account in self._new_accounts])
-            session.insert("goods", GOODS, [(tenant, *goods) for goods in self._new_goods])
-            session.insert("entry", ENTRY, self._rows["entry"])
-            self._flush_balances()
-            self._flush_lines()
-            self._flush_allocations()
-            self._flush_numbers()
-            self._flush_head()
-        session.insert("request", REQUEST, self._rows["request"])
+        tenant = self.tenant
+        few = len(self._rows["entry"]) + len(self._new_goods) + len(self._rows["request"]) < FEW
+        with self.session.changes(few=few) as out:
+            if self.seq > self.seq_before:
+                out.insert("txn", TXN, self._rows["txn"])
+                out.insert("account", ACCOUNT, [(tenant, number, *account) for number, account in self._new_accounts])
+                out.insert("goods", GOODS, [(tenant, *goods) for goods in self._new_goods])
+                out.insert("entry", ENTRY, self._rows["entry"])
+                self._flush_balances(out)
+                self._flush_lines(out)
+                self._flush_allocations(out)
+                self._flush_numbers(out)
+                self._flush_head(out)
+            out.insert("request", REQUEST, self._rows["request"])
 
     def abandon(self) -> None:
         """Forgets what the other books of this process must not believe, since it will not be written."""
         for number, account in self._new_accounts:
             self.catalog.forget_account(number, account)
 
-    def _flush_head(self) -> None:
+    def _flush_head(self, out: Changes) -> None:
+        columns = {"seq": "bigint", "hash": "bytea", "at": "bigint", "goods": "bigint", "account": "bigint",
+                   "allocation": "bigint", "tenant": "bigint", "before": "bigint"}  # fmt: skip
+        row = (self.seq, self.hash, self.recorded_at, self.goods_last, self.account_last, self.allocation_last,
+               self.tenant, self.seq_before)  # fmt: skip
         sql = (
             "UPDATE tenant SET seq = :seq, hash = :hash, recorded_at = :at, goods_last = :goods, "
-            "account_last = :account, allocation_last = :allocation WHERE tenant = :tenant AND seq = :before"
+            "account_last = :account, allocation_last = :allocation "
+            "WHERE tenant.tenant = :tenant AND tenant.seq = :before"
         )
-        params = {"seq": self.seq, "hash": self.hash, "at": self.recorded_at, "goods": self.goods_last,
-                  "account": self.account_last, "allocation": self.allocation_last, "tenant": self.tenant,
-                  "before": self.seq_before}  # fmt: skip
-        _expect(self.session.run(sql, params), 1)
+        out.change(sql, columns, [row])
 
-    def _flush_balances(self) -> None:
+    def _flush_balances(self, out: Changes) -> None:
         changed, gone, new = [], [], []
         for key, seq in self._touched.items():
             if type(key) is not tuple or key[0] == "allocation":
@@ -434,11 +438,11 @@ class Book:
         keys = {"tenant": "bigint", "goods": "bigint", "account": "bigint", "version": "bigint"}
         columns = {"qty": "bigint", "reserved": "bigint", "seq": "bigint", **keys}
         sql = f"UPDATE balance SET qty = :qty, reserved = :reserved, version = :seq WHERE {where}"
-        _expect(self.session.run_many(sql, changed, columns), len(changed))
-        _expect(self.session.run_many(f"DELETE FROM balance WHERE {where}", gone, keys), len(gone))
-        self.session.insert("balance", BALANCE, new)
+        out.change(sql, columns, changed)
+        out.change(f"DELETE FROM balance WHERE {where}", keys, gone)
+        out.insert("balance", BALANCE, new)
 
-    def _flush_lines(self) -> None:
+    def _flush_lines(self, out: Changes) -> None:
         changed, new = [], []
         for key, seq in self._touched.items():
             line = self.lines.get(key) if type(key) is str else None
@@ -454,10 +458,10 @@ class Book:
         what = "allocated = :allocated, shipped = :shipped, returned = :returned, version = :seq"
         where = "line.tenant = :tenant AND line.line_id = :number AND line.version = :version"
         sql = f"UPDATE line SET {what} WHERE {where}"
-        _expect(self.session.run_many(sql, changed, columns), len(changed))
-        self.session.insert("line", LINE, new)
+        out.change(sql, columns, changed)
+        out.insert("line", LINE, new)
 
-    def _flush_allocations(self) -> None:
+    def _flush_allocations(self, out: Changes) -> None:
         changed, gone, new = [], [], []
         for key, seq in self._touched.items():
             if type(key) is not tuple or key[0] != "allocation":
@@ -477,17 +481,17 @@ class Book:
         columns = {"line": "text", "account": "bigint", "qty": "bigint", "stage": "text", "ends": "bigint",
                    "seq": "bigint", **keys}  # fmt: skip
         what = "line_id = :line, account_id = :account, qty = :qty, stage = :stage, expires_at = :ends, version = :seq"
-        _expect(self.session.run_many(f"DELETE FROM allocation WHERE {where}", gone, keys), len(gone))
-        _expect(self.session.run_many(f"UPDATE allocation SET {what} WHERE {where}", changed, columns), len(changed))
-        self.session.insert("allocation", ALLOCATION, new)
+        out.change(f"DELETE FROM allocation WHERE {where}", keys, gone)
+        out.change(f"UPDATE allocation SET {what} WHERE {where}", columns, changed)
+        out.insert("allocation", ALLOCATION, new)
 
-    def _flush_numbers(self) -> None:
+    def _flush_numbers(self, out: Changes) -> None:
         rows = [(seq, self.tenant, kind, scope, value) for seq, kind, scope, value in self._until]
         columns = {"seq": "bigint", "tenant": "bigint", "kind": "text", "scope": "bigint", "value": "text"}
         where = "number.tenant = :tenant AND number.kind = :kind AND number.scope = :scope AND number.value = :value"
         sql = f"UPDATE number SET until_seq = :seq WHERE {where}"
-        _expect(self.session.run_many(sql, rows, columns), len(rows))
-        self.session.insert("number", NUMBER, self._rows["number"])
+        out.change(sql, columns, rows)
+        out.insert("number", NUMBER, self._rows["number"])
         for (goods_id, name), (value, seq) in self._attribute_rows.items():
             self.session.run(
                 "INSERT INTO attribute (tenant, goods_id, name, value, seq) "
@@ -512,8 +516,3 @@ REQUEST: Final = ("tenant", "key", "content", "answer", "recorded_at")
 def _recorded(line: Line) -> tuple[object, ...]:
     """What of a line never changes."""
     return line.line_id, line.order_id, line.sku_id, line.qty, line.details
-
-
-def _expect(touched: int, rows: int) -> None:
-    if touched != rows:
-        raise Conflict

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
+from allocator.engine import CORE, BoundPlan
+from allocator.frames.findings import Findings
+from allocator.frames.named import check_named
+from allocator.frames.prepare import Prepared, Table, prepare_demand
 from allocator.ledger.book import Book
 from allocator.ledger.records import Goods, Sku, day_of
-from allocator.ledger.selection import stock_id
+from allocator.ledger.selection import key_of, stock_id
 from allocator.model.order import Key
 from allocator.model.policy import Policy
-from allocator.result import Result, allocate
+from allocator.plan.compile import compile_plan
+from allocator.plan.spec import REASON_NAMES, SERVED
 
 STOCK: Final[dict[str, Any]] = {
     "stock_id": pl.Int64, "sku": pl.String, "location": pl.String, "qty_on_hand": pl.Int64, "qty_reserved": pl.Int64,
@@ -23,12 +29,36 @@ STOCK: Final[dict[str, Any]] = {
 }  # fmt: skip
 """The columns of live stock, as `allocate` takes them."""
 
+ALWAYS: Final = ("stock_id", "sku", "qty_on_hand")
+"""The columns that are there even where there is no row."""
+
+ALONE_MAX: Final = 1000
+"""Lines up to which one thread is faster than several."""
+
 TURN: Final = "turn"
 """The demand column that says whose wish came first, where several are decided together."""
 
 
-def decide(book: Book, rows: Sequence[Mapping[str, Any]], policy: Policy, day: int) -> Result:
-    """Runs the engine on what the book holds for the SKUs of some lines, and their substitutes."""
+class Outcome(NamedTuple):
+    """What the engine decided.
+
+    Attributes:
+        reasons: By line, why it is short; None where it is not.
+        takes: Line, goods and account, and units at the scale of their SKU, in the order in which they are taken.
+    """
+
+    reasons: dict[str, str | None]
+    takes: list[tuple[str, tuple[int, int], int]]
+
+
+def decide(book: Book, rows: Sequence[Mapping[str, Any]], policy: Policy, day: int) -> Outcome:
+    """Runs the engine on what the book holds for the SKUs of some lines, and their substitutes.
+
+    The lines are checked as those of `allocate`; the stock is the ledger's own, and is taken as it is.
+
+    Raises:
+        InputError: The lines do not fit the policy, or make no sense.
+    """
     skus = {row["_sku"].sku: row["_sku"] for row in rows}
     for entry in policy.substitutes:
         for name in (entry.sku, entry.substitute):
@@ -36,22 +66,27 @@ def decide(book: Book, rows: Sequence[Mapping[str, Any]], policy: Policy, day: i
                 skus[name] = sku
     scale = max(sku.scale for sku in skus.values())
     together = rows[-1]["_turn"] > 0
-    return allocate(
-        _stock(book, skus, scale), _demand(rows, scale, together=together), _policy(policy, skus, together=together),
-        as_of=day_of(day),
-    )  # fmt: skip
+    policy = _policy(policy, skus, together=together)
+    stock, keys = _stock(book, skus, scale)
+    findings = Findings()
+    demand = prepare_demand(_demand(rows, scale, together=together), policy, CORE, scale, findings)
+    check_named({"stock": stock.frame, "demand": demand.frame}, policy, findings)
+    findings.raise_any()
+    plan = compile_plan(Prepared(stock, demand), policy, day_of(day), CORE)
+    answer = BoundPlan(plan).run(None if len(rows) > ALONE_MAX else 1)
+    names = [row["line_id"] for row in rows]
+    reasons = {
+        names[line]: None if reason == SERVED else REASON_NAMES[reason]
+        for line, reason in zip(answer.line, answer.reason, strict=True)
+    }
+    taken = zip(answer.take_line, answer.take_stock, answer.take_qty, strict=True)
+    step = {sku.sku_id: 10 ** (scale - sku.scale) for sku in skus.values()}
+    takes = [(names[n], keys[row], qty // step[book.goods[keys[row][0]].sku_id]) for n, row, qty in taken]
+    return Outcome(reasons, takes)
 
 
-def units_of(book: Book, rows: Sequence[Mapping[str, Any]]) -> Callable[[int, int | Decimal], int]:
-    """How a quantity that the engine gives of some goods is counted."""
-
-    def size(goods_id: int, qty: int | Decimal) -> int:
-        return qty if isinstance(qty, int) else int(qty.scaleb(book.catalog.sku(book.goods[goods_id].sku_id).scale))
-
-    return size
-
-
-def _stock(book: Book, skus: Mapping[str, Sku], scale: int) -> pl.DataFrame:
+def _stock(book: Book, skus: Mapping[str, Sku], scale: int) -> tuple[Table, list[tuple[int, int]]]:
+    """The stock rows of some SKUs by id, and the goods and account of each."""
     rows = []
     for name in sorted(skus):
         sku = skus[name]
@@ -59,8 +94,10 @@ def _stock(book: Book, skus: Mapping[str, Sku], scale: int) -> pl.DataFrame:
             for account_id in book.accounts_of[goods.goods_id]:
                 if book.catalog.accounts[account_id].kind == "stock":
                     rows.append(_row(book, sku, goods, account_id, scale))
+    rows.sort(key=itemgetter(0))
     frame = pl.DataFrame(rows, schema=STOCK, orient="row")
-    return frame if scale == 0 else frame.with_columns(_decimal(pl.col("qty_on_hand", "qty_reserved"), scale))
+    told = [name for name in frame.columns if name in ALWAYS or frame[name].null_count() < frame.height]
+    return Table("stock", frame.select(told), scale, ascending=True), [key_of(row[0]) for row in rows]
 
 
 def _decimal(column: pl.Expr, scale: int) -> pl.Expr:

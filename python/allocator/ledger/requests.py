@@ -18,13 +18,16 @@ from itertools import groupby
 from typing import Any, Final
 
 from allocator.errors import AllocatorError, InputError, Problem, StaleError, StoreError
-from allocator.ledger.book import Book, Conflict
+from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
-from allocator.ledger.store import Session, Store
+from allocator.ledger.store import ConflictError, Session, Store
 
 TRIES_MAX: Final = 5
 TOGETHER_MAX: Final = 256
 """Requests that share one commit at most."""
+
+GATHER_S: Final = 0.002
+"""How long a writer waits at most for the callers of the last commit to come again."""
 
 Work = Callable[[Book], Any]
 """Adds transactions to a book and returns an answer as plain data; raises to refuse."""
@@ -75,6 +78,7 @@ class Requests:
         self._waiting: list[Request] = []
         self._guard = threading.Lock()
         self._led = False
+        self._together = 1
 
     def do(self, request: Request) -> Any:  # noqa: ANN401 - what `work` answers
         """Does a request, together with those that wait beside it.
@@ -97,6 +101,7 @@ class Requests:
 
     def _lead(self) -> None:
         """Does all that wait, the caller's own among them; then whoever came meanwhile leads."""
+        self._gather()
         with self._guard:
             batch, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
         try:
@@ -110,6 +115,13 @@ class Requests:
                 request.turn.set()
             if next_ is not None:
                 next_.turn.set()
+
+    def _gather(self) -> None:
+        """Waits a moment for those who came together last time: they come again, and share a commit."""
+        until = time.monotonic() + GATHER_S
+        while len(self._waiting) < self._together and time.monotonic() < until:
+            time.sleep(GATHER_S / 8)
+        self._together = len(self._waiting)
 
     def _do_all(self, batch: Sequence[Request]) -> None:
         try:
@@ -132,7 +144,7 @@ class Requests:
                 with self.store.session("write") as session:
                     self._write(session, batch)
             except Exception as error:
-                if not isinstance(error, Conflict) and not self.store.is_conflict(error):
+                if not isinstance(error, ConflictError) and not self.store.is_conflict(error):
                     raise
                 if tried == TRIES_MAX or time.monotonic() > deadline:
                     message = f"others were in the way {tried} times"

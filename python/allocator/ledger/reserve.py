@@ -16,10 +16,10 @@ from allocator.errors import InputError, Problem
 from allocator.ledger.book import Book
 from allocator.ledger.change import check_status, close
 from allocator.ledger.lines import Unfit, text
-from allocator.ledger.live import decide, units_of
+from allocator.ledger.live import decide
 from allocator.ledger.records import Account, Allocation, Heading, Line, Movement
 from allocator.ledger.requests import Request
-from allocator.ledger.selection import Share, key_of, stock_id, units
+from allocator.ledger.selection import Share, stock_id, units
 from allocator.model.policy import Policy
 
 HELD: Final = "held"
@@ -154,14 +154,10 @@ def _decide(book: Book, wish: Wish, decided: Decided, rows: Sequence[Mapping[str
     wanting = [row for row in rows if row["qty"] > 0]
     if not wanting:
         return
-    result = decide(book, wanting, wish.policy, wish.day)
-    size = units_of(book, wanting)
-    for line_id, reason in zip(result.lines["line_id"], result.lines["reason"], strict=True):
-        decided.reasons[line_id] = reason
-    frame = result.allocations
-    for line_id, row_id, qty in zip(frame["line_id"], frame["stock_id"], frame["qty"], strict=True):
-        key = key_of(row_id)
-        decided.taken.setdefault(line_id, []).append((key, size(key[0], qty)))
+    outcome = decide(book, wanting, wish.policy, wish.day)
+    decided.reasons.update(outcome.reasons)
+    for line_id, key, qty in outcome.takes:
+        decided.taken.setdefault(line_id, []).append((key, qty))
         decided.versions[key] = book.version(key)
 
 
@@ -225,6 +221,8 @@ def load(book: Book, wishes: Sequence[Wish]) -> None:
 
 def expire(book: Book, heading: Heading) -> int:
     """Takes back the holds whose time is over; how many."""
+    if book.hold_ends_first is None or book.hold_ends_first > book.now():
+        return 0
     late = book.load_allocations("expires_at IS NOT NULL AND expires_at <= :now", now=book.now())
     if late:
         said = Heading("release", heading.actor, day=heading.day, reason="hold expired")

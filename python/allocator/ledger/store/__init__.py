@@ -6,9 +6,9 @@ Statements name their parameters as `:name`. `= ANY(:ids)` takes a list. All els
 from __future__ import annotations
 
 from allocator.errors import InputError, Problem
-from allocator.ledger.store.base import Session, Store
+from allocator.ledger.store.base import Changes, ConflictError, Session, Store
 
-__all__ = ["Session", "Store", "open_store"]
+__all__ = ["Changes", "ConflictError", "Session", "Store", "open_store"]
 
 
 def open_store(url: str, *, timeout_s: float) -> Store:

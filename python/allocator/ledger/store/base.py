@@ -7,8 +7,8 @@ import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Final, Literal
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final, Literal, Protocol
 
 import polars as pl
 import sqlalchemy as sa
@@ -24,11 +24,33 @@ POOL_MAX: Final = 64
 """Connections that one process holds at most."""
 
 
+class ConflictError(Exception):
+    """A statement did not touch the rows that it was written for: another writer was there. Begin again."""
+
+
+class Changes(Protocol):
+    """Statements on the way, each with the number of rows that it must touch."""
+
+    def change(self, sql: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+        """Runs an UPDATE or DELETE once per row of parameters; each must touch one row."""
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Adds rows, by the fastest way of the store."""
+
+
 class Session(ABC):
     """One database transaction."""
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - a DB-API connection of either driver
         self.connection = connection
+
+    @abstractmethod
+    def changes(self, *, few: bool) -> AbstractContextManager[Changes]:
+        """Statements that belong together: all are checked at the end, and few are sent without waiting for each.
+
+        Raises:
+            ConflictError: At the end, if one did not touch its rows.
+        """
 
     @abstractmethod
     def rows(self, sql: str, params: Params | None = None) -> list[Row]:
@@ -37,10 +59,6 @@ class Session(ABC):
     @abstractmethod
     def run(self, sql: str, params: Params | None = None) -> int:
         """Runs a statement; how many rows it touched."""
-
-    @abstractmethod
-    def run_many(self, sql: str, rows: Sequence[Params | Row], columns: Mapping[str, str] | None = None) -> int:
-        """Runs a statement once per row of parameters; how many rows were touched in all."""
 
     @abstractmethod
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:

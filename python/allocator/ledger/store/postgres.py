@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any, Final
 
@@ -11,7 +12,8 @@ import psycopg
 import sqlalchemy as sa
 
 from allocator.errors import Problem, StoreError
-from allocator.ledger.store.base import POOL_MAX, Mode, Params, Row, Session, Store, named
+from allocator.ledger.schema import METADATA
+from allocator.ledger.store.base import POOL_MAX, ConflictError, Mode, Params, Row, Session, Store, named
 
 COPY_MIN: Final = 200
 """Rows from which COPY is faster than INSERT."""
@@ -36,6 +38,17 @@ def _over_arrays(sql: str, columns: tuple[tuple[str, str], ...]) -> str:
     return named(f"{verb} {keyword} :source WHERE {rest}", r"given.\1").replace("given.source", source)
 
 
+_TYPES: Final = {"BIGINT": "bigint", "SMALLINT": "smallint", "INTEGER": "integer", "TEXT": "text", "BLOB": "bytea"}
+
+
+@lru_cache(maxsize=64)
+def _insert_of(table: str, columns: tuple[str, ...]) -> str:
+    """An INSERT of any number of rows, as arrays: one text, which the server prepares once."""
+    known = METADATA.tables[table].columns
+    arrays = ", ".join(f"%s::{_TYPES[str(known[name].type)]}[]" for name in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"
+
+
 class PostgresSession(Session):
     """A transaction of PostgreSQL."""
 
@@ -45,26 +58,47 @@ class PostgresSession(Session):
     def run(self, sql: str, params: Params | None = None) -> int:
         return self.connection.execute(_spelled(sql), params or None).rowcount  # type: ignore[no-any-return]
 
-    def run_many(self, sql: str, rows: Sequence[Params | Row], columns: Mapping[str, str] | None = None) -> int:
-        if not rows:
-            return 0
-        if columns is not None:
-            arrays = [list(column) for column in zip(*rows, strict=True)]
-            return self.connection.execute(_over_arrays(sql, tuple(columns.items())), arrays).rowcount  # type: ignore[no-any-return]
-        with self.connection.cursor() as cursor:
-            cursor.executemany(_spelled(sql), rows)
-            return cursor.rowcount  # type: ignore[no-any-return]
+    @contextmanager
+    def changes(self, *, few: bool) -> Iterator[_Sent]:
+        # COPY cannot be on its way beside other statements.
+        sent = _Sent(self.connection, copies=not few)
+        with self.connection.pipeline() if few else nullcontext():
+            yield sent
+        sent.check()
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        names = ",".join(columns)
-        if len(rows) >= COPY_MIN:
-            with self.connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
+        _Sent(self.connection, copies=True).insert(table, columns, rows)
+
+
+class _Sent:
+    """Statements that were sent."""
+
+    def __init__(self, connection: Any, *, copies: bool) -> None:  # noqa: ANN401
+        self.connection, self._copies = connection, copies
+        self._expected: list[tuple[Any, int]] = []
+
+    def change(self, sql: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+        if rows:
+            arrays = [list(column) for column in zip(*rows, strict=True)]
+            cursor = self.connection.execute(_over_arrays(sql, tuple(columns.items())), arrays)
+            self._expected.append((cursor, len(rows)))
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        if self._copies and len(rows) >= COPY_MIN:
+            self._copy(table, columns, rows)
         elif rows:
-            one = "(" + ",".join(["%s"] * len(columns)) + ")"
-            values = [value for row in rows for value in row]
-            self.connection.execute(f"INSERT INTO {table} ({names}) VALUES {','.join([one] * len(rows))}", values)
+            arrays = [list(column) for column in zip(*rows, strict=True)]
+            self.connection.execute(_insert_of(table, tuple(columns)), arrays)
+
+    def _copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        with self.connection.cursor() as cursor, cursor.copy(f"COPY {table} ({','.join(columns)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def check(self) -> None:
+        """Makes sure that each statement touched the rows that it was written for."""
+        if any(cursor.rowcount != rows for cursor, rows in self._expected):
+            raise ConflictError
 
 
 class PostgresStore(Store):

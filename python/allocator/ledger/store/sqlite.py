@@ -6,7 +6,8 @@ The SQLite is that of `pysqlite3`, not of the Python: versions before 3.51.3 can
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import pysqlite3
 import sqlalchemy as sa
 
 from allocator.errors import Problem, StoreError
-from allocator.ledger.store.base import POOL_MAX, Mode, Params, Row, Session, Store
+from allocator.ledger.store.base import POOL_MAX, ConflictError, Mode, Params, Row, Session, Store
 
 SAFE: Final = (3, 51, 3)
 _FULL, _LOCKED, _BUSY = "database or disk is full", "locked", "busy"
@@ -40,12 +41,13 @@ class SqliteSession(Session):
     def run(self, sql: str, params: Params | None = None) -> int:
         return self.connection.execute(_spelled(sql), _plain(params)).rowcount  # type: ignore[no-any-return]
 
-    def run_many(self, sql: str, rows: Sequence[Params | Row], columns: Mapping[str, str] | None = None) -> int:
-        if not rows:
-            return 0
-        if columns is not None:
-            sql = _positional(sql, tuple(columns))
-        return self.connection.executemany(_spelled(sql), rows).rowcount  # type: ignore[no-any-return]
+    @contextmanager
+    def changes(self, *, few: bool) -> Iterator[SqliteSession]:
+        yield self
+
+    def change(self, sql: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+        if rows and self.connection.executemany(_positional(sql, tuple(columns)), rows).rowcount != len(rows):
+            raise ConflictError
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         if rows:
