@@ -61,7 +61,7 @@ def test_a_warranty_starts_with_the_delivery_and_counts_in_months_of_the_calenda
     shop.post(
         "ship", {"serial": serial(1), "to_holder": "carrier"}, document="DC-1", actor="a", day=dt.date(2026, 8, 30)
     )
-    shop.post("deliver", {"serial": serial(1), "to_holder": "c7"}, actor="a", day=came)
+    shop.post("deliver", {"serial": serial(1), "to_holder": "c7"}, actor="a", day=dt.date(2026, 8, 31))
     on = {day: warranty(shop, day, skus=["gauge"]).rows(named=True) for day in
           (dt.date(2026, 8, 30), dt.date(2026, 8, 31), dt.date(2028, 8, 31), dt.date(2028, 9, 1))}  # fmt: skip
     first = [rows[0] for rows in on.values()]
