@@ -28,6 +28,9 @@ from allocator.model.policy import Policy
 TIMEOUT_S = 30.0
 """How long a caller waits for others before it gets `store_busy`."""
 
+DEFAULT = Policy()
+"""The policy of those who name none."""
+
 PLANNED_MIN = 1000
 """Demand lines from which a wish is decided before the ledger is locked."""
 
@@ -222,7 +225,7 @@ class Ledger(Questions):
         heading = self._heading("reserve", actor=actor, document=document, day=as_of, key=key)
         rows = checked(lines)
         until = None if hold_s is None else int((dt.datetime.now(dt.UTC).timestamp() + hold_s) * 1_000_000)
-        wish = Wish(rows, policy or Policy(), heading.day, until)
+        wish = Wish(rows, policy or DEFAULT, heading.day, until)
         content = content_of("reserve", rows, wish.policy.fingerprint(), heading.day, hold_s) if key else b""
         alone = len(rows) >= PLANNED_MIN
         work = self._planned(heading, wish) if alone else partial(reserve, heading=heading, wish=wish)

@@ -49,6 +49,19 @@ def _insert_of(table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"
 
 
+def _array(values: Sequence[Any]) -> str:
+    """An array as PostgreSQL spells it; the driver would take ten times as long."""
+    return "{" + ",".join([str(v) if type(v) is int else _element(v) for v in values]) + "}"
+
+
+def _element(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bytes):
+        return f'"\\\\x{value.hex()}"'
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 class PostgresSession(Session):
     """A transaction of PostgreSQL."""
 
@@ -79,7 +92,7 @@ class _Sent:
 
     def change(self, sql: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
         if rows:
-            arrays = [list(column) for column in zip(*rows, strict=True)]
+            arrays = [_array(column) for column in zip(*rows, strict=True)]
             cursor = self.connection.execute(_over_arrays(sql, tuple(columns.items())), arrays)
             self._expected.append((cursor, len(rows)))
 
@@ -87,7 +100,7 @@ class _Sent:
         if self._copies and len(rows) >= COPY_MIN:
             self._copy(table, columns, rows)
         elif rows:
-            arrays = [list(column) for column in zip(*rows, strict=True)]
+            arrays = [_array(column) for column in zip(*rows, strict=True)]
             self.connection.execute(_insert_of(table, tuple(columns)), arrays)
 
     def _copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
