@@ -16,7 +16,7 @@ from allocator.ledger.define import define
 from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, read_lines, text
 from allocator.ledger.questions import Questions
 from allocator.ledger.records import Heading, day_number
-from allocator.ledger.requests import Request, Requests, content_of
+from allocator.ledger.requests import Request, Requests, content_of, few_collections
 from allocator.ledger.reserve import Wish, checked, load, plan, reserve, reserve_together
 from allocator.ledger.reverse import reverse
 from allocator.ledger.store import Store, open_store
@@ -236,7 +236,7 @@ class Ledger(Questions):
 
     def _planned(self, heading: Heading, wish: Wish) -> Callable[[Book], dict[str, Any]]:
         """What takes a large wish, which is decided before others have to wait."""
-        with self.store.session() as session:
+        with few_collections(), self.store.session() as session:
             read_book = Book(session, self.requests.catalog, writes=False)
             decided = plan(read_book, [wish])
 

@@ -32,9 +32,6 @@ STOCK: Final[dict[str, Any]] = {
 ALWAYS: Final = ("stock_id", "sku", "qty_on_hand")
 """The columns that are there even where there is no row."""
 
-ALONE_MAX: Final = 1000
-"""Lines up to which one thread is faster than several."""
-
 TURN: Final = "turn"
 """The demand column that says whose wish came first, where several are decided together."""
 
@@ -73,7 +70,7 @@ def decide(book: Book, rows: Sequence[Mapping[str, Any]], policy: Policy, day: i
     check_named({"stock": stock.frame, "demand": demand.frame}, policy, findings)
     findings.raise_any()
     plan = compile_plan(Prepared(stock, demand), policy, day_of(day), CORE)
-    answer = BoundPlan(plan).run(None if len(rows) > ALONE_MAX else 1)
+    answer = BoundPlan(plan).run()
     names = [row["line_id"] for row in rows]
     reasons = {
         names[line]: None if reason == SERVED else REASON_NAMES[reason]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from allocator.errors import InputError, Problem
 from allocator.ledger.book import Book
@@ -61,6 +61,17 @@ class Decided:
     reasons: dict[str, str | None] = field(default_factory=dict)
     versions: dict[Key, int | None] = field(default_factory=dict)
     seq: int = 0
+
+
+class _Promising(NamedTuple):
+    """What all promises of one wish share; by SKU and account, the account that a promise leads to."""
+
+    book: Book
+    stage: str
+    ends: int | None
+    told: str
+    accounts: dict[tuple[int, int], int]
+    heading: Heading
 
 
 def checked(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -195,10 +206,13 @@ def take(book: Book, heading: Heading, wish: Wish, decided: Decided) -> dict[str
     made: dict[str, list[dict[str, Any]]] = {}
     seq = None
     if any(row["line_id"] in decided.taken for row in rows):
+        ends = wish.hold_until
+        stage, told = (RESERVED, "") if ends is None else (HELD, str(ends))
         with book.transaction(heading) as seq:
+            promising = _Promising(book, stage, ends, told, {}, heading)
             for row in rows:
                 if row["line_id"] in decided.taken:
-                    made[row["line_id"]] = _promise(book, heading, wish, row, decided.taken[row["line_id"]])
+                    made[row["line_id"]] = _promise(promising, row, decided.taken[row["line_id"]])
     return {"seq": seq, "lines": [_told(row, decided, made.get(row["line_id"], [])) for row in rows]}
 
 
@@ -277,29 +291,28 @@ def _linked(policy: Policy) -> set[str]:
     return {sku for entry in policy.substitutes for sku in (entry.sku, entry.substitute)}
 
 
-def _promise(
-    book: Book, heading: Heading, wish: Wish, row: Mapping[str, Any], taken: Iterable[tuple[Key, int]]
-) -> list[dict[str, Any]]:
+def _promise(promising: _Promising, row: Mapping[str, Any], taken: Iterable[tuple[Key, int]]) -> list[dict[str, Any]]:
     """Records what one line gets."""
-    made = []
-    stage = RESERVED if wish.hold_until is None else HELD
-    until = "" if wish.hold_until is None else str(wish.hold_until)
+    book, stage, ends, told, accounts, heading = promising
     line_id = row["line_id"]
     line = book.lines.get(line_id)
     if line is None:
-        line = Line(
-            line_id, row["order_id"], row["_sku"].sku_id, row["_asked"], details=_details(row), seq=book.seq + 1
-        )
+        sku_id, asked = row["_sku"].sku_id, row["_asked"]
+        line = Line(line_id, row["order_id"], sku_id, asked, details=_details(row), seq=book.seq + 1)
+    made, got = [], line.allocated
     for (goods_id, account_id), qty in taken:
-        to_id = after(book, heading, Share(goods_id, account_id, qty), "reserved")
+        goods = book.goods[goods_id]
+        to_id = accounts.get((goods.sku_id, account_id))
+        if to_id is None:
+            to_id = after(book, heading, Share(goods_id, account_id, qty), "reserved")
+            accounts[goods.sku_id, account_id] = to_id
         number = book.next_allocation()
         moved = qty if to_id != account_id else 0
-        book.move(Movement(goods_id, account_id, to_id, moved, 0, qty, number, line_id, until))
-        line = line._replace(allocated=line.allocated + qty)
-        unit = 1 if book.goods[goods_id].serial else 0
-        book.put_allocation(Allocation(number, line_id, goods_id, to_id, unit, qty, stage, wish.hold_until))
+        book.move(Movement(goods_id, account_id, to_id, moved, 0, qty, number, line_id, told))
+        book.put_allocation(Allocation(number, line_id, goods_id, to_id, 1 if goods.serial else 0, qty, stage, ends))
         made.append({"allocation_id": number, "stock_id": stock_id(goods_id, to_id), "qty": qty})
-    book.put_line(line)
+        got += qty
+    book.put_line(Line(line_id, line.order_id, line.sku_id, line.qty, got, *line[5:]))
     return made
 
 
