@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::fairness::fill::{Claim, Scratch, fill_in_order};
-use crate::fairness::lines::{Entry, Lines, Method, Reason, Step, at, check, sorted, up};
+use crate::fairness::lines::{Entry, Lines, Method, Reason, Step, at, by_pool, check, sorted, up};
 use crate::fairness::sum::Sum;
 
 /// One row per line, by pool, tier, groups of its tier, id.
@@ -26,26 +26,33 @@ const TOGETHER: usize = 1 << 14;
 /// Shares the supply of each pool among its lines. n log n in lines, once for each step.
 pub fn divide(lines: &Lines, tiers: &[Vec<Step>], supply: &[i64]) -> Result<Shares> {
     check(lines, tiers, supply)?;
-    let entries = sorted(lines, tiers, supply.len());
-    let mut qty = vec![0; entries.len()];
-    let mut reason = vec![Reason::Served as u8; entries.len()];
+    let mut line = by_pool(lines.pool, supply.len());
+    let mut qty = vec![0; line.len()];
+    let mut reason = vec![Reason::Served as u8; line.len()];
     let mut parts = Vec::new();
-    let (mut rest, mut shares, mut reasons) = (entries.as_slice(), qty.as_mut_slice(), reason.as_mut_slice());
-    while !rest.is_empty() {
-        let end = rest.len().min(TOGETHER);
-        let last = rest[end - 1].pool;
-        let end = end + rest[end..].iter().take_while(|entry| entry.pool == last).count();
-        let (part, shares_part, reasons_part);
-        (part, rest) = rest.split_at(end);
+    let (mut rows, mut shares, mut reasons) = (line.as_mut_slice(), qty.as_mut_slice(), reason.as_mut_slice());
+    while !rows.is_empty() {
+        let pool_of = |row: &u32| lines.pool[*row as usize];
+        let end = rows.len().min(TOGETHER);
+        let last = pool_of(&rows[end - 1]);
+        let end = end + rows[end..].iter().take_while(|row| pool_of(row) == last).count();
+        let part;
+        (part, rows) = rows.split_at_mut(end);
+        let (shares_part, reasons_part);
         (shares_part, shares) = shares.split_at_mut(end);
         (reasons_part, reasons) = reasons.split_at_mut(end);
         parts.push((part, shares_part, reasons_part));
     }
-    parts.into_par_iter().for_each(|(entries, shares, reasons)| {
+    parts.into_par_iter().for_each(|(rows, shares, reasons)| {
+        // Made here rather than for all lines at once, so that they stay in the cache.
+        let entries = sorted(rows, lines, tiers);
+        for (row, entry) in rows.iter_mut().zip(&entries) {
+            *row = entry.row;
+        }
         let mut divider = Divider {
             lines,
             tiers,
-            entries,
+            entries: &entries,
             shares,
             reasons,
             scratch: Scratch::default(),
@@ -57,11 +64,7 @@ pub fn divide(lines: &Lines, tiers: &[Vec<Step>], supply: &[i64]) -> Result<Shar
             start += pool.len();
         }
     });
-    Ok(Shares {
-        line: entries.iter().map(|entry| entry.row).collect(),
-        qty,
-        reason,
-    })
+    Ok(Shares { line, qty, reason })
 }
 
 /// What holds for a part of the tree.
@@ -104,24 +107,17 @@ struct Divider<'a> {
 
 impl Divider<'_> {
     fn pool(&mut self, range: Range<usize>, supply: i64) {
-        let (mut left, mut earlier) = (supply, false);
-        let tiers = runs(range.clone(), self.entries, |a, b| a.tier == b.tier);
-        let guaranteed: Vec<i64> = tiers.iter().map(|tier| self.together(tier, 0).low).collect();
-        let mut later: i64 = guaranteed.iter().sum();
-        for (tier, own) in tiers.into_iter().zip(guaranteed) {
-            later -= own;
-            // Its own guarantees come before those of later tiers, theirs before the rest of its own.
-            let amount = (left - later).max(left.min(own));
-            let around = Around {
-                depth: 0,
-                capped: false,
-                kept: amount < left,
-                earlier,
-            };
-            let used = amount - self.node(tier, amount, around);
-            left -= used;
-            earlier |= used > 0;
-        }
+        let around = Around {
+            depth: 0,
+            capped: false,
+            kept: false,
+            earlier: false,
+        };
+        let left = if self.tiers.len() == 1 {
+            self.node(range.clone(), supply, around)
+        } else {
+            self.tiers(range.clone(), supply, around)
+        };
         let by_amount = [Reason::Guaranteed, Reason::Taken, Reason::Insufficient].map(|reason| reason as u8);
         for index in range {
             let (reason, pack) = (&mut self.reasons[index], self.entries[index].pack);
@@ -131,6 +127,33 @@ impl Divider<'_> {
                 *reason = Reason::Pack as u8;
             }
         }
+    }
+
+    /// Serves the tiers of a pool one after another, and returns what is left.
+    fn tiers(&mut self, range: Range<usize>, supply: i64, around: Around) -> i64 {
+        let (mut left, mut earlier) = (supply, false);
+        let tiers = runs(range, self.entries, |a, b| a.tier == b.tier);
+        let guaranteed: Vec<i64> = tiers.iter().map(|tier| self.together(tier, 0).low).collect();
+        let mut later: i64 = guaranteed.iter().sum();
+        for (tier, own) in tiers.into_iter().zip(guaranteed) {
+            later -= own;
+            // Its own guarantees come before those of later tiers, theirs before the rest of its own.
+            let amount = (left - later).max(left.min(own));
+            let kept = amount < left;
+            let used = amount
+                - self.node(
+                    tier,
+                    amount,
+                    Around {
+                        kept,
+                        earlier,
+                        ..around
+                    },
+                );
+            left -= used;
+            earlier |= used > 0;
+        }
+        left
     }
 
     /// Divides an amount among the lines of a node, and returns what is left.

@@ -1,7 +1,5 @@
 //! The lines of a division: as they are given, checked, and in the order in which they are divided.
 
-use rayon::prelude::*;
-
 use crate::error::{Error, Result};
 use crate::fairness::{PACK_MAX, QTY_MAX};
 
@@ -121,24 +119,26 @@ impl Entry {
     }
 }
 
-/// The lines by pool, tier, the groups of their tier, id. Linear in lines, but for sorting within pools.
-pub(super) fn sorted(lines: &Lines, tiers: &[Vec<Step>], pools: usize) -> Vec<Entry> {
-    let mut next = vec![0_usize; pools + 1];
-    for &pool in lines.pool {
+/// The rows by pool, in each in the order of ids. Linear in lines and pools.
+pub(super) fn by_pool(pool: &[u32], pools: usize) -> Vec<u32> {
+    let mut next = vec![0_u32; pools + 1];
+    for &pool in pool {
         next[pool as usize + 1] += 1;
     }
     for pool in 0..pools {
         next[pool + 1] += next[pool];
     }
-    let mut rows = vec![0_u32; lines.pool.len()];
-    for (row, &pool) in lines.pool.iter().enumerate() {
-        rows[next[pool as usize]] = row as u32;
+    let mut rows = vec![0_u32; pool.len()];
+    for (row, &pool) in pool.iter().enumerate() {
+        rows[next[pool as usize] as usize] = row as u32;
         next[pool as usize] += 1;
     }
-    let mut entries: Vec<Entry> = rows
-        .into_par_iter()
-        .map(|row| Entry::new(lines, row as usize))
-        .collect();
+    rows
+}
+
+/// The lines of some pools, whose rows are by pool and id, by pool, tier, the groups of their tier, id.
+pub(super) fn sorted(rows: &[u32], lines: &Lines, tiers: &[Vec<Step>]) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = rows.iter().map(|row| Entry::new(lines, *row as usize)).collect();
     if tiers.len() == 1 && lines.groups.is_empty() {
         return entries;
     }
@@ -152,7 +152,7 @@ pub(super) fn sorted(lines: &Lines, tiers: &[Vec<Step>], pools: usize) -> Vec<En
                 .collect()
         })
         .collect();
-    entries.par_chunk_by_mut(|a, b| a.pool == b.pool).for_each(|pool| {
+    for pool in entries.chunk_by_mut(|a, b| a.pool == b.pool) {
         pool.sort_unstable_by(|a, b| {
             // Groups are compared within one tier only, so that both have the same columns.
             let columns = &grouped[a.tier as usize];
@@ -162,7 +162,7 @@ pub(super) fn sorted(lines: &Lines, tiers: &[Vec<Step>], pools: usize) -> Vec<En
                 .then_with(|| groups(a.row).cmp(groups(b.row)))
                 .then(a.row.cmp(&b.row))
         });
-    });
+    }
     entries
 }
 
@@ -177,6 +177,12 @@ pub(super) fn up(qty: i64, pack: i64) -> i64 {
 /// Refuses what the arithmetic does not bear, and what contradicts itself.
 pub(super) fn check(lines: &Lines, tiers: &[Vec<Step>], supply: &[i64]) -> Result<()> {
     let rows = lines.pool.len();
+    if rows >= u32::MAX as usize {
+        return Err(Error::TooManyRows {
+            rows,
+            rows_max: u32::MAX as usize - 1,
+        });
+    }
     let numbers = [
         ("qty", Some(lines.qty), QTY_MAX),
         ("qty_min", lines.qty_min, QTY_MAX),
