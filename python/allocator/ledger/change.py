@@ -44,7 +44,7 @@ def post(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], origi
     """
     kind = TYPES[heading.type]
     problems = missing(heading, kind, origin)
-    load(book, lines)
+    load(book, lines, new=heading.type == "receive" and origin != "transfer")
     with book.transaction(heading) as seq:
         act = _ACTS.get(heading.type, _transfer)
         for row, line in enumerate(lines):

@@ -34,6 +34,9 @@ GATHER_S: Final = 0.002
 Work = Callable[[Book], Any]
 """Adds transactions to a book and returns an answer as plain data; raises to refuse."""
 
+Alone = Callable[[Session, Catalog], Any]
+"""Writes through books of its own, and returns an answer as plain data; raises to refuse."""
+
 Together = Callable[[Book, "Sequence[Request]"], bool]
 """Does several requests as if one after the other; False, with nothing done, where they must be done so."""
 
@@ -139,12 +142,48 @@ class Requests:
             for request in batch:
                 self._do_all([request])
 
+    def do_alone(self, work: Alone, key: str = "", content: bytes = b"") -> Any:  # noqa: ANN401 - what `work` answers
+        """Does what is too large for one book: `work` opens books of its own, within one database transaction.
+
+        Others who write wait as long. A refusal leaves nothing behind, not even under its key.
+
+        Raises:
+            AllocatorError: It was refused; nothing was done.
+            StoreError: The store failed; the code tells whether anything may have been done.
+        """
+        request = Request(lambda _: None, key, content)
+
+        def write(session: Session) -> None:
+            # The accounts that it opens are nobody else's until it has committed: a catalog of its own.
+            catalog = Catalog(self.catalog.tenant)
+            Book(session, catalog)  # takes the lock
+            answered = self._answered(session, [request])
+            if key in answered:
+                _repeat(request, *answered[key])
+                return
+            request.answer = work(session, catalog)
+            if key:
+                book = Book(session, catalog)
+                book.answer(key, content, _kept(request))
+                book.flush()
+
+        self._retried(write)
+        if request.error is not None:
+            raise request.error
+        return request.answer
+
     def _try(self, batch: Sequence[Request]) -> None:
+        self._retried(lambda session: self._write(session, batch))
+        for request in batch:
+            request.done = True
+
+    def _retried(self, write: Callable[[Session], None]) -> None:
+        """Writes in one transaction; tries again where another writer was in the way."""
         deadline = time.monotonic() + self.store.timeout_s
         for tried in range(1, TRIES_MAX + 1):
             try:
                 with self.store.session("write") as session:
-                    self._write(session, batch)
+                    write(session)
             except Exception as error:
                 if not isinstance(error, ConflictError) and not self.store.is_conflict(error):
                     raise
@@ -153,8 +192,6 @@ class Requests:
                     raise StoreError(Problem("store_busy", message, hint="Nothing was done. Try again")) from error
                 time.sleep(random.uniform(0, 0.005 * 2**tried))  # noqa: S311 - so that two do not meet again
             else:
-                for request in batch:
-                    request.done = True
                 return
 
     def _write(self, session: Session, batch: Sequence[Request]) -> None:

@@ -33,20 +33,22 @@ class Share(NamedTuple):
     allocation: Allocation | None = None
 
 
-def load(book: Book, lines: Sequence[Mapping[str, Any]]) -> None:
-    """Reads everything that lines may mean, in a few statements."""
+def load(book: Book, lines: Sequence[Mapping[str, Any]], *, new: bool = False) -> None:
+    """Reads everything that lines may mean, in a few statements; what is new means no goods that are there."""
     goods = {key_of(line["stock_id"])[0] for line in lines if "stock_id" in line}
     allocations = sorted({line["allocation_id"] for line in lines if "allocation_id" in line})
     book.catalog.load_skus(book.session, {line["sku"] for line in lines if "sku" in line})
     if allocations:
         book.load_allocations("allocation_id = ANY(:ids)", ids=allocations)
-    book.find_numbers({line["serial"] for line in lines if "serial" in line})
+    numbers = {line["serial"] for line in lines if "serial" in line}
+    book.find_numbers(numbers.union(*(line["numbers"].values() for line in lines if "numbers" in line)))
     goods |= {g for line in lines if "serial" in line for _, g in book.numbers.get(line["serial"], ())}
     book.load_goods(goods)
     loose = {
         sku.sku_id
         for line in lines
-        if "sku" in line
+        if not new
+        and "sku" in line
         and not {"stock_id", "serial", "allocation_id"} & line.keys()
         and (sku := book.catalog.find(line["sku"]))
     }

@@ -1,0 +1,150 @@
+"""Files as others write them, as columns of text by the names of a receipt."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from allocator.errors import AllocatorError, FileError, InputError, Problem
+from allocator.frames.read import Source, read, shown_error
+from allocator.model.importing import ImportMapping
+
+TABLE: Final = "file"
+WORKBOOKS: Final = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+SEPARATORS: Final[tuple[str, ...]] = (",", ";", "\t", "|")
+TEXTS: Final = (".csv", ".tsv", ".txt")
+EXACT_MAX: Final = 2.0**53
+"""Beyond this a float does not tell one whole number from the next."""
+
+MIDNIGHT: Final = " 00:00:00"
+"""What a day that is typed as one ends with, so that it is not mistaken for text in the file's own way of writing."""
+
+
+class File(NamedTuple):
+    """A file as read.
+
+    Attributes:
+        frame: Columns of text by the file's own headers, without blanks around; null where nothing is said.
+        numeric: Headers of columns that are numbers, not text in the file's own way of writing.
+        mapping: What the headers mean; guessed where that was not said.
+    """
+
+    frame: pl.DataFrame
+    numeric: frozenset[str]
+    mapping: ImportMapping
+
+
+def read_file(source: Source, mapping: ImportMapping | None) -> File:
+    """Reads a CSV file, a workbook, or any other table.
+
+    Days that are typed as such come as `2026-06-30 00:00:00`.
+
+    Raises:
+        InputError: `table_unreadable`, `column_type`, `column_duplicate`.
+        FileError: `file_missing`, `file_format`, `file_unreadable`.
+    """
+    suffix = Path(source).suffix.lower() if isinstance(source, str | os.PathLike) else ""
+    said = mapping or ImportMapping()
+    if suffix in TEXTS:
+        frame = _read_csv(Path(source), said)  # type: ignore[arg-type]
+    elif suffix in WORKBOOKS:
+        frame = _read_workbook(Path(source), said)  # type: ignore[arg-type]
+    else:
+        frame = read(source, TABLE)
+    _refuse_twice(frame.columns)
+    frame.columns = [name.strip() for name in frame.columns]
+    numeric = frozenset(series.name for series in frame if series.dtype.is_numeric())
+    return File(_texts(frame, said), numeric, mapping or ImportMapping.guess(frame.columns))
+
+
+def _texts(frame: pl.DataFrame, mapping: ImportMapping) -> pl.DataFrame:
+    """Every column as text without blanks around it; what says nothing is null."""
+    problems: list[Problem] = []
+    columns = []
+    for series in frame:
+        try:
+            text = _text(series)
+        except InputError as error:
+            problems += error.problems
+            continue
+        columns.append(text.str.strip_chars().replace(dict.fromkeys(("", *mapping.empty))))
+    if problems:
+        raise InputError(problems)
+    return pl.DataFrame(columns)
+
+
+def _text(series: pl.Series) -> pl.Series:
+    dtype = series.dtype
+    if dtype.is_float():
+        whole = series.is_finite() & (series == series.round()) & (series.abs() < EXACT_MAX)
+        as_integer = series.set(~whole, None).cast(pl.Int64, strict=False).cast(pl.String)
+        return as_integer.fill_null(series.cast(pl.String))
+    if dtype == pl.Date:
+        return series.dt.strftime(f"%Y-%m-%d{MIDNIGHT}")
+    if isinstance(dtype, pl.Datetime):
+        return series.dt.strftime("%Y-%m-%d %H:%M:%S")
+    if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+        message = f"a column of {dtype} cannot be read as the cells of a file"
+        raise InputError(Problem("column_type", message, TABLE, series.name))
+    return series.cast(pl.String)
+
+
+def _read_csv(path: Path, mapping: ImportMapping) -> pl.DataFrame:
+    if not path.exists():
+        raise FileError(Problem("file_missing", "there is no such file", TABLE, value=str(path)[:80]))
+    try:
+        with path.open(encoding="utf-8-sig" if mapping.encoding == "utf-8" else mapping.encoding, newline="") as file:
+            for _ in range(mapping.header_row):
+                file.readline()
+            head = file.readline()
+        counts = {sign: head.count(sign) for sign in SEPARATORS}
+        separator = mapping.separator or max(SEPARATORS, key=counts.__getitem__)
+        header = next(csv.reader([head], delimiter=separator), [])
+        _refuse_twice(header)
+        if not header:
+            return pl.DataFrame()
+        whole: Path | io.BytesIO = path
+        if mapping.encoding != "utf-8":
+            whole = io.BytesIO(path.read_text(mapping.encoding).encode())
+        return pl.read_csv(whole, separator=separator, skip_lines=mapping.header_row, infer_schema=False, glob=False)
+    except AllocatorError:
+        raise
+    except (UnicodeError, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        hint = "Is it written in another encoding (as windows-1252), or with another separator? The mapping can say so"
+        problem = Problem("file_unreadable", shown_error(error), TABLE, value=str(path)[:80], hint=hint)
+        raise FileError(problem) from None
+
+
+def _refuse_twice(headers: Sequence[str]) -> None:
+    names = [name.strip() for name in headers]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(Problem("column_duplicate", "two columns have this header", TABLE, name) for name in twice)
+
+
+def _read_workbook(path: Path, mapping: ImportMapping) -> pl.DataFrame:
+    if not path.exists():
+        raise FileError(Problem("file_missing", "there is no such file", TABLE, value=str(path)[:80]))
+    try:
+        import fastexcel  # noqa: PLC0415 - an extra
+    except ImportError:
+        hint = "Install allocator[excel], or save the sheet as CSV"
+        raise FileError(Problem("file_format", "workbooks are read by fastexcel, which is not installed", TABLE,
+                                value=str(path)[:80], hint=hint)) from None  # fmt: skip
+    try:
+        book = fastexcel.read_excel(str(path))
+        if mapping.sheet is not None and mapping.sheet not in book.sheet_names:
+            problem = Problem("setting_value", "the workbook has no such sheet", "mapping", "sheet",
+                              value=mapping.sheet, hint=f"There are {', '.join(book.sheet_names)}")  # fmt: skip
+            raise InputError(problem)
+        sheet = book.load_sheet(mapping.sheet or 0, header_row=mapping.header_row, schema_sample_rows=None)
+        return sheet.to_polars()
+    except fastexcel.FastExcelError as error:
+        hint = "Is it a workbook, and the headers in the row that the mapping says?"
+        problem = Problem("file_unreadable", shown_error(error), TABLE, value=str(path)[:80], hint=hint)
+        raise FileError(problem) from None
