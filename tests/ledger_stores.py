@@ -1,9 +1,8 @@
-"""Ledgers for tests: on both stores, empty or with a small business in them."""
+"""A small business for tests of the ledger, on both stores."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,16 +11,8 @@ from allocator.ledger import Ledger
 TODAY = dt.date(2026, 11, 22)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of an empty store."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'stock.db'}"
-    return str(request.getfixturevalue("postgres_url"))
-
-
 @pytest.fixture
-def shop(ledger_url: str) -> Iterator[Ledger]:
+def shop(empty_ledger: Ledger) -> Ledger:
     """Filters without numbers, oil by the litre and lot, gauges by serial, monitors by serial and lot; no stock yet."""
     skus = [
         {"sku": "filter"},
@@ -29,9 +20,8 @@ def shop(ledger_url: str) -> Iterator[Ledger]:
         {"sku": "gauge", "tracking": "serial", "warranty": {"start": "delivery", "months": 24}},
         {"sku": "monitor", "tracking": "both", "warranty": {"start": "receipt", "days": 90}},
     ]
-    with Ledger.open(ledger_url) as opened:
-        opened.define(skus, actor="ana")
-        yield opened
+    empty_ledger.define(skus, actor="ana")
+    return empty_ledger
 
 
 def receive(ledger: Ledger, *lines: dict[str, object], document: str = "GRN-1", **said: object) -> int:

@@ -12,9 +12,9 @@ from allocator import Policy, allocate
 from allocator.errors import InputError
 from allocator.ledger import Ledger
 from allocator.ledger.balances import MEASURES
-from ledger_stores import TODAY, ledger_url, receive, shop
+from ledger_stores import TODAY, receive, shop
 
-__all__ = ["ledger_url", "shop"]
+__all__ = ["shop"]
 
 
 def busy(ledger: Ledger) -> dict[str, int]:

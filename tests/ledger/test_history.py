@@ -10,9 +10,9 @@ import pytest
 from allocator.errors import InputError
 from allocator.ledger import Ledger
 from allocator.ledger.history import BY
-from ledger_stores import TODAY, ledger_url, receive, shop
+from ledger_stores import TODAY, receive, shop
 
-__all__ = ["ledger_url", "shop"]
+__all__ = ["shop"]
 
 
 def life(ledger: Ledger) -> list[int]:

@@ -12,9 +12,9 @@ from allocator.ledger import Ledger
 from allocator.ledger.recall import recall_impact
 from allocator.ledger.reports import activity, audit, availability, serials, service
 from allocator.ledger.warranty import warranty
-from ledger_stores import TODAY, ledger_url, receive, shop
+from ledger_stores import TODAY, receive, shop
 
-__all__ = ["ledger_url", "shop"]
+__all__ = ["shop"]
 
 
 def gauges(ledger: Ledger, count: int = 6) -> None:

@@ -1,0 +1,136 @@
+"""The ledger leaves and comes back: as tables, as backups, between the two stores; and nothing is ever replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from allocator.errors import FileError, InputError
+from allocator.ledger import Ledger
+from allocator.ledger.backup import backup, restore
+from allocator.ledger.export import export_ledger, import_ledger
+from allocator.ledger.reports import audit
+from allocator.ledger.sheets import defused, undefused, write_table
+from allocator.ledger.verify import verify
+from ledger_stores import TODAY, receive, shop
+
+__all__ = ["shop"]
+
+
+@pytest.fixture
+def other_url(shop: Ledger, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """The address of a second, empty store of the same kind."""
+    if shop.store.dialect == "sqlite":
+        return f"sqlite:///{tmp_path / 'second.db'}"
+    server = request.getfixturevalue("postgres_server")
+    name = server.create()
+    request.addfinalizer(lambda: server.drop(name))
+    return str(server.url(name))
+
+
+def busy(ledger: Ledger) -> None:
+    """Receipts, promises, shipments and notes, some of them with words that sheets would run."""
+    receive(ledger, {"sku": "filter", "qty": 10, "location": "store"}, note='=HYPERLINK("http://evil")')
+    receive(ledger, {"sku": "oil", "lot": "+A1", "qty": Decimal("33.60"), "location": "tank"}, document="@SUM(A1)")
+    receive(ledger, {"sku": "gauge", "serial": "-1", "location": "'store'", "attributes": {"a": "ä", "b": "'=x"}})
+    ledger.reserve([{"line_id": "L1", "sku": "filter", "qty": 9}], actor="bob", as_of=TODAY, key="order 1")
+    ledger.post("ship", {"serial": "-1", "to_holder": "van"}, document="DC-1", actor="ana", key="ship 1")
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "xlsx"])
+def test_export_import_export_gives_the_same_bytes(shop: Ledger, tmp_path: Path, form: str) -> None:
+    busy(shop)
+    said = export_ledger(shop, tmp_path / "first", form=form)
+    with import_ledger(tmp_path / "first", f"sqlite:///{tmp_path / 'copy.db'}") as copy:
+        assert verify(copy).frame.is_empty()
+        again = export_ledger(copy, tmp_path / "second", form=form)
+        assert {n: t["sha256"] for n, t in again["tables"].items()} == {
+            n: t["sha256"] for n, t in said["tables"].items()
+        }
+        assert copy.balances().equals(shop.balances())
+        assert copy.outcome("order 1") == shop.outcome("order 1")
+        copy.post("move", {"sku": "filter", "qty": 1, "location": "store", "to_location": "van"}, actor="ana")
+        assert verify(copy).frame.is_empty(), "the chain goes on from where it was"
+
+
+def test_a_ledger_moves_from_one_kind_of_store_to_the_other(shop: Ledger, tmp_path: Path, postgres_url: str) -> None:
+    busy(shop)
+    export_ledger(shop, tmp_path / "out")
+    url = postgres_url if shop.store.dialect == "sqlite" else f"sqlite:///{tmp_path / 'copy.db'}"
+    with import_ledger(tmp_path / "out", url) as copy:
+        assert verify(copy).frame.is_empty()
+        assert copy.history("-1").equals(shop.history("-1"))
+
+
+def test_a_changed_or_missing_file_is_not_imported(shop: Ledger, tmp_path: Path) -> None:
+    busy(shop)
+    export_ledger(shop, tmp_path / "out", form="csv")
+    (tmp_path / "out" / "entry.csv").write_text("tampered")
+    (tmp_path / "out" / "goods.csv").unlink()
+    with pytest.raises(FileError) as caught:
+        import_ledger(tmp_path / "out", f"sqlite:///{tmp_path / 'copy.db'}")
+    assert sorted(problem.code for problem in caught.value.problems) == ["file_missing", "file_unreadable"]
+    with pytest.raises(FileError):
+        import_ledger(tmp_path / "nowhere", f"sqlite:///{tmp_path / 'copy.db'}")
+
+
+def test_nothing_that_is_there_is_replaced(shop: Ledger, other_url: str, tmp_path: Path) -> None:
+    busy(shop)
+    export_ledger(shop, tmp_path / "out")
+    with pytest.raises(FileError):
+        export_ledger(shop, tmp_path / "out")
+    with pytest.raises(InputError) as caught:
+        import_ledger(tmp_path / "out", shop.store.url)
+    assert caught.value.code == "id_duplicate"
+    backup(shop, tmp_path / "copy")
+    with pytest.raises(FileError):
+        backup(shop, tmp_path / "copy")
+    restore(tmp_path / "copy", other_url)
+    for url in (other_url, shop.store.url):
+        with pytest.raises(InputError) as caught:
+            restore(tmp_path / "copy", url)
+        assert caught.value.code == "id_duplicate"
+    assert verify(shop).frame.is_empty()
+
+
+def test_a_restored_backup_is_what_was_committed_by_then_and_verifies(
+    shop: Ledger, other_url: str, tmp_path: Path
+) -> None:
+    busy(shop)
+    then = shop.balances()
+    backup(shop, tmp_path / "copy")
+    receive(shop, {"sku": "filter", "qty": 5, "location": "store"}, document="GRN-9")
+    restore(tmp_path / "copy", other_url)
+    with Ledger.open(other_url) as restored:
+        assert verify(restored).frame.is_empty()
+        assert restored.balances().equals(then)
+        before = audit(restored)
+        assert audit(shop).head(before.height).equals(before), "a prefix of what goes on"
+
+
+def test_a_file_that_is_no_backup_is_refused(shop: Ledger, other_url: str, tmp_path: Path) -> None:
+    (tmp_path / "noise").write_bytes(b"noise")
+    attempts: list[Callable[[], None]] = [
+        lambda: restore(tmp_path / "noise", other_url),
+        lambda: restore(tmp_path / "nothing", other_url),
+        lambda: backup(shop, tmp_path / "no folder" / "copy"),
+    ]
+    for attempt in attempts:
+        with pytest.raises(FileError):
+            attempt()
+
+
+def test_no_cell_of_a_sheet_is_run(tmp_path: Path) -> None:
+    risky = ["=1+1", "+1", "-1", "@x", "'=1", "'", "fine", "", None, "\uff1d1"]
+    frame = pl.DataFrame({"note": risky, "qty": range(len(risky))})
+    cells = defused(frame)["note"].to_list()
+    assert not any(cell and cell[0] in "=+-@\uff1d" for cell in cells)
+    assert undefused(defused(frame)).equals(frame)
+    write_table(frame, tmp_path / "sheet.xlsx")
+    assert pl.read_excel(tmp_path / "sheet.xlsx")["note"].to_list()[:5] == cells[:5]
+    with pytest.raises(FileError):
+        write_table(frame, tmp_path / "sheet.docx")
