@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -114,3 +115,44 @@ def test_blocks_of_different_reasons_nest_and_are_lifted_in_any_order(ledger: Le
     assert ledger.reserve(wish, actor="bob", as_of=TODAY)["lines"][0]["reason"] == "blocked"
     ledger.post("unblock", {"serial": "G-1"}, reason="legal", actor="ana")
     assert ledger.reserve(wish, actor="bob", as_of=TODAY)["lines"][0]["allocated"] == 1
+
+
+def test_what_is_promised_takes_its_promise_along_when_it_moves(ledger: Ledger) -> None:
+    receive(ledger, {"sku": "gauge", "serial": "G-1", "location": "store"})
+    answer = ledger.reserve([{"line_id": "L1", "sku": "gauge", "qty": 1}], actor="bob", as_of=TODAY)
+    ledger.post("move", {"serial": "G-1", "to_location": "shelf"}, actor="ana")
+    number = answer["lines"][0]["allocations"][0]["allocation_id"]
+    ledger.post("pick", {"allocation_id": number}, actor="pip")
+    ledger.post("ship", {"allocation_id": number}, document="DC-1", actor="pip")
+    with pytest.raises(InputError) as caught:
+        ledger.post("move", {"serial": "G-1", "to_location": "shelf"}, actor="ana")
+    assert codes(caught) == ["goods_unknown"]
+
+
+def test_a_transaction_that_would_change_nothing_is_refused(ledger: Ledger) -> None:
+    receive(ledger, {"sku": "filter", "qty": 10, "location": "store"})
+    with pytest.raises(InputError) as caught:
+        ledger.post("move", {"sku": "filter", "qty": 1, "location": "store", "to_location": "store"}, actor="ana")
+    assert codes(caught) == ["setting_conflict"]
+
+
+def test_a_sku_is_not_set_up_in_a_way_that_its_goods_do_not_fit(ledger: Ledger) -> None:
+    receive(ledger, {"sku": "filter", "qty": 10, "location": "store"})
+    with pytest.raises(InputError) as caught:
+        ledger.define([{"sku": "filter", "lifecycle": "asset"}, {"sku": "filter", "tracking": "serial"}], actor="ana")
+    assert codes(caught) == ["setting_conflict", "id_duplicate", "status_unknown"]
+
+
+def test_whoever_waits_in_a_process_that_was_forked_does_not_wait_for_ever(ledger: Ledger) -> None:
+    receive(ledger, {"sku": "filter", "qty": 10, "location": "store"})
+    ledger.requests._led = True  # another thread was writing at the moment of the fork
+    child = os.fork()
+    if child == 0:
+        try:
+            receive(ledger, {"sku": "filter", "qty": 1, "location": "store"})
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    ledger.requests._led = False
+    assert receive(ledger, {"sku": "filter", "qty": 1, "location": "store"}) == 4

@@ -105,6 +105,10 @@ class Catalog:
                 self._verdicts[key] = tuple(error.problems)
         return self._verdicts[key]
 
+    def lifecycle(self, name: str) -> Lifecycle:
+        """The lifecycle in force under a name; a preset before anyone has used it."""
+        return self._lifecycles.get(name) or Lifecycle.load(name)
+
     def skus(self) -> list[Sku]:
         """The SKUs that are loaded."""
         return list(self._skus.values())

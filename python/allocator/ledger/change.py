@@ -139,10 +139,17 @@ def check_status(book: Book, sku: Sku, change: tuple[str, str], heading: Heading
 def _transfer(step: Step) -> None:
     """Goods go from one account to another; a promise ends when they leave the stock, and goes along within it."""
     book, kind, line, row = step.book, step.kind, step.line, step.row
-    for share in select(book, line, row, kind.takes, blocked=kind.blocked):
+    # What stays in stock may be promised: the promise goes along.
+    stays = kind.gives is None and "qty" not in line and not {"serial", "stock_id"}.isdisjoint(line)
+    shares = whole(book, line, row) if stays else []
+    for share in shares or select(book, line, row, kind.takes, blocked=kind.blocked):
         account = target(step, share)
+        to_id = book.account(account)
+        if to_id == share.account_id:
+            message = f"{kind.name} would change nothing"
+            raise InputError(Problem("setting_conflict", message, "lines", row=row, hint="Say what changes: to_…"))
         line_id = _count_return(step, share)
-        give(book, share, book.account(account), keep=account.kind == "stock", line_id=line_id)
+        give(book, share, to_id, keep=account.kind == "stock", line_id=line_id)
 
 
 def give(book: Book, share: Share, to_id: int, *, keep: bool, stage: str | None = None, line_id: str = "") -> None:
@@ -284,7 +291,9 @@ def _block(step: Step) -> None:
     """Adds the reason to those for which the goods are blocked; a promise stays on them, and is flagged by it."""
     book, heading, kind, line, row = step.book, step.heading, step.kind, step.line, step.row
     lifting = kind.name == "unblock"
-    for share in _whole(book, line, row):
+    named = "qty" not in line and not {"serial", "stock_id"}.isdisjoint(line)
+    shares = whole(book, line, row) if named else []
+    for share in shares or select(book, line, row, ("stock",), blocked=True):
         before = book.catalog.accounts[share.account_id]
         reasons = set(filter(None, before.blocks.split("+")))
         if lifting != (heading.reason in reasons):
@@ -295,28 +304,22 @@ def _block(step: Step) -> None:
         give(book, share, book.account(before._replace(blocks="+".join(sorted(reasons)))), keep=True)
 
 
-def _whole(book: Book, line: Mapping[str, Any], row: int) -> list[Share]:
-    """The goods that a line means with what of them is promised, each promise a share of its own."""
-    if "allocation_id" in line or "qty" in line:
-        return select(book, line, row, ("stock",), blocked=True)
+def whole(book: Book, line: Mapping[str, Any], row: int) -> list[Share]:
+    """All of a unit or a stock row that is in stock, each promise of it a share of its own; none if it is elsewhere."""
     if "serial" in line:
         goods_id = unit(book, line, row)
-        keys = [(goods_id, a) for a in book.accounts_of[goods_id] if book.catalog.accounts[a].kind == "stock"]
-    elif "stock_id" in line:
-        keys = [key_of(line["stock_id"])]
+        keys = [(goods_id, account_id) for account_id in sorted(book.accounts_of[goods_id])]
     else:
-        raise InputError(
-            Problem("value_null", "name the stock row, the serial or a quantity", "lines", "stock_id", row)
-        )
+        keys = [key_of(line["stock_id"])]
     shares = []
     for key in keys:
         balance = book.balance(*key)
-        promised = [a for n in book.promises(*key) if (a := book.allocations[n]) is not None]
-        shares += [Share(*key, a.qty, a) for a in promised]
+        if not balance.qty or book.catalog.accounts[key[1]].kind != "stock":
+            continue
+        promised = [promise for number in book.promises(*key) if (promise := book.allocations[number])]
+        shares += [Share(*key, promise.qty, promise) for promise in promised]
         if balance.qty > balance.reserved:
             shares.append(Share(*key, balance.qty - balance.reserved))
-    if not shares:
-        raise InputError(Problem("goods_unknown", "nothing of this description is in stock", "lines", row=row))
     return shares
 
 

@@ -36,7 +36,7 @@ def define(book: Book, heading: Heading, skus: Sequence[Mapping[str, Any]], life
         except InputError as error:
             problems += [Problem(p.code, p.message, "skus", p.column, number, p.value, p.hint) for p in error.problems]
     book.catalog.load_skus(session, {row["sku"] for row in rows})
-    problems += _changed(book, rows)
+    problems += [*_changed(book, rows), *_given_twice(rows), *_statuses_lost(book, rows, named)]
     if problems:
         raise InputError(problems)
     said = json.dumps(
@@ -115,6 +115,39 @@ def _changed(book: Book, rows: Sequence[Mapping[str, Any]]) -> list[Problem]:
                 message = f"{found.sku} was set up with {getattr(found, name)}"
                 hint = "Set up another SKU, and move the stock there"
                 problems.append(Problem("setting_conflict", message, "skus", name, number, str(row[name]), hint))
+    return problems
+
+
+def _given_twice(rows: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    names = [row["sku"] for row in rows]
+    first = {name: number for number, name in reversed(list(enumerate(names)))}
+    return [
+        Problem("id_duplicate", "the SKU is there twice", "skus", "sku", number, name)
+        for number, name in enumerate(names)
+        if first[name] != number
+    ]
+
+
+def _statuses_lost(book: Book, rows: Sequence[Mapping[str, Any]], named: Mapping[str, Lifecycle]) -> list[Problem]:
+    """Goods that are in a status which the lifecycle that is to be in force does not know."""
+    sql = (
+        "SELECT DISTINCT s.sku, s.lifecycle, a.status FROM balance b "
+        "JOIN sku s ON s.tenant = b.tenant AND s.sku_id = b.sku_id "
+        "JOIN account a ON a.tenant = b.tenant AND a.account_id = b.account_id "
+        "WHERE b.tenant = :tenant AND (s.sku = ANY(:names) OR s.lifecycle = ANY(:keys))"
+    )
+    found = book.session.rows(
+        sql, {"tenant": book.tenant, "names": [row["sku"] for row in rows], "keys": sorted(named)}
+    )
+    wanted: dict[str, str] = {row["sku"]: row["lifecycle"] for row in rows}
+    problems = []
+    for sku, lifecycle, status in sorted(found):
+        name = wanted[sku] if sku in wanted else str(lifecycle)
+        known = named.get(name) or book.catalog.lifecycle(name)
+        if status not in known.state_of:
+            message = f"goods of {sku} are {status}, which {name} does not know"
+            hint = "Keep the status in the lifecycle, or change the goods first"
+            problems.append(Problem("status_unknown", message, "lifecycles", name, value=status, hint=hint))
     return problems
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
+import os
 import random
 import threading
 import time
@@ -80,6 +81,10 @@ class Requests:
 
     def __init__(self, store: Store, catalog: Catalog) -> None:
         self.store, self.catalog = store, catalog
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
         self._waiting: list[Request] = []
         self._guard = threading.Lock()
         self._led = False
@@ -92,6 +97,9 @@ class Requests:
             AllocatorError: The request was refused; nothing was done.
             StoreError: The store failed; the code tells whether anything may have been done.
         """
+        if self._pid != os.getpid():
+            # The threads that waited, or led, stayed in the process that was forked.
+            self._begin()
         with self._guard:
             self._waiting.append(request)
             leads = not self._led
@@ -133,9 +141,10 @@ class Requests:
             self._try(batch)
         except BaseException as error:
             if len(batch) == 1 or isinstance(error, StoreError) or not isinstance(error, Exception):
+                cut_short = not isinstance(error, Exception)
                 for request in batch:
-                    request.error, request.done = error, True
-                if not isinstance(error, Exception):
+                    request.error, request.done = _interrupted() if cut_short else error, True
+                if cut_short:
                     raise
                 return
             # One of them broke the transaction of all: each on its own, the others succeed.
@@ -254,6 +263,12 @@ class Requests:
         if request.error is not None:
             raise request.error
         return request.answer
+
+
+def _interrupted() -> StoreError:
+    """What those hear who waited for a caller that was interrupted while it wrote for all."""
+    hint = "Ask for the outcome by its key, or send the same request with the same key again"
+    return StoreError(Problem("outcome_unknown", "the writer was interrupted", hint=hint))
 
 
 @contextmanager
