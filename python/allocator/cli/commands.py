@@ -34,6 +34,10 @@ COMMANDS: Final = {
         "Proposes what to ask for under maximum stock limits, or decides on requests (`--requests`).",
     ),
     "share": Command("fairness.share", "Shares what does not suffice among lines, and says how fair that is."),
+    "import": Command(
+        "imports.import_stock",
+        "Takes the stock of a file over into a ledger: all of it, or with `--good-rows` what nothing is wrong with.",
+    ),
     "policy": Command(
         "documents.app", "Policies, lifecycles, limits, rules of sharing, quotas: list, show, describe, check, copy."
     ),

@@ -103,8 +103,7 @@ def _read_csv(path: Path, mapping: ImportMapping) -> pl.DataFrame:
             for _ in range(mapping.header_row):
                 file.readline()
             head = file.readline()
-        counts = {sign: head.count(sign) for sign in SEPARATORS}
-        separator = mapping.separator or max(SEPARATORS, key=counts.__getitem__)
+        separator: str = mapping.separator or max((head.count(sign), sign) for sign in SEPARATORS)[1]
         header = next(csv.reader([head], delimiter=separator), [])
         _refuse_twice(header)
         if not header:
