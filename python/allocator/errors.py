@@ -145,6 +145,7 @@ CODES: Final[Mapping[str, str]] = {
     "number_taken": "A number belongs, or belonged, to another unit.",
     "outcome_unknown": "The store failed while committing: it may or may not have happened.",
     "reversal_impossible": "A transaction cannot be reversed, or was already.",
+    "scan_mismatch": "What was scanned is not what was promised.",
     "sku_unknown": "There is no SKU of this name.",
     "stock_short": "Less is there, or free, than is to be taken.",
     "store_busy": "Others held the store for too long.",

@@ -20,7 +20,7 @@ def life(ledger: Ledger) -> list[int]:
     post = ledger.post
     seqs = [
         receive(ledger, {"sku": "gauge", "serial": "G-1", "location": "dock", "attributes": {"firmware": "2.1"},
-                         "numbers": {"mac": "00-B0-D0"}}, details={"sodo": "4711", "request": "PR-9"}),
+                         "numbers": {"mac": "00:B0:D0:63:C2:26"}}, details={"sodo": "4711", "request": "PR-9"}),
         post("move", {"serial": "G-1", "to_location": "shelf"}, actor="ana"),
         post("note", {"serial": "G-1", "event": "calibration", "note": "within 0.1 %"}, actor="cal", document="CERT-1"),
         post("renumber", {"serial": "G-1", "new_serial": "G-1A"}, reason="label unreadable", actor="ana"),
@@ -51,7 +51,7 @@ def test_the_history_of_a_unit_has_every_event_in_order_under_all_its_numbers(sh
     ]  # fmt: skip
     assert told["serial"].to_list() == ["G-1"] * 3 + ["G-1A"] * 10
     assert shop.history("G-1").equals(told), "the former number finds the same unit"
-    assert shop.history("00-B0-D0").equals(told), "and so does any other number that it has"
+    assert shop.history("00:B0:D0:63:C2:26").equals(told), "and so does any other number that it has"
 
 
 def test_each_event_says_when_who_what_was_before_and_after_by_which_document_and_why(shop: Ledger) -> None:
@@ -84,7 +84,7 @@ def test_the_state_of_a_unit_is_known_at_every_past_moment(shop: Ledger) -> None
         "customer 7",
         "customer 7",
         {"firmware": "2.2"},
-        {"mac": "00-B0-D0"},
+        {"mac": "00:B0:D0:63:C2:26"},
     )
     for event, row in zip(shop.history("G-1").rows(named=True), at.values(), strict=True):
         assert row["status"] == event["status_after"] and row["location"] == event["location_after"]

@@ -12,7 +12,7 @@ def week_of_work(ledger: Ledger) -> None:
                    {"sku": "oil", "tracking": "lot", "scale": 2}], **said)  # fmt: skip
     ledger.post("receive", [
         {"sku": "filter", "qty": 10, "location": "store"},
-        {"sku": "gauge", "serial": "G-1", "location": "store", "numbers": {"mac": "aa:01"}},
+        {"sku": "gauge", "serial": "G-1", "location": "store", "numbers": {"mac": "00:1A:2B:3C:4D:5E"}},
         {"sku": "gauge", "serial": "G-2", "location": "store", "attributes": {"firmware": "1"}},
         {"sku": "oil", "lot": "B-7", "qty": 3, "location": "store"},
     ], origin="supplier", document="GRN-1", key="receipt", **said)  # fmt: skip

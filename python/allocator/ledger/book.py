@@ -36,6 +36,7 @@ class _Undo(NamedTuple):
     balances: dict[tuple[int, int], Balance]
     lines: dict[str, Line | None]
     allocations: dict[int, Allocation | None]
+    counters: dict[str, int]
     lasts: tuple[int, int, int]
     goods: int
     accounts: int
@@ -81,6 +82,9 @@ class Book:
         self._rows: dict[str, list[tuple[Any, ...]]] = {n: [] for n in ("txn", "entry", "number", "request")}
         self._attribute_rows: dict[tuple[int, str], tuple[str, int]] = {}
         self._until: list[tuple[int, str, int, str]] = []
+        self._counters: dict[str, int] = {}
+        self._counted: set[str] = set()
+        self._former: set[tuple[int, str]] = set()
 
     # --- what there is ---
 
@@ -130,11 +134,17 @@ class Book:
         """Reads which units have or had these numbers, as (scope, goods)."""
         lacking = sorted({value for value in values if value not in self.numbers})
         if lacking:
-            sql = "SELECT value, scope, goods_id FROM number WHERE tenant = :tenant AND value = ANY(:keys)"
+            sql = "SELECT value, scope, goods_id, until_seq FROM number WHERE tenant = :tenant AND value = ANY(:keys)"
             for value in lacking:
                 self.numbers[value] = []
-            for value, scope, goods_id in self.session.rows(sql, {"tenant": self.tenant, "keys": lacking}):
+            for value, scope, goods_id, until in self.session.rows(sql, {"tenant": self.tenant, "keys": lacking}):
                 self.numbers[value].append((scope, goods_id))
+                if until is not None:
+                    self._former.add((scope, value))
+
+    def is_former(self, scope: int, value: str) -> bool:
+        """Whether a number that was found is one that its unit no longer has."""
+        return (scope, value) in self._former
 
     def _read_balances(self, where: str, params: dict[str, Any]) -> None:
         sql = f"SELECT goods_id, account_id, qty, reserved, version FROM balance WHERE tenant = :tenant AND {where}"
@@ -185,6 +195,9 @@ class Book:
 
     def serial_of(self, goods_id: int) -> str:
         """The serial that a unit has now."""
+        for kind, _, value, owner in reversed(self._numbers):
+            if kind == "serial" and owner == goods_id:
+                return value
         sql = (
             "SELECT value FROM number WHERE tenant = :tenant AND goods_id = :goods AND kind = 'serial' "
             "AND until_seq IS NULL ORDER BY seq DESC"
@@ -241,7 +254,7 @@ class Book:
         """Everything done within is one transaction, or none of it if an error is raised; gives its number."""
         lasts = (self.goods_last, self.account_last, self.allocation_last)
         pending = (self._new_goods, self._new_accounts, self._numbers, self._renumbered, self._attributes)
-        self._undo = _Undo({}, {}, {}, lasts, *(len(rows) for rows in pending))
+        self._undo = _Undo({}, {}, {}, {}, lasts, *(len(rows) for rows in pending))
         try:
             yield self.seq + 1
         except AllocatorError:
@@ -320,6 +333,34 @@ class Book:
     def retire_number(self, kind: str, scope: int, value: str, goods_id: int) -> None:
         """Ends the use of a number, which keeps finding its unit."""
         self._renumbered.append((kind, scope, value, goods_id))
+        self._former.add((scope, value))
+
+    def counter(self, name: str) -> int:
+        """The last number that was given out of a sequence; 0 before the first."""
+        if name not in self._counters:
+            sql = "SELECT value FROM counter WHERE tenant = :tenant AND name = :name"
+            row = self.session.one(sql, {"tenant": self.tenant, "name": name})
+            self._counters[name] = row[0] if row else 0
+        return self._counters[name]
+
+    def count(self, name: str, value: int) -> None:
+        """The last number that is given out of a sequence from now on."""
+        assert self._undo is not None
+        self._undo.counters.setdefault(name, self.counter(name))
+        self._counters[name] = value
+
+    def values(self, names: Iterable[str], goods: Iterable[int]) -> dict[tuple[int, str], str]:
+        """What characteristics of goods are now; none where nothing is said, or nothing any more."""
+        wanted, asked = set(names), set(goods)
+        params = {"tenant": self.tenant, "names": sorted(wanted), "ids": sorted(asked)}
+        sql = (
+            "SELECT goods_id, name, value FROM attribute "
+            "WHERE tenant = :tenant AND name = ANY(:names) AND goods_id = ANY(:ids)"
+        )
+        found = {(number, name): value for number, name, value in self.session.rows(sql, params)}
+        found |= {key: value for key, (value, _) in self._attribute_rows.items()}
+        found |= {(number, name): value for number, name, value in self._attributes}
+        return {key: value for key, value in found.items() if value and key[0] in asked and key[1] in wanted}
 
     def attribute(self, goods_id: int, name: str, value: str) -> None:
         """The value of a characteristic from now on."""
@@ -338,6 +379,8 @@ class Book:
             self.catalog.forget_account(number, account)
         for _, scope, value, goods_id in self._numbers[undo.numbers :]:
             self.numbers[value].remove((scope, goods_id))
+        self._former -= {(scope, value) for _, scope, value, _ in self._renumbered[undo.renumbered :]}
+        self._counters |= undo.counters
         del self._new_goods[undo.goods :], self._new_accounts[undo.accounts :], self._numbers[undo.numbers :]
         del self._renumbered[undo.renumbered :], self._attributes[undo.attributes :]
         self._movements.clear()
@@ -362,6 +405,7 @@ class Book:
         self._until += [(seq, kind, scope, value) for kind, scope, value, _ in self._renumbered[undo.renumbered :]]
         for goods_id, name, value in self._attributes[undo.attributes :]:
             self._attribute_rows[goods_id, name] = (value, seq)
+        self._counted |= undo.counters.keys()
         for key in (*undo.balances, *undo.lines, *(("allocation", number) for number in undo.allocations)):
             self._touched[key] = seq
         self._movements = []
@@ -490,14 +534,21 @@ class Book:
         columns = {"seq": "bigint", "tenant": "bigint", "kind": "text", "scope": "bigint", "value": "text"}
         where = "number.tenant = :tenant AND number.kind = :kind AND number.scope = :scope AND number.value = :value"
         sql = f"UPDATE number SET until_seq = :seq WHERE {where}"
-        out.change(sql, columns, rows)
+        # A number may be given and replaced by transactions that are written together.
         out.insert("number", NUMBER, self._rows["number"])
+        out.change(sql, columns, rows)
         for (goods_id, name), (value, seq) in self._attribute_rows.items():
             self.session.run(
                 "INSERT INTO attribute (tenant, goods_id, name, value, seq) "
                 "VALUES (:tenant, :goods, :name, :value, :seq) "
                 "ON CONFLICT (tenant, goods_id, name) DO UPDATE SET value = excluded.value, seq = excluded.seq",
                 {"tenant": self.tenant, "goods": goods_id, "name": name, "value": value, "seq": seq},
+            )
+        for name in sorted(self._counted):
+            self.session.run(
+                "INSERT INTO counter (tenant, name, value) VALUES (:tenant, :name, :value) "
+                "ON CONFLICT (tenant, name) DO UPDATE SET value = excluded.value",
+                {"tenant": self.tenant, "name": name, "value": self._counters[name]},
             )
 
 

@@ -8,8 +8,10 @@ from typing import Any, Final, NamedTuple
 
 from allocator.errors import AllocatorError, InputError, Problem
 from allocator.ledger.book import Book
+from allocator.ledger.characteristics import checked
+from allocator.ledger.numbering import Numbered, identifiers, numbered, spelled_as
 from allocator.ledger.records import Account, Goods, Heading, Movement, Sku
-from allocator.ledger.selection import Share, key_of, load, select, unit, units
+from allocator.ledger.selection import Share, key_of, load, select, unit, units, where
 from allocator.ledger.types import ORIGINS, TYPES, Need, Type
 from allocator.model.document import did_you_mean
 
@@ -47,7 +49,10 @@ def post(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], origi
     load(book, lines, new=heading.type == "receive" and origin != "transfer")
     with book.transaction(heading) as seq:
         act = _ACTS.get(heading.type, _transfer)
-        for row, line in enumerate(lines):
+        rows: Sequence[Numbered] = list(enumerate(lines))
+        if heading.type == "receive" and origin != "transfer":
+            rows = numbered(book, heading.day, rows, problems)
+        for row, line in rows:
             try:
                 act(Step(book, heading, kind, line, row, origin))
             except AllocatorError as error:
@@ -212,30 +217,62 @@ def _receive(step: Step) -> None:
     qty = _qty_received(sku, line, row)
     status = line.get("status", sku.lifecycle.default)
     check_status(book, sku, ("", status), heading, row)
+    told = _told(sku, line, row, complete=sku.by_unit)
     if sku.by_unit:
-        _check_number_free(book, sku, "serial", line["serial"], row)
+        check_number_free(book, sku, "serial", line["serial"], row)
     received = line.get("received_on", heading.day)
     goods = Goods(0, sku.sku_id, line.get("lot", ""), line.get("serial", ""), received, line.get("expires_on"),
                   line.get("stock_class", ""), line.get("unit_cost", ""), 0)  # fmt: skip
     goods_id = book.create(goods)
     account = Account("stock", line.get("to_location") or line["location"], status, line.get("condition", "new"),
                       line.get("owner", ""), "", "")  # fmt: skip
-    further = {name: line[name] for name in ("numbers", "attributes") if name in line}
     source = book.account(Account(origin))  # type: ignore[arg-type]
-    details = json.dumps(further, sort_keys=True, ensure_ascii=False, separators=(",", ":")) if further else ""
-    book.move(Movement(goods_id, source, book.account(account), qty, details=details))
+    book.move(Movement(goods_id, source, book.account(account), qty, details=in_json(told)))
     if sku.by_unit:
         book.number("serial", sku.sku_id, line["serial"], goods_id)
-    for name, value in line.get("numbers", {}).items():
-        _check_number_free(book, None, name, value, row)
-        book.number(name, 0, value, goods_id)
-    for name, value in line.get("attributes", {}).items():
-        book.attribute(goods_id, name, value)
+    _tell(book, goods_id, told, row)
     return None
+
+
+def _told(sku: Sku, line: Mapping[str, Any], row: int, *, complete: bool = False) -> dict[str, dict[str, str]]:
+    """The further numbers and the characteristics that a line gives a unit, as they are kept.
+
+    Raises:
+        InputError: Every problem of both.
+    """
+    told: dict[str, dict[str, str]] = {}
+    problems: list[Problem] = []
+    try:
+        if "numbers" in line:
+            told["numbers"] = identifiers(sku, line["numbers"], row)
+    except InputError as error:
+        problems += error.problems
+    try:
+        if values := checked(sku, line.get("attributes", {}), row, complete=complete):
+            told["attributes"] = values
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return told
+
+
+def _tell(book: Book, goods_id: int, told: Mapping[str, Mapping[str, str]], row: int) -> None:
+    """Gives a unit numbers that nobody had, and values of characteristics."""
+    numbers = told.get("numbers", {})
+    book.find_numbers(numbers.values())
+    for name, value in numbers.items():
+        check_number_free(book, None, name, value, row)
+        book.number(name, 0, value, goods_id)
+    for name, value in told.get("attributes", {}).items():
+        book.attribute(goods_id, name, value)
 
 
 def _qty_received(sku: Sku, line: Mapping[str, Any], row: int) -> int:
     problems = []
+    if not sku.kept.stockable:
+        hint = "Define it with stockable = true if it is a thing"
+        problems.append(Problem("tracking_mismatch", f"{sku.sku} is never in stock", "lines", "sku", row, hint=hint))
     if sku.by_unit and "serial" not in line:
         problems.append(Problem("tracking_mismatch", f"{sku.sku} is tracked by serial", "lines", "serial", row))
     if not sku.by_unit and "serial" in line:
@@ -255,14 +292,23 @@ def _qty_received(sku: Sku, line: Mapping[str, Any], row: int) -> int:
     return 1 if sku.by_unit else units(line["qty"], sku, row)
 
 
-def _check_number_free(book: Book, sku: Sku | None, kind: str, value: str, row: int) -> None:
+def check_number_free(book: Book, sku: Sku | None, kind: str, value: str, row: int) -> None:
+    """Makes sure that no unit has a number, or ever had it.
+
+    Raises:
+        InputError: `number_taken`, naming the unit, its SKU and where it is.
+    """
     book.find_numbers([value])
     scope = sku.sku_id if sku else 0
     for each, goods_id in book.numbers[value]:
         if each == scope:
             book.load_goods([goods_id])
-            message = f"the {kind} belongs to unit {goods_id} already"
-            hint = "No number is ever given to another unit; renumber one of the two"
+            book.catalog.load_sku_ids(book.session, [book.goods[goods_id].sku_id])
+            owner = book.catalog.sku(book.goods[goods_id].sku_id).sku
+            verb = "belonged" if book.is_former(scope, value) else "belongs"
+            place = where(book, goods_id)
+            message = f"the {kind} {verb} to unit {book.serial_of(goods_id)} of {owner} already, which is {place}"
+            hint = "No number is ever given to another unit; renumber one of the two, or retire it"
             raise InputError(Problem("number_taken", message, "lines", kind, row, value, hint))
 
 
@@ -374,10 +420,11 @@ def _renumber(step: Step) -> None:
         raise InputError(Problem("value_null", f"a line needs {name}", "lines", name, row) for name in absent)
     goods_id = unit(book, line, row)
     sku = book.catalog.sku(book.goods[goods_id].sku_id)
-    _check_number_free(book, sku, "serial", line["new_serial"], row)
+    serial = spelled_as(sku, line["new_serial"], row, "new_serial")
+    check_number_free(book, sku, "serial", serial, row)
     book.retire_number("serial", sku.sku_id, book.serial_of(goods_id), goods_id)
-    book.number("serial", sku.sku_id, line["new_serial"], goods_id)
-    _mark(book, goods_id, {"serial": line["new_serial"]})
+    book.number("serial", sku.sku_id, serial, goods_id)
+    mark(book, goods_id, {"serial": serial})
 
 
 def _note(step: Step) -> None:
@@ -386,17 +433,20 @@ def _note(step: Step) -> None:
     goods_id = (
         unit(book, line, row) if "serial" in line else select(book, line, row, ("stock",), blocked=True)[0].goods_id
     )
-    told = {name: line[name] for name in ("event", "note", "attributes") if name in line}
-    for name, value in line.get("attributes", {}).items():
-        book.attribute(goods_id, name, value)
-    _mark(book, goods_id, told)
+    told = _told(book.catalog.sku(book.goods[goods_id].sku_id), line, row)
+    _tell(book, goods_id, told, row)
+    mark(book, goods_id, {name: line[name] for name in ("event", "note") if name in line} | told)
 
 
-def _mark(book: Book, goods_id: int, details: Mapping[str, object]) -> None:
+def in_json(details: Mapping[str, object]) -> str:
+    """Details of an entry as text; '' for none."""
+    return json.dumps(details, sort_keys=True, ensure_ascii=False, separators=(",", ":")) if details else ""
+
+
+def mark(book: Book, goods_id: int, details: Mapping[str, object]) -> None:
     """An entry that moves nothing, where the goods are now."""
     accounts = sorted(book.accounts_of[goods_id]) or [book.account(Account("lost"))]
-    text = json.dumps(details, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    book.move(Movement(goods_id, accounts[0], accounts[0], 0, details=text))
+    book.move(Movement(goods_id, accounts[0], accounts[0], 0, details=in_json(details)))
 
 
 _ACTS: Final[Mapping[str, Callable[[Step], None]]] = {

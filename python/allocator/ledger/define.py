@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from allocator.errors import InputError, Problem
+from allocator.errors import InputError, PolicyError, Problem
 from allocator.ledger.book import Book
 from allocator.ledger.lines import Unfit, text
 from allocator.ledger.records import Heading
 from allocator.model.document import did_you_mean
 from allocator.model.lifecycle import Lifecycle
+from allocator.model.sku import SkuSettings
 
 TRACKING: Final = ("none", "lot", "serial", "both")
 DEFAULTS: Final = {"none": "lot", "lot": "lot", "serial": "serial", "both": "serial"}
@@ -94,15 +96,29 @@ def _row(given: Mapping[str, Any], named: dict[str, Lifecycle], known: set[str])
                     hint=hint,
                 )
             )
+    settings: dict[str, Any] = {}
     try:
-        json.dumps(said)
+        kept = SkuSettings(**{str(name): value for name, value in said.items()})
+        settings = kept.plain()
+        json.dumps(settings)
+        if kept.number is not None and tracking not in ("serial", "both"):
+            message = "a format of serials is given for what has none"
+            problems.append(Problem("setting_conflict", message, column="number", value=tracking))
+    except PolicyError as error:
+        problems += [_known(problem) for problem in error.problems]
     except (TypeError, ValueError):
-        problems.append(
-            Problem("setting_type", "a setting is a text, a number, true, false, or a list or table of them")
-        )
+        message = "a setting is a text, a number, true, false, or a list or table of them"
+        problems.append(Problem("setting_type", message, column="custom"))
     if problems:
         raise InputError(problems)
-    return {"sku": sku, "tracking": tracking, "scale": scale, "lifecycle": lifecycle, "settings": said}
+    return {"sku": sku, "tracking": tracking, "scale": scale, "lifecycle": lifecycle, "settings": settings}
+
+
+def _known(problem: Problem) -> Problem:
+    """Says which settings there are, where one is not among them."""
+    if problem.code != "setting_unknown" or problem.hint or "." in problem.column:
+        return problem
+    return replace(problem, hint=f"There are {', '.join(SkuSettings.model_fields)}; yours go into custom")
 
 
 def _changed(book: Book, rows: Sequence[Mapping[str, Any]]) -> list[Problem]:

@@ -111,7 +111,16 @@ def mapping(value: object) -> dict[str, str]:
     """Names and values."""
     if not isinstance(value, Mapping):
         raise Unfit("column_type", f"names and values are expected, not {type(value).__name__}")
-    return {text(name): text(each, NOTE_LENGTH_MAX) for name, each in value.items() if each is not None}
+    return {text(name): _plain(each) for name, each in value.items() if each is not None}
+
+
+def _plain(value: object) -> str:
+    """A value of a characteristic as it is kept: a day as 2026-06-30, a number as it is written, '' for none."""
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal) and value.is_finite():
+        return f"{value:f}"
+    return text(value, NOTE_LENGTH_MAX) if value != "" else ""
 
 
 COLUMNS: Final[Mapping[str, Callable[[Any], Any]]] = {

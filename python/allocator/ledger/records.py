@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
 
 from allocator.model.lifecycle import Lifecycle
+from allocator.model.sku import SkuSettings
 
 Kind = Literal[
     "stock",
@@ -16,17 +18,22 @@ Kind = Literal[
     "consumed",
     "scrap",
     "lost",
+    "own",
     "supplier",
     "production",
     "found",
     "migration",
+    "brought",
 ]
 
-SOURCES: Final = frozenset({"supplier", "production", "found", "migration"})
+SOURCES: Final = frozenset({"supplier", "production", "found", "migration", "brought"})
 """Kinds of account that goods come from: they have no balance of their own, and may give without end."""
 
 OWNED: Final = ("stock", "transit", "customer", "rental")
 """Kinds of account in which goods of the business are still its own, whoever has them."""
+
+GONE: Final = frozenset({"consumed", "scrap", "lost"})
+"""Kinds of account that goods are in when they are no longer anywhere."""
 
 TRACKED_BY_UNIT: Final = frozenset({"serial", "both"})
 
@@ -53,7 +60,8 @@ class Account(NamedTuple):
 
     Attributes:
         kind: `stock` is on hand at a place; `transit` is on its way; `customer` and `rental` are with a customer;
-            `consumed`, `scrap` and `lost` are gone; the rest are sources.
+            `own` is a customer's own device, which never enters the warehouse; `consumed`, `scrap` and `lost` are
+            gone; the rest are sources.
         location: The place, as a path.
         status: Status in the lifecycle of the SKU.
         condition: new, repaired, used, defective, …
@@ -104,6 +112,11 @@ class Sku:
     scale: int
     lifecycle: Lifecycle
     settings: dict[str, Any]
+
+    @cached_property
+    def kept(self) -> SkuSettings:
+        """The settings, read."""
+        return SkuSettings(**self.settings)
 
     @property
     def by_unit(self) -> bool:

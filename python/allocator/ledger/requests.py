@@ -230,9 +230,13 @@ class Requests:
                 continue
             if not done:
                 request.answer = request.error = None
+                before = book.seq
                 try:
                     request.answer = request.work(book)
                 except (StaleError, InputError) as error:
+                    # What takes several transactions is done by all of them: the first must not stay alone.
+                    if book.seq != before:
+                        raise
                     request.error = error
             if request.key:
                 kept = _kept(request)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from allocator.errors import InputError, Problem
 from allocator.ledger.book import Book
-from allocator.ledger.records import Account, Allocation, Sku
+from allocator.ledger.records import GONE, Account, Allocation, Sku
 
 ACCOUNT_BITS: Final = 24
 """A stock row's id is the number of its goods, shifted by so many bits, and that of its account."""
@@ -111,6 +111,10 @@ def unit(book: Book, line: Mapping[str, Any], row: int) -> int:
     mine = {goods for scope, goods in found if sku is None or scope in (0, sku.sku_id)}
     if "sku" in line and sku is None:
         book.catalog.named(line["sku"], row)
+    if len(mine) > 1:
+        # Of two that the number means, the one that has it now; of two that have it, the one that is not gone.
+        mine = _nearest(mine, lambda g: any(x == g and not book.is_former(s, line["serial"]) for s, x in found))
+        mine = _nearest(mine, lambda g: any(book.catalog.accounts[a].kind not in GONE for a in book.accounts_of[g]))
     if len(mine) == 1:
         return mine.pop()
     if not mine:
@@ -118,6 +122,16 @@ def unit(book: Book, line: Mapping[str, Any], row: int) -> int:
     names = sorted(book.catalog.sku(book.goods[g].sku_id).sku for g in mine)
     message = f"units of several SKUs have this number: {', '.join(names)}"
     raise InputError(Problem("goods_ambiguous", message, "lines", "serial", row, line["serial"], "Name the SKU too"))
+
+
+def _nearest(goods: set[int], test: Callable[[int], bool]) -> set[int]:
+    return {each for each in goods if test(each)} or goods
+
+
+def where(book: Book, goods_id: int) -> str:
+    """Where a unit is, in words."""
+    accounts = [book.catalog.accounts[a] for a in book.accounts_of[goods_id]]
+    return _where(accounts[0]) if accounts else "nowhere any more"
 
 
 def _of_sku(book: Book, line: Mapping[str, Any], row: int) -> list[tuple[int, int]]:
@@ -175,6 +189,7 @@ def _of_allocation(book: Book, line: Mapping[str, Any], row: int) -> Share:
         raise InputError(
             Problem("allocation_unknown", message, "lines", "allocation_id", row, str(line["allocation_id"]))
         )
+    _check_scan(book, line, row, allocation)
     sku = book.catalog.sku(book.goods[allocation.goods_id].sku_id)
     qty = units(line["qty"], sku, row) if "qty" in line else allocation.qty
     if qty > allocation.qty:
@@ -183,18 +198,52 @@ def _of_allocation(book: Book, line: Mapping[str, Any], row: int) -> Share:
     return Share(allocation.goods_id, allocation.account_id, qty, allocation)
 
 
+def _check_scan(book: Book, line: Mapping[str, Any], row: int, allocation: Allocation) -> None:
+    """What a line says of the goods beside the number of their allocation must be so.
+
+    Raises:
+        InputError: `scan_mismatch`: every one of serial, SKU, lot and place that is another.
+    """
+    goods, account = book.goods[allocation.goods_id], book.catalog.accounts[allocation.account_id]
+    promised = {"sku": book.catalog.sku(goods.sku_id).sku, "lot": goods.lot, "location": account.location}
+    problems = []
+    for name, have in promised.items():
+        if name in line and line[name] != have:
+            message = f"the allocation is of another {name}: {have or 'none'}"
+            problems.append(Problem("scan_mismatch", message, "lines", name, row, line[name]))
+    if "serial" in line and (goods.goods_id not in {g for _, g in book.numbers.get(line["serial"], ())}):
+        message = f"the allocation is of unit {book.serial_of(goods.goods_id)}, {where(book, goods.goods_id)}"
+        hint = f"{_holder(book, line)}Scan that unit, or let the two be swapped: allocator.ledger.swap.pick_scanned"
+        problems.append(Problem("scan_mismatch", message, "lines", "serial", row, line["serial"], hint))
+    if problems:
+        raise InputError(problems)
+
+
+def _holder(book: Book, line: Mapping[str, Any]) -> str:
+    """Whom a scanned unit was promised to, in words."""
+    owners = [
+        (goods_id, promise.line_id)
+        for _, goods_id in book.numbers.get(line["serial"], ())
+        if goods_id in book.goods
+        for account_id in book.accounts_of[goods_id]
+        for number in book.promises(goods_id, account_id)
+        if (promise := book.allocations[number]) is not None
+    ]
+    return f"This one is promised to line {owners[0][1]}. " if owners else ""
+
+
 def _nothing(book: Book, line: Mapping[str, Any], row: int, kinds: frozenset[str]) -> Problem:
     """Says where it is instead, if it is anywhere."""
     column = next((name for name in ("stock_id", "serial", "sku") if name in line), "")
     hint = ""
     if "serial" in line:
-        accounts = [book.catalog.accounts[a] for a in book.accounts_of[unit(book, line, row)]]
-        hint = "It is " + (_where(accounts[0]) if accounts else "nowhere any more")
+        hint = f"It is {where(book, unit(book, line, row))}"
     message = f"nothing of this description is {' or '.join(sorted(_WORDS.get(k, k) for k in kinds))}"
     return Problem("goods_unknown", message, "lines", column, row, str(line.get(column, ""))[:80] or None, hint)
 
 
-_WORDS: Final = {"stock": "in stock", "transit": "in transit", "customer": "with a customer", "rental": "rented out"}
+_WORDS: Final = {"stock": "in stock", "transit": "in transit", "customer": "with a customer", "rental": "rented out",
+                 "own": "a customer's own device", "scrap": "scrapped"}  # fmt: skip
 
 
 def _where(account: Account) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from allocator.errors import InputError, Problem
 from allocator.ledger.history import find_unit
 from allocator.ledger.snapshot import Snapshot, days, snapshot
 
@@ -55,7 +54,7 @@ def warranty(
         yet), `ends_on`, `under_warranty` on the day, `days_left` then, `owner`, `holder`.
 
     Raises:
-        InputError: `setting_value`: a SKU's settings say nothing that makes sense; `goods_unknown`, `sku_unknown`.
+        InputError: `goods_unknown`, `sku_unknown`.
     """
     with snapshot(ledger) as moment:
         rules = _rules(moment, skus)
@@ -80,30 +79,13 @@ def warranty(
 def _rules(moment: Snapshot, skus: Sequence[str] | None) -> pl.DataFrame:
     """The rule of each SKU that has one."""
     wanted = None if skus is None else set(moment.sku_ids(skus))
-    rows, problems = [], []
-    for number, name, settings in moment.skus.select("sku_id", "sku", "settings").iter_rows():
+    rows = []
+    for number, settings in moment.skus.select("sku_id", "settings").iter_rows():
         said = json.loads(settings).get("warranty")
         if said is None or (wanted is not None and number not in wanted):
             continue
-        if problem := wrong(said):
-            problems.append(Problem("setting_value", f"{name}: {problem}", "skus", "warranty", value=str(said)[:80]))
-        else:
-            rows.append((number, said["start"], said.get("months"), said.get("days")))
-    if problems:
-        raise InputError(problems)
+        rows.append((number, said["start"], said.get("months"), said.get("days")))
     return pl.DataFrame(rows, schema=_RULE, orient="row")
-
-
-def wrong(said: object) -> str:
-    """What is wrong with the warranty of a SKU's settings; '' if nothing is."""
-    if not isinstance(said, Mapping):
-        return "a warranty is written as a start and a term"
-    if said.get("start") not in STARTS:
-        return f"a warranty starts with one of {', '.join(STARTS)}"
-    terms = [said[name] for name in ("months", "days") if name in said]
-    if len(terms) != 1 or isinstance(terms[0], bool) or not isinstance(terms[0], int) or not 0 < terms[0] <= 36_500:
-        return "a warranty has a term in months or in days, above zero"
-    return ""
 
 
 def _units(moment: Snapshot, rules: pl.DataFrame, ids: list[int] | None) -> pl.DataFrame:
