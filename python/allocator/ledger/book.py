@@ -447,6 +447,7 @@ class Book:
         """Forgets what the other books of this process must not believe, since it will not be written."""
         for number, account in self._new_accounts:
             self.catalog.forget_account(number, account)
+        self.catalog.read_again()
 
     def _flush_head(self, out: Changes) -> None:
         columns = {"seq": "bigint", "hash": "bytea", "at": "bigint", "goods": "bigint", "account": "bigint",

@@ -62,6 +62,10 @@ class Catalog:
             del self.account_ids[account], self.accounts[number]
             self._last = min(self._last, number - 1)
 
+    def read_again(self) -> None:
+        """Lifecycles and SKUs may not have been recorded as they are here."""
+        self._version = -1
+
     def load_skus(self, session: Session, names: Iterable[str]) -> None:
         """Reads SKUs by name; those that do not exist stay unknown."""
         lacking = sorted({n for n in names if n not in self._ids})

@@ -85,6 +85,7 @@ class Requests:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
+        self._book: Book | None = None
         self._waiting: list[Request] = []
         self._guard = threading.Lock()
         self._led = False
@@ -193,30 +194,38 @@ class Requests:
             try:
                 with self.store.session("write") as session:
                     write(session)
-            except Exception as error:
-                if not isinstance(error, ConflictError) and not self.store.is_conflict(error):
+            except BaseException as error:
+                # Not after `write` but here: a commit can fail, too.
+                self._forget()
+                if not isinstance(error, Exception) or not self._in_the_way(error):
                     raise
                 if tried == TRIES_MAX or time.monotonic() > deadline:
                     message = f"others were in the way {tried} times"
                     raise StoreError(Problem("store_busy", message, hint="Nothing was done. Try again")) from error
                 time.sleep(random.uniform(0, 0.005 * 2**tried))  # noqa: S311 - so that two do not meet again
             else:
+                self._book = None
                 return
+
+    def _in_the_way(self, error: Exception) -> bool:
+        return isinstance(error, ConflictError) or self.store.is_conflict(error)
+
+    def _forget(self) -> None:
+        """What was to be recorded may not be: nothing of it is remembered."""
+        if self._book is not None:
+            self._book.abandon()
+            self._book = None
 
     def _write(self, session: Session, batch: Sequence[Request]) -> None:
         with few_collections():
             self._write_all(session, batch)
 
     def _write_all(self, session: Session, batch: Sequence[Request]) -> None:
-        book = Book(session, self.catalog)
-        try:
-            answered = self._answered(session, batch)
-            for _, group in groupby(batch, key=lambda request: request.kind or id(request)):
-                self._work(book, list(group), answered)
-            book.flush()
-        except BaseException:
-            book.abandon()
-            raise
+        book = self._book = Book(session, self.catalog)
+        answered = self._answered(session, batch)
+        for _, group in groupby(batch, key=lambda request: request.kind or id(request)):
+            self._work(book, list(group), answered)
+        book.flush()
 
     def _work(self, book: Book, group: Sequence[Request], answered: dict[str, tuple[bytes, Any]]) -> None:
         """Does some requests, or answers those that were done before."""

@@ -1,0 +1,70 @@
+"""What a process remembers of a transaction whose commit failed: nothing that others do not see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pysqlite3
+import pytest
+
+from allocator.errors import StoreError
+from allocator.ledger import Ledger
+from allocator.ledger.verify import verify
+
+
+@contextmanager
+def failing_commits(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Within, no commit reaches the store."""
+    end, sqlite = ledger.store._end, ledger.store.dialect == "sqlite"
+    failure = pysqlite3.OperationalError("disk I/O error") if sqlite else psycopg.OperationalError("connection lost")
+
+    def broken(connection: Any, command: str) -> None:
+        if command == "COMMIT":
+            raise failure
+        end(connection, command)
+
+    with monkeypatch.context() as patch, pytest.raises(StoreError) as caught:
+        patch.setattr(ledger.store, "_end", broken)
+        yield
+    assert caught.value.code == "outcome_unknown"
+
+
+def receive(ledger: Ledger, sku: str, place: str) -> int:
+    line = {"sku": sku, "qty": 1, "location": place}
+    return ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+
+
+def places(ledger: Ledger) -> list[tuple[str]]:
+    with ledger.store.session() as session:
+        return session.rows(
+            "SELECT a.location FROM entry e JOIN account a ON a.tenant = e.tenant AND a.account_id = e.to_id "
+            "ORDER BY e.seq"
+        )
+
+
+def test_goods_go_where_they_were_sent_after_a_commit_that_failed_opened_another_place(
+    empty_ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty_ledger.define([{"sku": "filter"}], actor="ana")
+    with failing_commits(empty_ledger, monkeypatch):
+        receive(empty_ledger, "filter", "north")
+    with Ledger.open(empty_ledger.store.url) as other:
+        receive(other, "filter", "south")
+    receive(empty_ledger, "filter", "north")
+    assert places(empty_ledger) == [("south",), ("north",)]
+    assert verify(empty_ledger).clean
+
+
+def test_what_was_defined_in_vain_gives_way_to_what_others_defined(
+    empty_ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with failing_commits(empty_ledger, monkeypatch):
+        empty_ledger.define([{"sku": "filter"}], actor="ana")
+    with Ledger.open(empty_ledger.store.url) as other:
+        other.define([{"sku": "filter", "tracking": "lot", "lifecycle": "device"}], actor="ana")
+    line = {"sku": "filter", "lot": "K1", "qty": 1, "location": "store"}
+    empty_ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+    assert verify(empty_ledger).clean
