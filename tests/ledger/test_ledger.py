@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -156,3 +157,37 @@ def test_whoever_waits_in_a_process_that_was_forked_does_not_wait_for_ever(ledge
     assert os.waitpid(child, 0)[1] == 0
     ledger.requests._led = False
     assert receive(ledger, {"sku": "filter", "qty": 1, "location": "store"}) == 4
+
+
+def test_a_caller_that_is_interrupted_while_it_gathers_leaves_nobody_waiting(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger.requests, "_gather", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        receive(ledger, {"sku": "filter", "qty": 10, "location": "store"})
+    assert receive(ledger, {"sku": "filter", "qty": 10, "location": "store"}) == 2
+
+
+def test_callers_who_wait_together_are_each_answered_as_if_one_after_the_other(
+    ledger: Ledger,
+) -> None:
+    receive(ledger, {"sku": "filter", "qty": 30, "location": "store"})
+    with ThreadPoolExecutor(16) as callers:
+        answers = list(
+            callers.map(
+                lambda n: ledger.reserve(
+                    [{"line_id": f"L{n}", "sku": "filter", "qty": 2 + n % 3}], actor=f"caller {n}", as_of=TODAY
+                ),
+                range(16),
+            )
+        )
+    lines = [line for answer in answers for line in answer["lines"]]
+    assert sum(line["allocated"] for line in lines) == 30
+    assert {line["line_id"] for line in lines} == {f"L{n}" for n in range(16)}
+    in_order = sorted((answer for answer in answers if answer["seq"]), key=lambda answer: answer["seq"])
+    assert [answer["seq"] for answer in in_order] == list(range(3, 3 + len(in_order)))
+    assert all(answer["lines"][0]["short"] == 0 for answer in in_order[:-1])

@@ -42,7 +42,7 @@ Together = Callable[[Book, "Sequence[Request]"], bool]
 """Does several requests as if one after the other; False, with nothing done, where they must be done so."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Request:
     """What a caller wants done.
 
@@ -56,6 +56,7 @@ class Request:
         error: Why it was refused, or what failed.
         done: Whether it is settled.
         turn: Set when it is settled, or when it is the caller's turn to write for all.
+        leads: Whether it is, or was, the caller's turn.
     """
 
     work: Work
@@ -68,6 +69,7 @@ class Request:
     error: BaseException | None = None
     done: bool = False
     turn: threading.Event = field(default_factory=threading.Event)
+    leads: bool = False
 
 
 def content_of(*said: object) -> bytes:
@@ -103,12 +105,16 @@ class Requests:
             self._begin()
         with self._guard:
             self._waiting.append(request)
-            leads = not self._led
+            request.leads = not self._led
             self._led = True
-        if not leads:
-            request.turn.wait()
-        if not request.done:
-            self._lead()
+        try:
+            if not request.leads:
+                request.turn.wait()
+            if not request.done:
+                self._lead()
+        except BaseException:
+            self._leave(request)
+            raise
         if request.error is not None:
             raise request.error
         return request.answer
@@ -122,13 +128,25 @@ class Requests:
             self._do_all(batch)
         finally:
             with self._guard:
-                next_ = self._waiting[0] if self._waiting else None
-                self._led = next_ is not None
-            for request in batch:
-                request.done = True
-                request.turn.set()
-            if next_ is not None:
-                next_.turn.set()
+                for request in batch:
+                    request.done = True
+                    request.turn.set()
+                self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Lets the first of those who wait write for all; the guard is held."""
+        self._led = bool(self._waiting)
+        if self._waiting:
+            self._waiting[0].leads = True
+            self._waiting[0].turn.set()
+
+    def _leave(self, request: Request) -> None:
+        """A caller that is interrupted leaves nobody waiting for it."""
+        with self._guard:
+            if request in self._waiting:
+                self._waiting.remove(request)
+                if request.leads:
+                    self._hand_on()
 
     def _gather(self) -> None:
         """Waits a moment for those who came together last time: they come again, and share a commit."""
