@@ -14,6 +14,7 @@ from allocator.frames.findings import Findings
 from allocator.frames.named import check_named
 from allocator.frames.prepare import Prepared, Table, prepare_demand
 from allocator.ledger.book import Book
+from allocator.ledger.live_characteristics import day_if_text, days_of_demand, with_characteristics
 from allocator.ledger.records import Goods, Sku, day_of
 from allocator.ledger.selection import key_of, stock_id
 from allocator.model.order import Key
@@ -64,7 +65,8 @@ def decide(book: Book, rows: Sequence[Mapping[str, Any]], policy: Policy, day: i
     scale = max(sku.scale for sku in skus.values())
     together = rows[-1]["_turn"] > 0
     policy = _policy(policy, skus, together=together)
-    stock, keys = _stock(book, skus, scale)
+    stock, keys, policy = _stock(book, skus, scale, policy)
+    rows = _read(book, rows, days_of_demand(policy, skus.values()))
     findings = Findings()
     demand = prepare_demand(_demand(rows, scale, together=together), policy, CORE, scale, findings)
     check_named({"stock": stock.frame, "demand": demand.frame}, policy, findings)
@@ -82,8 +84,29 @@ def decide(book: Book, rows: Sequence[Mapping[str, Any]], policy: Policy, day: i
     return Outcome(reasons, takes)
 
 
-def _stock(book: Book, skus: Mapping[str, Sku], scale: int) -> tuple[Table, list[tuple[int, int]]]:
-    """The stock rows of some SKUs by id, and the goods and account of each."""
+def _read(book: Book, rows: Sequence[Mapping[str, Any]], days: set[str]) -> list[Mapping[str, Any]]:
+    """The lines with the serial that stock knows a unit by, whichever of its numbers they name; days as days."""
+    named = [str(row["serial"]) for row in rows if row.get("serial") is not None]
+    if not named and not days:
+        return list(rows)
+    book.find_numbers(named)
+    return [_read_row(book, row, days) for row in rows]
+
+
+def _read_row(book: Book, row: Mapping[str, Any], days: set[str]) -> dict[str, Any]:
+    read: dict[str, Any] = {name: day_if_text(value) if name in days else value for name, value in row.items()}
+    if row.get("serial") is not None:
+        scopes = (0, row["_sku"].sku_id)
+        goods = {g for scope, g in book.numbers[str(row["serial"])] if scope in scopes and g in book.goods}
+        if len(goods) == 1:
+            read["serial"] = book.goods[goods.pop()].serial
+    return read
+
+
+def _stock(
+    book: Book, skus: Mapping[str, Sku], scale: int, policy: Policy
+) -> tuple[Table, list[tuple[int, int]], Policy]:
+    """The stock rows of some SKUs by id, the goods and account of each, and the policy that reads their columns."""
     rows = []
     for name in sorted(skus):
         sku = skus[name]
@@ -94,7 +117,9 @@ def _stock(book: Book, skus: Mapping[str, Sku], scale: int) -> tuple[Table, list
     rows.sort(key=itemgetter(0))
     frame = pl.DataFrame(rows, schema=STOCK, orient="row")
     told = [name for name in frame.columns if name in ALWAYS or frame[name].null_count() < frame.height]
-    return Table("stock", frame.select(told), scale, ascending=True), [key_of(row[0]) for row in rows]
+    keys = [key_of(row[0]) for row in rows]
+    frame, policy = with_characteristics(book, skus.values(), frame.select(told), [g for g, _ in keys], policy)
+    return Table("stock", frame, scale, ascending=True), keys, policy
 
 
 def _decimal(column: pl.Expr, scale: int) -> pl.Expr:
