@@ -139,6 +139,8 @@ CODES: Final[Mapping[str, str]] = {
     "blocks_held": "Goods cannot do this while they are blocked.",
     "goods_ambiguous": "More than one thing is meant.",
     "goods_unknown": "There is nothing of this description, or it is not yours.",
+    "hold_open": "Goods that are only held cannot go.",
+    "hold_over": "A hold was confirmed before, or its time is over.",
     "key_reused": "An idempotency key was used before, for something else.",
     "line_changed": "A demand line was recorded before with another SKU, quantity or order.",
     "note_missing": "The transaction needs a note.",

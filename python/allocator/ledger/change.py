@@ -10,11 +10,12 @@ from allocator.errors import AllocatorError, InputError, Problem
 from allocator.ledger.book import Book
 from allocator.ledger.characteristics import checked
 from allocator.ledger.numbering import Numbered, identifiers, numbered, spelled_as
-from allocator.ledger.records import Account, Goods, Heading, Movement, Sku
+from allocator.ledger.records import Account, Goods, Heading, Movement, Sku, moment_of
 from allocator.ledger.selection import Share, key_of, load, select, unit, units, where
 from allocator.ledger.types import ORIGINS, TYPES, Need, Type
 from allocator.model.document import did_you_mean
 
+HELD: Final = "held"
 PICKED: Final = "picked"
 RESERVED: Final = "reserved"
 MISSING: Final[Mapping[Need, str]] = {
@@ -177,6 +178,9 @@ def give(book: Book, share: Share, to_id: int, *, keep: bool, stage: str | None 
     elif keep:
         book.put_allocation(promise._replace(account_id=to_id, stage=stage or promise.stage))
     else:
+        if promise.stage == HELD:
+            message, hint = "it is only held", "Confirm the hold first, or reserve without one"
+            raise InputError(Problem("hold_open", message, "lines", "allocation_id", value=str(number), hint=hint))
         book.put_allocation(promise._replace(qty=promise.qty - qty))
         line = book.lines[promise.line_id]
         assert line is not None
@@ -373,6 +377,9 @@ def _release(step: Step) -> None:
     """Takes a promise back, whole or in part."""
     book, line, row = step.book, step.line, step.row
     share = _promised(book, line, row)
+    if share.allocation is not None and share.allocation.stage == PICKED:
+        message, hint = "the allocation is picked, and cannot be released", "Put it back first: put_back"
+        raise InputError(Problem("transition_unlisted", message, "lines", "allocation_id", row, hint=hint))
     account = target(step, share)
     close(book, share, book.account(account))
 
@@ -389,6 +396,27 @@ def close(book: Book, share: Share, to_id: int) -> None:
     book.move(
         Movement(share.goods_id, share.account_id, to_id, moved, share.qty, 0, promise.allocation_id, promise.line_id)
     )
+
+
+def _confirm(step: Step) -> None:
+    """A hold becomes a promise without end, whole, before its time is over."""
+    book, line, row = step.book, step.line, step.row
+    share = _promised(book, line, row)
+    promise = share.allocation
+    assert promise is not None
+    state = "" if promise.stage == HELD else f"the allocation is {promise.stage}: it was confirmed already"
+    if promise.expires_at is not None and promise.expires_at <= book.now():
+        state = f"its time was over at {moment_of(promise.expires_at):%Y-%m-%d %H:%M:%S} UTC"
+    if state:
+        hint = "Reserve again" if promise.stage == HELD else ""
+        raise InputError(Problem("hold_over", state, "lines", "allocation_id", row, str(promise.allocation_id), hint))
+    if why := book.catalog.accounts[share.account_id].blocks:
+        hint = "Lift the block, or release the hold and reserve other goods"
+        raise InputError(Problem("blocks_held", f"it is blocked: {why}", "lines", row=row, hint=hint))
+    if share.qty < promise.qty:
+        raise InputError(Problem("setting_conflict", "a hold is confirmed whole", "lines", "qty", row))
+    give(book, share, share.account_id, keep=True, stage=RESERVED)
+    book.put_allocation(promise._replace(stage=RESERVED, expires_at=None))
 
 
 def _pick(step: Step) -> None:
@@ -451,5 +479,5 @@ def mark(book: Book, goods_id: int, details: Mapping[str, object]) -> None:
 
 _ACTS: Final[Mapping[str, Callable[[Step], None]]] = {
     "receive": _receive, "adjust": _adjust, "block": _block, "unblock": _block, "release": _release,
-    "pick": _pick, "put_back": _pick, "renumber": _renumber, "note": _note,
+    "confirm": _confirm, "pick": _pick, "put_back": _pick, "renumber": _renumber, "note": _note,
 }  # fmt: skip

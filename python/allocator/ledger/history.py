@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from allocator.ledger.questions import Questions
 
 EVENTS: Final[Mapping[str, str]] = {
-    "receive": "created", "move": "move", "reserve": "allocation", "release": "allocation", "pick": "pick",
+    "receive": "created", "move": "move", "reserve": "allocation", "release": "allocation", "confirm": "allocation",
+    "pick": "pick",
     "put_back": "pick", "ship": "transaction", "deliver": "transaction", "consume": "transaction",
     "return": "transaction", "adjust": "transaction", "block": "status", "unblock": "status",
     "change_status": "status", "change_owner": "ownership", "invoice": "transaction", "credit": "transaction",

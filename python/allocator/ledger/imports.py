@@ -108,7 +108,7 @@ def import_stock(
         >>> told.recorded, told.bad.select("row", "column", "value", "code").rows()
         (1, [(1, 'Part No.', 'CM50', 'sku_unknown')])
     """
-    heading = ledger._heading(
+    heading = ledger.heading(
         "receive", actor=actor, role=role, approved_by=approved_by, document=document, document_kind=document_kind,
         reason=reason, note=note, day=day,
     )  # fmt: skip

@@ -13,10 +13,11 @@ from allocator.ledger import chain, change, migrate
 from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.define import define
+from allocator.ledger.holds import end_promises
 from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, read_lines, text
 from allocator.ledger.questions import Questions
 from allocator.ledger.records import Heading, day_number
-from allocator.ledger.requests import Request, Requests, content_of, few_collections
+from allocator.ledger.requests import Request, Requests, Work, content_of, few_collections
 from allocator.ledger.reserve import Wish, checked, load, plan, reserve, reserve_together
 from allocator.ledger.reverse import reverse
 from allocator.ledger.store import Store, open_store
@@ -117,7 +118,7 @@ class Ledger(Questions):
             key: The caller's key, so that a repeat is answered and not done again.
         """
         rows, documents = [dict(row) for row in skus], list(lifecycles)
-        heading = self._heading("define", actor=actor, key=key)
+        heading = self.heading("define", actor=actor, key=key)
         content = content_of("define", rows, [document.plain() for document in documents])
         work = partial(define, heading=heading, skus=rows, lifecycles=documents)
         return int(self.requests.do(Request(work, heading.key, content)))
@@ -176,7 +177,7 @@ class Ledger(Questions):
                     hint=instead,
                 )
             )
-        heading = self._heading(
+        heading = self.heading(
             type, actor=actor, role=role, approved_by=approved_by, document=document, document_kind=document_kind,
             reason=reason, note=note, day=day, key=key, details=details,
         )  # fmt: skip
@@ -190,7 +191,7 @@ class Ledger(Questions):
         Raises:
             InputError: `transaction_unknown`; `reversal_impossible`; `stock_short` where what it moved has moved on.
         """
-        heading = self._heading("reverse", actor=actor, reason=reason, note=note, key=key)._replace(reverses=seq)
+        heading = self.heading("reverse", actor=actor, reason=reason, note=note, key=key)._replace(reverses=seq)
         content = content_of("reverse", seq, reason)
         return int(self.requests.do(Request(partial(reverse, heading=heading), heading.key, content)))
 
@@ -222,7 +223,7 @@ class Ledger(Questions):
             `seq`, and for each line `line_id`, `requested`, `allocated`, `short`, `reason`, `allocations`; quantities
             are in the steps that the SKU is counted in.
         """
-        heading = self._heading("reserve", actor=actor, document=document, day=as_of, key=key)
+        heading = self.heading("reserve", actor=actor, document=document, day=as_of, key=key)
         rows = checked(lines)
         until = None if hold_s is None else int((dt.datetime.now(dt.UTC).timestamp() + hold_s) * 1_000_000)
         wish = Wish(rows, policy or DEFAULT, heading.day, until)
@@ -252,11 +253,65 @@ class Ledger(Questions):
 
         return work
 
+    def confirm(
+        self,
+        *,
+        order_id: str | None = None,
+        allocation_ids: Sequence[int] | None = None,
+        actor: str,
+        document: str = "",
+        key: str = "",
+    ) -> int:
+        """Makes holds promises without end, once; the number of the transaction.
+
+        Args:
+            order_id: All holds of this order.
+            allocation_ids: These holds, instead.
+            actor: Who does it.
+            document: The number of what confirms them, as a payment.
+            key: The caller's key, so that a repeat is answered and not done again.
+
+        Raises:
+            InputError: `hold_over`: its time is over, it was released, or it was confirmed before; `blocks_held`.
+        """
+        heading = self.heading("confirm", actor=actor, document=document, key=key)
+        work = partial(end_promises, heading=heading, order_id=order_id, allocation_ids=allocation_ids)
+        return int(self.do(work, heading, order_id, allocation_ids))
+
+    def release(
+        self,
+        *,
+        order_id: str | None = None,
+        allocation_ids: Sequence[int] | None = None,
+        actor: str,
+        reason: str = "",
+        key: str = "",
+    ) -> int:
+        """Takes promises back, held or reserved, of an order or one by one; the number of the transaction.
+
+        Raises:
+            InputError: `line_unknown`, `allocation_unknown`: there is no such promise, or nothing of it is left;
+                `transition_unlisted`: it is picked, and must be put back first.
+        """
+        heading = self.heading("release", actor=actor, reason=reason, key=key)
+        work = partial(end_promises, heading=heading, order_id=order_id, allocation_ids=allocation_ids)
+        return int(self.do(work, heading, order_id, allocation_ids))
+
+    def do(self, work: Work, heading: Heading, *said: object) -> Any:  # noqa: ANN401 - what the work answers
+        """Has something done that may take several transactions: all of them, or none.
+
+        Args:
+            work: Does it, on the book that it is given.
+            heading: Of its first transaction, which carries the key.
+            said: What is asked, to tell a repeat from another request under the same key.
+        """
+        return self.requests.do(Request(work, heading.key, content_of(heading, *said) if heading.key else b""))
+
     def outcome(self, key: str) -> Any:  # noqa: ANN401 - what the request answered
         """What became of the request with this key: its answer, or None if it never happened."""
         return self.requests.outcome(key)
 
-    def _heading(self, type: str, *, day: dt.date | None = None, **said: Any) -> Heading:  # noqa: A002, ANN401
+    def heading(self, type: str, *, day: dt.date | None = None, **said: Any) -> Heading:  # noqa: A002, ANN401
         """What is said of a transaction, with every problem of it."""
         details = said.pop("details", None)
         problems: list[Problem] = []

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from allocator.errors import InputError, Problem
 from allocator.ledger.book import Book
-from allocator.ledger.change import check_status, close
+from allocator.ledger.change import HELD, RESERVED, check_status, close
 from allocator.ledger.lines import Unfit, text
 from allocator.ledger.live import decide
 from allocator.ledger.records import Account, Allocation, Heading, Line, Movement
@@ -22,8 +22,6 @@ from allocator.ledger.requests import Request
 from allocator.ledger.selection import Share, stock_id, units
 from allocator.model.policy import Policy
 
-HELD: Final = "held"
-RESERVED: Final = "reserved"
 Key = tuple[int, int]
 
 

@@ -186,9 +186,9 @@ def _of_allocation(book: Book, line: Mapping[str, Any], row: int) -> Share:
     allocation = book.allocations.get(line["allocation_id"])
     if allocation is None:
         message = "there is no open allocation of this number"
-        raise InputError(
-            Problem("allocation_unknown", message, "lines", "allocation_id", row, str(line["allocation_id"]))
-        )
+        hint = "It was released or given out, or its hold is over: see Ledger.allocations"
+        value = str(line["allocation_id"])
+        raise InputError(Problem("allocation_unknown", message, "lines", "allocation_id", row, value, hint))
     _check_scan(book, line, row, allocation)
     sku = book.catalog.sku(book.goods[allocation.goods_id].sku_id)
     qty = units(line["qty"], sku, row) if "qty" in line else allocation.qty

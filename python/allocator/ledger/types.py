@@ -58,6 +58,7 @@ TYPES: Final[Mapping[str, Type]] = {
         Type("move", "Goods go to another place.", ("stock",), None, (), "moved", (*_PLACE, *_STATE), blocked=True),
         Type("reserve", "Goods are promised to a demand line.", ("stock",), None, (), "reserved"),
         Type("release", "A promise is taken back.", ("stock",), None, (), "released", blocked=True),
+        Type("confirm", "A hold becomes a promise without end.", ("stock",)),
         Type("pick", "Promised goods are taken from their place.", ("stock",), None, (), "picked", _PLACE),
         Type("put_back", "Picked goods go back to a place.", ("stock",), None, (), "put_back", _PLACE, blocked=True),
         Type("ship", "Goods leave on their way.", ("stock",), "transit", ("document",), "shipped",

@@ -1,0 +1,225 @@
+"""What becomes of promises: holds that are confirmed once, blocks under them, units that are swapped at the shelf."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from typing import Any
+
+import pytest
+
+from allocator.errors import InputError
+from allocator.ledger import Ledger
+from allocator.ledger.blocking import block
+from allocator.ledger.holds import release_expired
+from allocator.ledger.swap import pick_scanned
+from allocator.ledger.verify import verify
+from allocator.model.policy import Policy
+
+TODAY = dt.date(2026, 11, 22)
+
+
+@pytest.fixture
+def store(empty_ledger: Ledger) -> Ledger:
+    """Three gauges, which may be swapped for each other whoever was promised them, and ten filters."""
+    empty_ledger.define([{"sku": "filter"}, {"sku": "gauge", "tracking": "serial", "swap": "held"}], actor="ana")
+    units = [{"sku": "gauge", "serial": f"G-{n}", "location": f"shelf {n}", "expires_on": dt.date(2027, n, 1)}
+             for n in (1, 2, 3)]  # fmt: skip
+    lines = [*units, {"sku": "filter", "qty": 10, "location": "store"}]
+    empty_ledger.post("receive", lines, origin="supplier", document="GRN-1", day=TODAY, actor="ana")
+    return empty_ledger
+
+
+def reserve(ledger: Ledger, line_id: str, sku: str = "gauge", qty: int = 1, **said: Any) -> list[int]:
+    hold = said.pop("hold_s", None)
+    line = {"line_id": line_id, "order_id": f"order {line_id}", "sku": sku, "qty": qty, **said}
+    (answer,) = ledger.reserve([line], actor="bob", as_of=TODAY, hold_s=hold)["lines"]
+    return [each["allocation_id"] for each in answer["allocations"]]
+
+
+def promised(ledger: Ledger) -> dict[str, list[str]]:
+    found = ledger.allocations().sort("serial")
+    return {line: found.filter(line_id=line)["serial"].to_list() for line in found["line_id"].unique().sort()}
+
+
+def refused(error: pytest.ExceptionInfo[InputError]) -> list[str]:
+    return [problem.code for problem in error.value.problems]
+
+
+def assert_sound(ledger: Ledger) -> None:
+    assert verify(ledger).clean, verify(ledger)
+
+
+# --- holds ---
+
+
+def test_a_hold_is_confirmed_once_and_only_then_its_goods_can_go(store: Ledger) -> None:
+    (hold,) = reserve(store, "L1", "filter", 4, hold_s=3600)
+    with pytest.raises(InputError) as caught:
+        store.post("ship", {"allocation_id": hold}, document="DC-1", actor="pip")
+    assert refused(caught) == ["hold_open"]
+    seq = store.confirm(order_id="order L1", actor="till", key="payment 7")
+    assert store.confirm(order_id="order L1", actor="till", key="payment 7") == seq
+    assert store.allocations()["stage"].to_list() == ["reserved"]
+    assert store.allocations()["expires_at"].to_list() == [None]
+    for again in ({"order_id": "order L1"}, {"allocation_ids": [hold]}):
+        with pytest.raises(InputError) as caught:
+            store.confirm(**again, actor="till")
+        assert refused(caught) == ["hold_over"]
+        assert "confirmed already" in str(caught.value)
+    store.post("ship", {"allocation_id": hold}, document="DC-1", actor="pip")
+    assert_sound(store)
+
+
+def test_a_hold_that_is_over_or_was_released_cannot_be_confirmed(store: Ledger) -> None:
+    (over,) = reserve(store, "L1", "filter", 4, hold_s=0.0)
+    time.sleep(0.01)
+    with pytest.raises(InputError) as caught:
+        store.confirm(allocation_ids=[over], actor="till")
+    assert refused(caught) == ["hold_over"]
+    assert release_expired(store, actor="clock") == 1
+    assert release_expired(store, actor="clock") == 0
+    (hold,) = reserve(store, "L2", "filter", 10, hold_s=3600)
+    store.release(order_id="order L2", actor="bob", reason="changed their mind")
+    for given in ({"order_id": "order L2"}, {"allocation_ids": [hold]}, {"order_id": "none"}, {}):
+        with pytest.raises(InputError) as caught:
+            store.confirm(**given, actor="till")
+        expected = {"order L2": "hold_over", "none": "line_unknown", None: "allocation_unknown"}
+        assert refused(caught) == [expected[given.get("order_id")] if given else "argument_value"]
+    assert store.balances()["available"].to_list() == [10, 3]
+
+
+def test_an_order_is_released_whole_unless_some_of_it_is_picked(store: Ledger) -> None:
+    first, _ = reserve(store, "L1", qty=2)
+    store.post("pick", {"allocation_id": first}, actor="pip")
+    with pytest.raises(InputError) as caught:
+        store.release(order_id="order L1", actor="bob")
+    assert refused(caught) == ["transition_unlisted"]
+    store.post("put_back", {"allocation_id": first}, actor="pip")
+    store.release(order_id="order L1", actor="bob")
+    assert store.allocations().is_empty()
+    assert_sound(store)
+
+
+# --- blocks ---
+
+
+def test_a_block_keeps_what_is_promised_and_flags_it(store: Ledger) -> None:
+    (number,) = reserve(store, "L1")
+    answer = block(store, {"serial": "G-1"}, reason="quality", actor="ana")
+    assert [each["allocation_id"] for each in answer["flagged"]] == [number]
+    with pytest.raises(InputError) as caught:
+        store.post("pick", {"allocation_id": number}, actor="pip")
+    assert refused(caught) == ["blocks_held"]
+    store.post("unblock", {"serial": "G-1"}, reason="quality", actor="ana")
+    store.post("pick", {"allocation_id": number}, actor="pip")
+
+
+def test_a_block_replans_what_was_promised_even_what_was_picked(store: Ledger) -> None:
+    reserve(store, "L1")
+    (number,) = reserve(store, "L2")
+    store.post("pick", {"allocation_id": number}, actor="pip")
+    answer = block(store, [{"serial": "G-1"}, {"serial": "G-2"}], reason="recall", outcome="replan", actor="ana")
+    assert [(line["line_id"], line["short"], line["reason"]) for line in answer["lines"]] == [
+        ("L1", 0, None),
+        ("L2", 1, "taken"),
+    ]
+    assert promised(store) == {"L1": ["G-3"]}
+    for serial in ("G-1", "G-2"):
+        assert (store.state(serial)["status"], store.state(serial)["blocks"]) == ("Available", "recall")
+    assert_sound(store)
+
+
+def test_a_hold_that_is_replanned_stays_a_hold_until_the_same_moment(store: Ledger) -> None:
+    reserve(store, "L1", hold_s=3600)
+    ends = store.allocations()["expires_at"].to_list()
+    block(store, {"serial": "G-1"}, reason="quality", outcome="replan", actor="ana")
+    assert (promised(store), store.allocations()["expires_at"].to_list()) == ({"L1": ["G-2"]}, ends)
+
+
+def test_a_block_under_a_policy_that_makes_no_sense_blocks_nothing(store: Ledger) -> None:
+    reserve(store, "L1")
+    policy = Policy(attributes=[{"column": "colour", "op": "=", "value": "red"}])
+    with pytest.raises(Exception, match="policy_column_missing"):
+        block(store, {"serial": "G-1"}, reason="quality", outcome="replan", policy=policy, actor="ana")
+    assert (store.state("G-1")["blocks"], promised(store)) == (None, {"L1": ["G-1"]})
+    with pytest.raises(InputError) as caught:
+        block(store, {"serial": "G-1"}, reason="quality", outcome="drop", actor="ana")  # type: ignore[arg-type]
+    assert refused(caught) == ["argument_value"]
+
+
+# --- swaps ---
+
+
+def test_the_unit_in_hand_is_swapped_with_the_order_that_has_it(store: Ledger) -> None:
+    (first,) = reserve(store, "L1")
+    reserve(store, "L2")
+    answer = pick_scanned(store, first, "G-2", location="shelf 2", actor="pip", as_of=TODAY)
+    assert answer["swapped"]
+    assert promised(store) == {"L1": ["G-2"], "L2": ["G-1"]}
+    assert store.state("G-2")["status"] == "Picked"
+    assert pick_scanned(store, answer["allocation_id"] + 1, "G-1", actor="pip", as_of=TODAY)["swapped"] is False
+    assert_sound(store)
+
+
+def test_a_free_unit_takes_the_place_of_the_promised_one_which_is_free_then(store: Ledger) -> None:
+    (first,) = reserve(store, "L1")
+    pick_scanned(store, first, "G-3", actor="pip", as_of=TODAY, key="scan 1")
+    assert pick_scanned(store, first, "G-3", actor="pip", as_of=TODAY, key="scan 1")["swapped"]
+    assert promised(store) == {"L1": ["G-3"]}
+    assert store.state("G-1")["status"] == "Available"
+
+
+def test_units_of_one_line_are_picked_in_any_order(store: Ledger) -> None:
+    first, second = reserve(store, "L1", qty=2)
+    assert pick_scanned(store, first, "G-2", actor="pip", as_of=TODAY)["allocation_id"] == second
+
+
+def test_no_swap_leaves_the_other_order_short(store: Ledger) -> None:
+    strict = Policy(shelf_life={"days_min": 60})
+    (first,) = reserve(store, "L1")
+    line = {"line_id": "L2", "sku": "gauge", "qty": 1}
+    store.reserve([line], strict, actor="bob", as_of=TODAY)
+    assert promised(store) == {"L1": ["G-1"], "L2": ["G-2"]}
+    # Another unit serves the other order first: it need not go short.
+    pick_scanned(store, first, "G-2", policy=Policy(), other_policy=strict, actor="pip", as_of=TODAY)
+    assert promised(store) == {"L1": ["G-2"], "L2": ["G-3"]}
+    number = store.allocations().filter(line_id="L1")["allocation_id"].item()
+    store.post("put_back", {"allocation_id": number}, actor="pip")
+    before = promised(store)
+    store.post("block", {"serial": "G-1"}, reason="quality", actor="ana")
+    store.post("renumber", {"serial": "G-2", "new_serial": "G-20"}, reason="label lost", actor="ana")
+    with pytest.raises(InputError) as caught:
+        pick_scanned(store, number, "G-3", other_policy=Policy(shelf_life={"days_min": 99}), actor="pip", as_of=TODAY)
+    assert refused(caught) == ["scan_mismatch"]
+    assert "line L2 would be left short" in str(caught.value)
+    assert promised(store) == {
+        line: ["G-20" if unit == "G-2" else unit for unit in units] for line, units in before.items()
+    }
+    assert_sound(store)
+
+
+def test_a_scan_that_cannot_be_swapped_is_refused_with_every_reason_and_who_has_the_unit(store: Ledger) -> None:
+    store.define([{"sku": "gauge", "tracking": "serial", "swap": "free"}], actor="ana")
+    (first,) = reserve(store, "L1", serial="G-1")
+    (second,) = reserve(store, "L2")
+    store.post("pick", {"allocation_id": second}, actor="pip")
+    with pytest.raises(InputError) as caught:
+        pick_scanned(store, first, "G-2", actor="pip", as_of=TODAY)
+    text = str(caught.value)
+    for reason in ("unit G-1 was promised, in stock at shelf 1", "for free units only", "asks for unit G-1",
+                   "line L2 has it picked", "promised to line L2"):  # fmt: skip
+        assert reason in text
+    for unknown in ("G-9", "G-2"):
+        with pytest.raises(InputError) as caught:
+            pick_scanned(store, 99, unknown, actor="pip", as_of=TODAY)
+        assert refused(caught) == ["goods_unknown" if unknown == "G-9" else "allocation_unknown"]
+
+
+def test_a_pick_that_names_other_goods_than_were_promised_is_refused(store: Ledger) -> None:
+    (first,) = reserve(store, "L1")
+    line = {"allocation_id": first, "serial": "G-2", "sku": "filter", "location": "shelf 9"}
+    with pytest.raises(InputError) as caught:
+        store.post("pick", line, actor="pip")
+    assert sorted(refused(caught)) == ["scan_mismatch"] * 3
+    store.post("pick", {"allocation_id": first, "serial": "G-1", "sku": "gauge", "location": "shelf 1"}, actor="pip")
