@@ -38,6 +38,26 @@ COMMANDS: Final = {
         "imports.import_stock",
         "Takes the stock of a file over into a ledger: all of it, or with `--good-rows` what nothing is wrong with.",
     ),
+    "ledger": Command(
+        "ledger_reports.app",
+        "The ledger: every change of stock as a transaction; balances, histories and reports of it.",
+    ),
+    "verify": Command(
+        "store.verify",
+        "Proves a ledger: every balance, promise, number and hash computed again from its history, while others go on.",
+    ),
+    "export": Command(
+        "store.export",
+        "Writes every table of a ledger as a file, as of one moment, with hashes; `restore` makes a ledger of them.",
+    ),
+    "backup": Command(
+        "store.backup",
+        "Copies a store, all tenants, into a file while others go on: a database of SQLite, or a dump of PostgreSQL.",
+    ),
+    "restore": Command(
+        "store.restore",
+        "Makes a store from a backup, or from an exported ledger, and verifies it. Nothing that is there is replaced.",
+    ),
     "policy": Command(
         "documents.app", "Policies, lifecycles, limits, rules of sharing, quotas: list, show, describe, check, copy."
     ),

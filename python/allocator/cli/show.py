@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rich import box
@@ -78,6 +79,9 @@ def cell(value: Any, *, percent: bool = False, plain: bool = False) -> str:  # n
     """A value for people; null is empty."""
     if value is None:
         return ""
+    if isinstance(value, Decimal):
+        # 33.60 litres and 10 pieces stand in one column.
+        return f"{value:,f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:,f}"
     if isinstance(value, bool) or plain or not isinstance(value, int | float):
         return str(value)
     if percent:
