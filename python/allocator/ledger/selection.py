@@ -80,9 +80,10 @@ def select(book: Book, line: Mapping[str, Any], row: int, kinds: Iterable[str], 
     Raises:
         InputError: `goods_unknown`, `goods_ambiguous`, `stock_short`, `allocation_unknown`, `blocks_held`.
     """
-    if "allocation_id" in line:
-        return [_of_allocation(book, line, row)]
-    if "stock_id" in line:
+    promised = _of_allocation(book, line, row) if "allocation_id" in line else None
+    if promised is not None:
+        keys = [(promised.goods_id, promised.account_id)]
+    elif "stock_id" in line:
         key = key_of(line["stock_id"])
         keys = [key] if book.balance(*key).qty else []
     elif "serial" in line:
@@ -101,7 +102,7 @@ def select(book: Book, line: Mapping[str, Any], row: int, kinds: Iterable[str], 
             why = book.catalog.accounts[held[0][1]].blocks
             message = f"it is blocked: {why}"
             raise InputError(Problem("blocks_held", message, "lines", row=row, hint="Lift the block first: unblock"))
-    return _taken(book, line, row, keys)
+    return _taken(book, line, row, keys) if promised is None else [promised]
 
 
 def unit(book: Book, line: Mapping[str, Any], row: int) -> int:
@@ -234,7 +235,7 @@ def _holder(book: Book, line: Mapping[str, Any]) -> str:
 
 def _nothing(book: Book, line: Mapping[str, Any], row: int, kinds: frozenset[str]) -> Problem:
     """Says where it is instead, if it is anywhere."""
-    column = next((name for name in ("stock_id", "serial", "sku") if name in line), "")
+    column = next((name for name in ("allocation_id", "stock_id", "serial", "sku") if name in line), "")
     hint = ""
     if "serial" in line:
         hint = f"It is {where(book, unit(book, line, row))}"
