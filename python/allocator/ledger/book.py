@@ -265,7 +265,7 @@ class Book:
     def create(self, goods: Goods) -> int:
         """New goods, not anywhere yet; `goods_id` and `seq` are given here."""
         self.goods_last += 1
-        made = goods._replace(goods_id=self.goods_last, seq=self.seq + 1)
+        made = Goods(self.goods_last, *goods[1:-1], self.seq + 1)
         self._add_goods(made)
         self._new_goods.append(made)
         return self.goods_last

@@ -302,7 +302,8 @@ def check_number_free(book: Book, sku: Sku | None, kind: str, value: str, row: i
     Raises:
         InputError: `number_taken`, naming the unit, its SKU and where it is.
     """
-    book.find_numbers([value])
+    if value not in book.numbers:
+        book.find_numbers([value])
     scope = sku.sku_id if sku else 0
     for each, goods_id in book.numbers[value]:
         if each == scope:

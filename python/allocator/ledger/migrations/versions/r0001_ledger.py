@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from allocator.ledger import triggers, views
+from allocator.ledger import statistics, triggers, views
 from allocator.ledger.schema import METADATA
 
 revision = "0001"
@@ -15,6 +15,6 @@ def upgrade() -> None:
     """Sets up an empty store."""
     connection = op.get_bind()
     METADATA.create_all(connection, checkfirst=False)
-    for statements in (triggers.statements, views.statements):
+    for statements in (triggers.statements, views.statements, statistics.statements):
         for statement in statements(connection.dialect.name):
             connection.exec_driver_sql(statement)

@@ -1,0 +1,67 @@
+"""What SQLite's planner is told of the tables: how many rows a ledger has, and how many share a key.
+
+SQLite counts nothing by itself, and without counts it takes the tenant, which every key begins with, for selective: it
+reads all entries of a tenant to find the ten of one unit. These are the counts of a ledger of a million units; what
+matters is which key has fewer rows, and that is the same at any size. `ANALYZE` replaces them by those of a store.
+PostgreSQL counts by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+ROWS: Final[Mapping[str, Mapping[str, str]]] = {
+    "sku": {"sku": "5000 5000 1", "sqlite_autoindex_sku_2": "5000 5000 1"},
+    "goods": {
+        "goods": "1000000 1000000 1",
+        "goods_of_sku": "1000000 1000000 200 1",
+        "goods_of_lot": "500000 500000 100",
+    },
+    "account": {"account": "5000 5000 1", "sqlite_autoindex_account_2": "5000 5000 1000 100 50 25 10 2 1"},
+    "balance": {
+        "balance": "1000000 1000000 1 1",
+        "balance_of_sku": "1000000 1000000 200",
+        "balance_of_account": "1000000 1000000 1000",
+        "unit_in_one_place": "500000 500000 1",
+    },
+    "txn": {
+        "txn": "1000000 1000000 1",
+        "txn_of_document": "1000000 1000000 5",
+        "txn_at": "1000000 1000000 1",
+        "reversed_once": "10000 10000 1",
+    },
+    "entry": {
+        "entry": "10000000 10000000 10 1",
+        "entry_of_goods": "10000000 10000000 10 1",
+        "entry_of_line": "5000000 5000000 3",
+    },
+    "line": {"line": "1000000 1000000 1", "line_of_order": "1000000 1000000 5"},
+    "allocation": {
+        "allocation": "200000 200000 1",
+        "allocation_of_line": "200000 200000 1",
+        "allocation_of_goods": "200000 200000 2 1",
+        "unit_promised_once": "100000 100000 1",
+        "holds_by_end": "10000 10000 1",
+    },
+    "number": {
+        "number": "1000000 1000000 500000 200 1",
+        "number_value": "1000000 1000000 1",
+        "number_of_goods": "1000000 1000000 2",
+    },
+    "attribute": {"attribute": "2000000 2000000 2 1"},
+    "request": {"request": "1000000 1000000 1"},
+}
+"""By table and index (the key of a table has its name): rows, and rows that share one, two, … columns of the index."""
+
+
+def statements(dialect: str) -> Iterator[str]:
+    """The statements that tell SQLite; none for PostgreSQL."""
+    if dialect != "sqlite":
+        return
+    yield "ANALYZE"
+    yield "DELETE FROM sqlite_stat1"
+    for table, indexes in ROWS.items():
+        for index, counts in indexes.items():
+            yield f"INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('{table}', '{index}', '{counts}')"
+    yield "ANALYZE sqlite_schema"

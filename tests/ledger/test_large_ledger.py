@@ -1,0 +1,57 @@
+"""A ledger of many units: found by number, and their whole history read, without reading anybody else's (SN-21)."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from allocator.ledger import Ledger
+from allocator.ledger.history import BY
+from allocator.ledger.verify import verify
+from ledger_world import EVENTS, fill, serial_of
+
+UNITS = 2_000
+LARGE = 1_000_000
+ASKED = 2_000
+
+
+def test_what_is_written_in_bulk_is_a_ledger_like_any_other(empty_ledger: Ledger) -> None:
+    assert fill(empty_ledger, UNITS, batch=90) == 10 * UNITS
+    verified = verify(empty_ledger)
+    assert verified.clean, str(verified)
+    assert verified.entries == 10 * UNITS
+    told = empty_ledger.history(serial_of(777))
+    assert told["type"].to_list() == [event.type for event in EVENTS]
+    seq = empty_ledger.post("move", {"serial": serial_of(777), "to_location": "store"}, actor="ana")
+    assert empty_ledger.history(serial_of(777))["seq"].to_list()[-1] == seq
+    assert verify(empty_ledger).clean
+
+
+@pytest.mark.parametrize("by", BY)
+def test_sqlite_finds_events_by_an_index_and_not_by_reading_all_of_a_tenant(by: str) -> None:
+    keys = {
+        "goods": "entry_of_goods (tenant=? AND goods_id=?",
+        "line": "entry_of_line (tenant=? AND line_id=?",
+        "document": "txn_of_document (tenant=? AND document=?",
+        "span": "PRIMARY KEY (tenant=? AND seq>?",
+    }
+    params = {"tenant": 1, "ids": [1], "keys": ["L1"], "document": "GRN-1", "since": 0, "seq": 9}
+    with Ledger.open("sqlite://") as ledger, ledger.store.session() as session:
+        plan = [row[3] for row in session.rows(f"EXPLAIN QUERY PLAN {BY[by]} ORDER BY e.seq, e.n", params)]
+    assert any(keys[by] in step for step in plan), plan
+    assert all("(tenant=?)" not in step for step in plan), plan
+
+
+@pytest.mark.slow
+def test_a_unit_among_a_million_is_found_and_its_ten_events_read_in_ten_milliseconds(empty_ledger: Ledger) -> None:
+    fill(empty_ledger, LARGE)
+    draw = random.Random(20261122)
+    taken = []
+    for unit in draw.sample(range(1, LARGE + 1), ASKED):
+        begun = time.perf_counter()
+        told = empty_ledger.history(serial_of(unit))
+        taken.append(time.perf_counter() - begun)
+        assert told.height == len(EVENTS)
+    assert sorted(taken)[int(ASKED * 0.99)] < 0.010
