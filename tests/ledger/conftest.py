@@ -7,18 +7,20 @@ from collections.abc import Iterator
 import pytest
 
 from allocator.ledger import Ledger
+from allocator.ledger.verify import verify
 from ledger.week import week_of_work
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_ledger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
-    """A ledger in which nothing happened yet, on either store."""
+    """A ledger in which nothing happened yet, on either store. Whatever a test does with it, `verify` is clean after."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'stock.db'}"
     else:
         url = request.getfixturevalue("postgres_url")
     with Ledger.open(url) as opened:
         yield opened
+        assert str(verify(opened)).startswith("clean"), str(verify(opened))
 
 
 @pytest.fixture

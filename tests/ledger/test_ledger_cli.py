@@ -91,6 +91,16 @@ def test_every_report_is_shown_and_written(shop, tmp_path: Path) -> None:
     assert code == 0 and "A105" in out and "read it yourself" in out
 
 
+def test_whom_to_tell_is_shown_from_the_last_that_was_told(shop) -> None:
+    shop("ledger", "post", URL, "change_status", "--line", "serial=007,to_status=Quarantine")
+    rows = answer(shop, "ledger", "notices", URL, "--since", "2")["rows"]
+    assert [(row["notice"], row["to"]) for row in rows] == [
+        ("quality issue", "quality"),
+        ("status change", "operations"),
+    ]
+    assert answer(shop, "ledger", "notices", URL, "--since", "3")["rows"] == []
+
+
 def test_a_ledger_is_verified_backed_up_exported_and_restored(shop) -> None:
     assert answer(shop, "verify", URL)["clean"]
     for args in (("backup", URL, "copy.db"), ("restore", "copy.db", "sqlite:///again.db"),

@@ -18,6 +18,7 @@ from allocator.model.document import FORMATS, Document, Format
 from allocator.model.fair_share import FairShare
 from allocator.model.lifecycle import Lifecycle
 from allocator.model.limits import Limits
+from allocator.model.notices import Notices
 from allocator.model.policy import Policy
 from allocator.model.quotas import Quotas
 
@@ -27,9 +28,10 @@ KINDS: Final[dict[str, type[Document]]] = {
     "limits": Limits,
     "share": FairShare,
     "quotas": Quotas,
+    "notices": Notices,
 }
 Kind = Annotated[
-    Literal["policy", "lifecycle", "limits", "share", "quotas"],
+    Literal["policy", "lifecycle", "limits", "share", "quotas", "notices"],
     typer.Option("--kind", "-k", help="Which kind of document it is."),
 ]
 Source = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A preset, or a TOML, YAML or JSON file.")]

@@ -16,9 +16,11 @@ from allocator.cli.opened import Out, Rows, Skus, Tenant, Url, day_or_today, mom
 from allocator.cli.show import say, say_table, working
 from allocator.errors import FileError, Problem
 from allocator.ledger import Ledger
+from allocator.ledger.notify import notifications
 from allocator.ledger.recall import named, recall_impact
 from allocator.ledger.reports import activity, audit, availability, serials, service
 from allocator.ledger.warranty import warranty
+from allocator.model.notices import Notices
 
 Name = Literal["activity", "audit", "availability", "recall", "serials", "service", "warranty"]
 
@@ -109,6 +111,31 @@ def report(
     say_frame(found, without_empty(shown), name.capitalize(), out=out, rows=rows, as_json=as_json)
     if name == "recall" and not as_json:
         _unread(named(words, lots, units))
+
+
+@app.command()
+def notices(
+    url: Url,
+    *,
+    since: Annotated[str, typer.Option(metavar="MOMENT", help="After then: the last `seq` that was told.")],
+    rules: Annotated[str, typer.Option("--rules", metavar="NAME|FILE", help="A preset (serial) or a file.")] = "serial",
+    out: Out = None,
+    rows: Rows = 50,
+    tenant: Tenant = "main",
+    as_json: Json = False,
+) -> None:
+    """Shows whom to tell what, of the transactions since a moment, by rules; nothing is sent.
+
+    **Examples**
+
+    - `allocator ledger notices sqlite:///stock.db --since 4711 --json`
+    - `allocator policy new mine.toml --kind notices`
+    """
+    told = Notices.load(rules)
+    with opened(url, tenant) as ledger:
+        found = notifications(ledger, told, since=moment(since))
+    shown = found.select("urgent", "to", "notice", "seq", "at", "sku", "serial", "status_after", "reason", "note")
+    say_frame(found, without_empty(shown), "Notifications", out=out, rows=rows, as_json=as_json)
 
 
 def _unread(recall: pl.DataFrame) -> None:
