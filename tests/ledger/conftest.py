@@ -13,7 +13,7 @@ from ledger.week import week_of_work
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_ledger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
-    """A ledger in which nothing happened yet, on either store. Whatever a test does with it, `verify` is clean after."""
+    """An empty ledger, on either store. Whatever a test does with it, `verify` is clean after."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'stock.db'}"
     else:
