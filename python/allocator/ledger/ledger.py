@@ -76,17 +76,12 @@ class Ledger(Questions):
         """
         name = _checked("tenant", tenant)
         store = open_store(url, timeout_s=timeout_s)
-        migrate.upgrade(store)
-        with store.session("write") as session:
-            session.run(
-                "INSERT INTO tenant (tenant, name, hash) SELECT COALESCE(MAX(tenant), 0) + 1, :name, :hash FROM tenant "
-                "WHERE NOT EXISTS (SELECT 1 FROM tenant WHERE name = :name) HAVING COUNT(*) >= 0 "
-                "AND NOT EXISTS (SELECT 1 FROM tenant WHERE name = :name)",
-                {"name": name, "hash": chain.first_hash(name)},
-            )
-            row = session.one("SELECT tenant FROM tenant WHERE name = :name", {"name": name})
-        assert row is not None
-        return cls(store, row[0], name)
+        try:
+            migrate.upgrade(store)
+            return cls(store, _number_of(store, name), name)
+        except BaseException:
+            store.close()
+            raise
 
     def close(self) -> None:
         """Closes its connections."""
@@ -331,6 +326,23 @@ class Ledger(Questions):
             raise InputError(problems)
         made = json.dumps(dict(details), sort_keys=True, default=str, ensure_ascii=False) if details else ""
         return Heading(type, day=number, details=made, **read)
+
+
+def _number_of(store: Store, name: str) -> int:
+    """The number of a tenant, which may be new."""
+    query = "SELECT tenant FROM tenant WHERE name = :name"
+    with store.session() as session:
+        row = session.one(query, {"name": name})
+    while row is None:
+        # Whoever opens another new tenant at this moment may take the same number: then this does nothing.
+        with store.session("write") as session:
+            session.run(
+                "INSERT INTO tenant (tenant, name, hash) SELECT COALESCE(MAX(tenant), 0) + 1, :name, :hash FROM tenant "
+                "WHERE true ON CONFLICT DO NOTHING",
+                {"name": name, "hash": chain.first_hash(name)},
+            )
+            row = session.one(query, {"name": name})
+    return int(row[0])
 
 
 _day = day

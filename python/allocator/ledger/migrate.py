@@ -12,6 +12,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 
 from allocator.ledger.store import Store
+from allocator.ledger.store.base import READS
 
 LOCK: Final = 7_318_349_394_477
 """Two processes that open a new store at once: one sets it up, the other waits."""
@@ -28,7 +29,7 @@ def upgrade(store: Store) -> None:
     script = ScriptDirectory.from_config(config)
     head = script.get_current_head()
     try:
-        with store.engine.connect() as connection:
+        with store.engine.connect().execution_options(**{READS: True}) as connection:
             if MigrationContext.configure(connection).get_current_revision() == head:
                 return
         with store.engine.begin() as connection:

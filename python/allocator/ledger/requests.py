@@ -14,7 +14,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -129,7 +129,8 @@ class Requests:
         finally:
             with self._guard:
                 for request in batch:
-                    request.done = True
+                    if not request.done:
+                        request.error, request.done = _interrupted(), True
                     request.turn.set()
                 self._hand_on()
 
@@ -158,13 +159,10 @@ class Requests:
     def _do_all(self, batch: Sequence[Request]) -> None:
         try:
             self._try(batch)
-        except BaseException as error:
-            if len(batch) == 1 or isinstance(error, StoreError) or not isinstance(error, Exception):
-                cut_short = not isinstance(error, Exception)
+        except Exception as error:
+            if len(batch) == 1 or isinstance(error, StoreError):
                 for request in batch:
-                    request.error, request.done = _interrupted() if cut_short else error, True
-                if cut_short:
-                    raise
+                    request.error, request.done = _own(error), True
                 return
             # One of them broke the transaction of all: each on its own, the others succeed.
             for request in batch:
@@ -185,7 +183,7 @@ class Requests:
             # The accounts that it opens are nobody else's until it has committed: a catalog of its own.
             catalog = Catalog(self.catalog.tenant)
             Book(session, catalog)  # takes the lock
-            answered = self._answered(session, [request])
+            answered = self._answered(session, [key])
             if key in answered:
                 _repeat(request, *answered[key])
                 return
@@ -226,7 +224,8 @@ class Requests:
                 return
 
     def _in_the_way(self, error: Exception) -> bool:
-        return isinstance(error, ConflictError) or self.store.is_conflict(error)
+        cause = error.__cause__ if isinstance(error, StoreError) else error
+        return isinstance(cause, ConflictError) or (isinstance(cause, Exception) and self.store.is_conflict(cause))
 
     def _forget(self) -> None:
         """What was to be recorded may not be: nothing of it is remembered."""
@@ -240,7 +239,7 @@ class Requests:
 
     def _write_all(self, session: Session, batch: Sequence[Request]) -> None:
         book = self._book = Book(session, self.catalog)
-        answered = self._answered(session, batch)
+        answered = self._answered(session, [request.key for request in batch])
         for _, group in groupby(batch, key=lambda request: request.kind or id(request)):
             self._work(book, list(group), answered)
         book.flush()
@@ -270,30 +269,58 @@ class Requests:
                 book.answer(request.key, request.content, kept)
                 answered[request.key] = (request.content, kept)
 
-    def _answered(self, session: Session, batch: Sequence[Request]) -> dict[str, tuple[bytes, Any]]:
-        keys = sorted({request.key for request in batch if request.key})
-        if not keys:
+    def _answered(self, session: Session, keys: Iterable[str]) -> dict[str, tuple[bytes, Any]]:
+        """Of the keys that were used before, what was asked and what was answered."""
+        asked = sorted({key for key in keys if key})
+        if not asked:
             return {}
         sql = "SELECT key, content, answer FROM request WHERE tenant = :tenant AND key = ANY(:keys)"
-        rows = session.rows(sql, {"tenant": self.catalog.tenant, "keys": keys})
+        rows = session.rows(sql, {"tenant": self.catalog.tenant, "keys": asked})
         return {key: (bytes(content), json.loads(answer)) for key, content, answer in rows}
 
     def outcome(self, key: str) -> Any:  # noqa: ANN401 - what `work` answered
-        """What became of the request with this key: its answer, or None if it never happened.
+        """What became of the request with this key: its answer, or None if it did not happen, and cannot any more.
 
         Raises:
             AllocatorError: It was refused, as it was then.
+            StoreError: The store failed, or others held it for too long: nothing is known yet.
         """
         with self.store.session() as session:
-            sql = "SELECT answer FROM request WHERE tenant = :tenant AND key = :key"
-            row = session.one(sql, {"tenant": self.catalog.tenant, "key": key})
-        if row is None:
+            kept = self._answered(session, [key]).get(key)
+        if kept is None:
+            kept = self.do(Request(lambda book: self._settled(book, key)))
+        if kept is None:
             return None
-        request = Request(lambda _: None)
-        _repeat(request, b"", json.loads(row[0]))
+        request = Request(lambda _: None, content=kept[0])
+        _repeat(request, *kept)
         if request.error is not None:
             raise request.error
         return request.answer
+
+    def _settled(self, book: Book, key: str) -> tuple[bytes, Any] | None:
+        """What is known of a key when nothing is on its way any more.
+
+        A commit that nobody heard of may still be going on: PostgreSQL gives nobody else the head of the chain before
+        it ends. And one that failed may be in the log of SQLite, and come true after a crash: what is written here
+        takes its place there.
+        """
+        book.session.run(_MARK, {"tenant": book.tenant})
+        return self._answered(book.session, [key]).get(key)
+
+
+_MARK: Final = (
+    "INSERT INTO counter (tenant, name, value) VALUES (:tenant, 'outcomes asked for', 1) "
+    "ON CONFLICT (tenant, name) DO UPDATE SET value = counter.value + 1"
+)
+
+
+def _own(error: Exception) -> Exception:
+    """The error for one of many who hear of it: each raises its own."""
+    if not isinstance(error, StoreError):
+        return error
+    own = StoreError(error.problems)
+    own.__cause__ = error.__cause__
+    return own
 
 
 def _interrupted() -> StoreError:

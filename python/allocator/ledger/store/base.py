@@ -20,6 +20,8 @@ Row = tuple[Any, ...]
 Mode = Literal["read", "write"]
 
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z_]+)")
+READS: Final = "allocator_reads"
+"""Execution option of a connection that SQLAlchemy uses without writing."""
 POOL_MAX: Final = 64
 """Connections that one process holds at most."""
 
@@ -88,8 +90,17 @@ class Store(ABC):
         self.timeout_s = timeout_s
         self._pid = os.getpid()
         self._guard = threading.Lock()
-        self._engine = self._connect()
-        sa.event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql(self.begin_write))
+        self._inherited: list[sa.Engine] = []
+        self._engine = self._connected()
+
+    def _connected(self) -> sa.Engine:
+        engine = self._connect()
+        sa.event.listen(engine, "begin", self._begin_migration)
+        return engine
+
+    def _begin_migration(self, connection: sa.Connection) -> None:
+        if not connection.get_execution_options().get(READS):
+            connection.exec_driver_sql(self.begin_write)
 
     @abstractmethod
     def _connect(self) -> sa.Engine: ...
@@ -115,8 +126,9 @@ class Store(ABC):
         if self._pid != os.getpid():
             with self._guard:
                 if self._pid != os.getpid():
-                    self._engine.dispose(close=False)
-                    self._engine, self._pid = self._connect(), os.getpid()
+                    # Those of the parent are kept, for who closes one here would close it there.
+                    self._inherited.append(self._engine)
+                    self._engine, self._pid = self._connected(), os.getpid()
         return self._engine
 
     @contextmanager
@@ -128,12 +140,11 @@ class Store(ABC):
         """
         committing = False
         try:
-            pooled = self.engine.raw_connection()
+            pooled = self._begun(mode)
         except Exception as error:
             raise self.translated(error, committing=False) from error
         driver = pooled.driver_connection
         try:
-            self._begin(driver, mode)
             yield self.session_type(driver)
             committing = mode == "write"
             self._end(driver, "COMMIT")
@@ -144,6 +155,24 @@ class Store(ABC):
             raise
         finally:
             pooled.close()
+
+    def _begun(self, mode: Mode) -> Any:  # noqa: ANN401
+        """A connection in a transaction. One that died while nobody used it is replaced, and those beside it."""
+        for fresh in (False, True):
+            engine = self.engine
+            pooled = engine.raw_connection()
+            try:
+                self._begin(pooled.driver_connection, mode)
+            except Exception as error:
+                died = engine.dialect.is_disconnect(error, pooled.driver_connection, None)  # type: ignore[arg-type]
+                self._abandon(pooled, pooled.driver_connection)
+                pooled.close()
+                if fresh or not died:
+                    raise
+                engine.dispose()
+            else:
+                break
+        return pooled
 
     def _end(self, connection: Any, command: str) -> None:  # noqa: ANN401
         connection.execute(command)
@@ -156,11 +185,11 @@ class Store(ABC):
             pooled.invalidate()
 
     def translated(self, error: Exception, *, committing: bool) -> Exception:
-        """The error that a caller sees. One while committing leaves open whether it happened."""
+        """The error that a caller sees. One while committing leaves open whether it happened, but for a conflict."""
         problem = self.problem_of(error)
-        if problem is None or self.is_conflict(error):
+        if problem is None:
             return error
-        if committing:
+        if committing and not self.is_conflict(error):
             hint = "Ask for the outcome by its key, or send the same request with the same key again"
             message = f"the store failed while committing, and it may or may not have happened: {problem.message}"
             return StoreError(Problem("outcome_unknown", message, value=problem.value, hint=hint))
