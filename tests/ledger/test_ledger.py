@@ -191,3 +191,9 @@ def test_callers_who_wait_together_are_each_answered_as_if_one_after_the_other(
     in_order = sorted((answer for answer in answers if answer["seq"]), key=lambda answer: answer["seq"])
     assert [answer["seq"] for answer in in_order] == list(range(3, 3 + len(in_order)))
     assert all(answer["lines"][0]["short"] == 0 for answer in in_order[:-1])
+
+
+def test_what_the_transaction_lacks_is_told_beside_what_its_lines_lack(ledger: Ledger) -> None:
+    with pytest.raises(InputError) as caught:
+        receive(ledger, {"sku": "filter", "qty": 1.5, "location": "store"}, document="")
+    assert codes(caught) == ["document_missing", "column_type"]

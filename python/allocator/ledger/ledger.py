@@ -176,7 +176,10 @@ class Ledger(Questions):
             type, actor=actor, role=role, approved_by=approved_by, document=document, document_kind=document_kind,
             reason=reason, note=note, day=day, key=key, details=details,
         )  # fmt: skip
-        rows = read_lines(lines)
+        try:
+            rows = read_lines(lines)
+        except InputError as error:
+            raise InputError([*change.missing(heading, TYPES[type], origin), *error.problems]) from None
         work = partial(change.post, heading=heading, lines=rows, origin=origin)
         return int(self.requests.do(Request(work, heading.key, content_of(heading, rows, origin) if key else b"")))
 
