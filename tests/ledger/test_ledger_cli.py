@@ -149,3 +149,19 @@ def test_what_makes_no_sense_gets_a_code_and_nothing_is_made(shop, args: tuple[s
 
 def test_the_types_of_transaction_are_listed_with_what_they_need(told) -> None:
     assert {"type": "scrap", "does": "Goods are disposed of.", "needs": "reason"} in answer(told, "ledger", "types")
+
+
+def test_what_is_due_to_be_forgotten_is_shown_and_purged_on_request(shop) -> None:
+    Path("keep.toml").write_text('rules = [{name = "house", keep_years = 5}]')
+    note = ("--line", "serial=007,event=contact,note=Mr Smith", "--day", "2000-01-01")
+    shop("ledger", "post", URL, "note", *note)
+    shop("ledger", "post", URL, "scrap", "--line", "serial=007", "--reason", "broken", "--day", "2000-01-01")
+    later = ("--rules", "keep.toml", "--on", "2099-01-01")
+    rows = answer(shop, "ledger", "retention", URL, *later)["rows"]
+    assert [row["decision"] for row in rows if row["serial"]] == ["purge", "keep"]
+    code, out, _ = shop("ledger", "retention", URL, *later, "--purge", "--reason", "GDPR", "--archive", "old.csv")
+    assert code == 0 and "purge." in out
+    assert "Mr Smith" in Path("old.csv").read_text()
+    assert "Mr Smith" not in shop("ledger", "history", URL, "007", "--json")[1]
+    assert shop("ledger", "retention", URL, *later, "--purge", "--reason", "GDPR", "--archive", "old.csv")[0] == 2
+    assert answer(shop, "verify", URL)["clean"]

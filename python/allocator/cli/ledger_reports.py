@@ -19,8 +19,10 @@ from allocator.ledger import Ledger
 from allocator.ledger.notify import notifications
 from allocator.ledger.recall import named, recall_impact
 from allocator.ledger.reports import activity, audit, availability, serials, service
+from allocator.ledger.retention import purge, retention
 from allocator.ledger.warranty import warranty
 from allocator.model.notices import Notices
+from allocator.model.retention import Retention
 
 Name = Literal["activity", "audit", "availability", "recall", "serials", "service", "warranty"]
 
@@ -136,6 +138,38 @@ def notices(
         found = notifications(ledger, told, since=moment(since))
     shown = found.select("urgent", "to", "notice", "seq", "at", "sku", "serial", "status_after", "reason", "note")
     say_frame(found, without_empty(shown), "Notifications", out=out, rows=rows, as_json=as_json)
+
+
+@app.command("retention")
+def retain(
+    url: Url,
+    *,
+    rules: Annotated[Path, typer.Option("--rules", metavar="FILE", help="How long to keep what: TOML, YAML, JSON.")],
+    on: Annotated[str | None, typer.Option("--on", metavar="DATE", help="The day; today if absent.")] = None,
+    purging: Annotated[bool, typer.Option("--purge", help="Take away the words of what is due, for good.")] = False,
+    archive: Annotated[Path | None, typer.Option(metavar="FILE", help="With --purge: write them there first.")] = None,
+    reason: Annotated[str, typer.Option(help="With --purge: why.")] = "",
+    actor: Annotated[str, typer.Option(metavar="NAME", envvar="ALLOCATOR_ACTOR", help="With --purge: who.")] = "",
+    out: Out = None,
+    rows: Rows = 50,
+    tenant: Tenant = "main",
+    as_json: Json = False,
+) -> None:
+    """Shows which histories are due to be archived or purged, and what stands in the way; purges them with `--purge`.
+
+    **Examples**
+
+    - `allocator ledger retention sqlite:///stock.db --rules keep.toml`
+    - `allocator ledger retention sqlite:///stock.db --rules keep.toml --purge --archive 2026.parquet --reason GDPR`
+    """
+    said, day = Retention.load(rules), day_or_today(on)
+    with opened(url, tenant) as ledger:
+        found = retention(ledger, said, day)
+        seq = purge(ledger, said, day, actor=actor, reason=reason, archive=archive) if purging else None
+    counts = found.group_by("decision", "because").agg(histories=pl.len()).sort("decision", "because")
+    say_frame(found, counts, f"Histories on {day}", out=out, rows=rows, as_json=as_json)
+    if purging and not as_json:
+        say(f"Transaction {seq:,}: purge." if seq else "Nothing was due.")
 
 
 def _unread(recall: pl.DataFrame) -> None:

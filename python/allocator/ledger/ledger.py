@@ -160,9 +160,10 @@ class Ledger(Questions):
             InputError: Every problem of the lines; nothing was done.
             StoreError: The store failed; the code tells whether anything may have been done.
         """
-        if type not in TYPES or type in ("reserve", "define", "reverse"):
+        if type not in TYPES or type in ("reserve", "define", "reverse", "purge"):
             hint = did_you_mean(str(type), list(TYPES)) or f"There are {', '.join(TYPES)}"
             instead = f"Use Ledger.{type}()" if type in TYPES else hint
+            instead = "Use allocator.ledger.retention" if type == "purge" else instead
             raise InputError(
                 Problem(
                     "transaction_unknown",

@@ -19,6 +19,7 @@ INSTEAD: Final = {
     "renumber": "renumber it once more",
     "note": "add a note that says what is right",
     "define": "define it anew",
+    "purge": "nothing: what was purged is gone",
     "reverse": "record the transaction again",
 }
 """What is not reversed, and what to do instead."""

@@ -335,13 +335,12 @@ PURGE: Final = _table(
     _number("entries"),
     Column("digest", LargeBinary, nullable=False),
     _words("archive"),
-    _words("lines"),
     _of("goods", "goods_id"),
     CheckConstraint("entries > 0", name="purge_counts"),
 )
-"""One row per goods and transaction that took its history away when its time was over: how many entries, their hash,
-the archive that has them ('' for none), and as JSON what they said of demand lines."""
+"""One row per goods and transaction that took the words of its history away when their time was over: of how many
+entries, the hash of what they said, and the archive that has it ('' for none)."""
 
 APPEND_ONLY: Final = ("txn", "entry", "goods", "account", "request", "lifecycle", "purge")
-"""Tables whose rows neither change nor go. `number` lets only `until_seq` be set, once. Rows of `entry` go where
-`purge` says so, in a later transaction."""
+"""Tables whose rows neither change nor go. `number` lets only `until_seq` be set, once. `entry` loses
+its `details` where `purge` says so, in a later transaction."""

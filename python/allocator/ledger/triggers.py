@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from allocator.ledger.schema import APPEND_ONLY
+from allocator.ledger.schema import APPEND_ONLY, ENTRY
 
 REFUSAL = "the ledger is append-only"
 
-_PURGED = "SELECT 1 FROM purge WHERE tenant = OLD.tenant AND goods_id = OLD.goods_id AND seq > OLD.seq"
-"""Finds the purge that lets an entry go: a transaction that came after it."""
+KEPT = tuple(column.name for column in ENTRY.columns if column.name != "details")
+
+_PURGED = (
+    "EXISTS (SELECT 1 FROM purge WHERE tenant = OLD.tenant AND goods_id = OLD.goods_id AND seq > OLD.seq) AND "
+    + " AND ".join(f"NEW.{name} IS NOT DISTINCT FROM OLD.{name}" for name in KEPT)
+)
+"""Whether an entry only loses its details, by a purge in a later transaction."""
 
 
 def statements(dialect: str) -> Iterator[str]:
@@ -20,7 +25,7 @@ def statements(dialect: str) -> Iterator[str]:
 def _sqlite() -> Iterator[str]:
     for table in APPEND_ONLY:
         for event in ("UPDATE", "DELETE"):
-            only = f"WHEN NOT EXISTS ({_PURGED}) " if (table, event) == ("entry", "DELETE") else ""
+            only = f"WHEN NOT ({_PURGED}) " if (table, event) == ("entry", "UPDATE") else ""
             yield (
                 f"CREATE TRIGGER {table}_no_{event.lower()} BEFORE {event} ON {table} {only}"
                 f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
@@ -56,17 +61,17 @@ def _postgresql() -> Iterator[str]:
     )
     for table in APPEND_ONLY:
         # Per statement: what is refused is refused whole, and no row costs anything.
-        events = "UPDATE OR TRUNCATE" if table == "entry" else "UPDATE OR DELETE OR TRUNCATE"
+        events = "DELETE OR TRUNCATE" if table == "entry" else "UPDATE OR DELETE OR TRUNCATE"
         yield (
             f"CREATE TRIGGER {table}_append_only BEFORE {events} ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()"
         )
     yield (
         "CREATE FUNCTION ledger_unpurged() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF NOT EXISTS ({_PURGED}) THEN RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'restrict_violation'; END IF; "
-        "RETURN OLD; END $$"
+        f"IF NOT ({_PURGED}) THEN RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'restrict_violation'; END IF; "
+        "RETURN NEW; END $$"
     )
-    yield "CREATE TRIGGER entry_no_delete BEFORE DELETE ON entry FOR EACH ROW EXECUTE FUNCTION ledger_unpurged()"
+    yield ("CREATE TRIGGER entry_no_update BEFORE UPDATE ON entry FOR EACH ROW EXECUTE FUNCTION ledger_unpurged()")
     for table in ("number", "tenant"):
         yield (
             f"CREATE TRIGGER {table}_append_only BEFORE DELETE OR TRUNCATE ON {table} "

@@ -89,6 +89,7 @@ TYPES: Final[Mapping[str, Type]] = {
         Type("renumber", "A unit gets another number.", (), None, ("reason",), blocked=True),
         Type("note", "Something happened to a unit without a movement.", (), None, (), blocked=True),
         Type("reverse", "The opposite of one earlier transaction.", (), None, ("reason",), blocked=True),
+        Type("purge", "The words of a history go when their time is over.", needs=("reason",), blocked=True),
         Type("define", "SKUs or lifecycles are set up.", ()),
     )
 }  # fmt: skip

@@ -61,13 +61,7 @@ def warranty(
         ids = None if serial is None else [find_unit(moment, serial, skus[0] if skus and len(skus) == 1 else None)]
         units = _units(moment, rules, ids)
         marks = _marks(moment, rules, ids)
-    begun = _begun(units.join(rules, on="sku_id"), marks)
-    ends = (
-        pl.when(pl.col("months").is_not_null())
-        .then(pl.col("starts_on").dt.offset_by(pl.format("{}mo", "months")))
-        .otherwise(pl.col("starts_on").dt.offset_by(pl.format("{}d", "days")))
-    )
-    told = begun.with_columns(ends_on=ends)
+    told = _ended(_begun(units.join(rules, on="sku_id"), marks))
     day = pl.lit(on)
     under = (pl.col("starts_on") <= day) & (pl.col("ends_on") >= day)
     return told.select(
@@ -76,15 +70,26 @@ def warranty(
     ).sort("sku", "serial")  # fmt: skip
 
 
+def warranty_ends(moment: Snapshot, ids: list[int]) -> pl.DataFrame:
+    """The last day of the warranty of units that have one: `goods_id`, `ends_on`."""
+    rules = _rules(moment, None)
+    units = _units(moment, rules, ids).join(rules, on="sku_id")
+    return _ended(_begun(units, _marks(moment, rules, ids))).select("goods_id", "ends_on")
+
+
+def _ended(begun: pl.DataFrame) -> pl.DataFrame:
+    term = pl.when(pl.col("months").is_not_null()).then(pl.format("{}mo", "months")).otherwise(pl.format("{}d", "days"))
+    return begun.with_columns(ends_on=pl.col("starts_on").dt.offset_by(term))
+
+
 def _rules(moment: Snapshot, skus: Sequence[str] | None) -> pl.DataFrame:
     """The rule of each SKU that has one."""
     wanted = None if skus is None else set(moment.sku_ids(skus))
     rows = []
     for number, settings in moment.skus.select("sku_id", "settings").iter_rows():
         said = json.loads(settings).get("warranty")
-        if said is None or (wanted is not None and number not in wanted):
-            continue
-        rows.append((number, said["start"], said.get("months"), said.get("days")))
+        if said is not None and (wanted is None or number in wanted):
+            rows.append((number, said["start"], said.get("months"), said.get("days")))
     return pl.DataFrame(rows, schema=_RULE, orient="row")
 
 

@@ -70,6 +70,7 @@ class SkuSettings(Part):
         services: Services that can be enabled on its units.
         rentable: Whether its units can be rented out, and so join a subscription from the warehouse.
         stockable: Whether it can be in stock at all; what is not physical cannot.
+        regulation: Regulations that it is under: rules of retention look at them.
         documents: Kinds of document without which no unit of it is shipped.
         swap: What may become of a promise when another unit is scanned: `never` (the very unit is picked), `free` (a
             unit that nobody else was promised may take its place), `held` (one that was promised to another order too,
@@ -96,6 +97,7 @@ class SkuSettings(Part):
     services: Names = ()
     rentable: Flag = True
     stockable: Flag = True
+    regulation: Names = ()
     documents: Names = ()
     swap: Literal["never", "free", "held"] = "never"
     custom: dict[str, Any] = Field(default_factory=dict)

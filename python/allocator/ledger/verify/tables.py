@@ -37,6 +37,7 @@ class Tables:
     request: pl.DataFrame
     sku: pl.DataFrame
     lifecycle: pl.DataFrame
+    purge: pl.DataFrame
 
     @classmethod
     def read(cls, session: Session, tenant: int) -> Tables:
