@@ -7,6 +7,7 @@ mod general;
 mod orders;
 mod plain;
 mod prepared;
+mod queue;
 mod sequence;
 mod sweep;
 

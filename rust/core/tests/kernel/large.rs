@@ -137,6 +137,27 @@ fn a_crowd_of_lines_of_many_kinds() {
 }
 
 #[test]
+fn a_crowd_where_what_expires_first_goes_first() {
+    for (number, outside, null_passes) in [(0, false, true), (1, false, false), (2, true, true), (3, true, false)] {
+        let mut world = world(13 + number, 2600, 2, 5);
+        world.rules.span = Some((outside, null_passes));
+        world.rules.matrix = Some(matrix(13, 5, 1));
+        // The first key of the order is what lines have bounds on: its values rise or fall along each queue.
+        world.rows.iter_mut().for_each(|row| row.keys[0] = row.day);
+        world.rules.directions[0] = Direction {
+            descending: number % 2 == 1,
+            nulls_first: number < 2,
+        };
+        if number == 0 {
+            // No line is alike: a kind each.
+            (1..).zip(&mut world.lines).for_each(|(day, line)| line.low = Some(day % 997));
+            world.lines.iter_mut().for_each(|line| line.high = None);
+        }
+        assert_served(&world);
+    }
+}
+
+#[test]
 fn ranks_of_a_matrix_before_and_after_the_first_key() {
     for (late, reverse) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut world = world(4, 1400, 3, 6);
