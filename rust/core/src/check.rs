@@ -8,7 +8,7 @@ use crate::problem::{Amount, Bound, Demand, Fill, GroupPart, Problem, Safety, St
 type Named<'p, 'a> = (&'static str, &'p Column<'a>);
 
 impl Problem<'_> {
-    /// Checks the structure once, without a look at the rows.
+    /// Checks the structure once; of the rows only that their groups and fill rules exist.
     pub fn check(&self) -> Result<()> {
         let mut stock = stock_columns(&self.stock);
         let mut demand = demand_columns(&self.demand);
@@ -31,6 +31,13 @@ impl Problem<'_> {
         if self.fills.is_empty() || self.group.is_empty() {
             return Err(Error::Table("no fill rule or no group".into()));
         }
+        self.group.iter().try_for_each(|part| {
+            codes_below("group", &part.stock, part.card)?;
+            codes_below("group", &part.demand, part.card)
+        })?;
+        if let Some(fill) = &self.demand.fill {
+            codes_below("fill", fill, self.fills.len() as u32)?;
+        }
         self.tests.iter().try_for_each(cells_match)?;
         self.stock.order.iter().try_for_each(|key| match key {
             StockKey::Rank { test, .. } if *test >= self.tests.len() => {
@@ -46,6 +53,13 @@ fn same_length(columns: &[Named], expected: usize) -> Result<()> {
         rows if rows == expected => Ok(()),
         rows => Err(Error::RowCount { column, rows, expected }),
     })
+}
+
+fn codes_below(name: &str, column: &Column, card: u32) -> Result<()> {
+    match column.range() {
+        Some((_, code)) if code >= i64::from(card) => Err(Error::Table(format!("{name} code {code}, of {card}"))),
+        _ => Ok(()),
+    }
 }
 
 fn cells_match(test: &Test) -> Result<()> {

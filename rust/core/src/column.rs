@@ -178,6 +178,16 @@ impl<'a> Column<'a> {
                 bool _b => unreachable!("bits have no width")
             );
         }
+        if let (Values::Codes(codes), None) = (self.values, self.valid) {
+            // One more than each code: null, the greatest code, becomes the least.
+            let bounds = codes[from..to]
+                .iter()
+                .fold((u32::MAX, 0), |b, &code| (b.0.min(code), b.1.max(code.wrapping_add(1))));
+            return match bounds.1 {
+                0 => (i64::MAX, i64::MIN),
+                top => (i64::from(bounds.0), i64::from(top) - 1),
+            };
+        }
         let mut block = [0_i64; BLOCK];
         let mut bounds = (i64::MAX, i64::MIN);
         for start in (from..to).step_by(BLOCK) {
@@ -251,7 +261,10 @@ const REMEMBERED: usize = 12;
 impl Reader {
     /// `n` rows of a column from `start` on.
     #[inline]
-    pub fn read(&mut self, column: &Column, start: usize, n: usize) -> &[i64] {
+    pub fn read<'r, 'a: 'r>(&'r mut self, column: &Column<'a>, start: usize, n: usize) -> &'r [i64] {
+        if let (Values::I64(values), None) = (column.values, column.valid) {
+            return &values[start..start + n];
+        }
         let address = column.address();
         let found = self
             .blocks

@@ -198,7 +198,7 @@ impl Partitioned {
         for g in 1..ends.len() {
             ends[g] += ends[g - 1];
         }
-        out.clear();
+        // What stands there from before is overwritten.
         out.resize(ends[1 << bits] as usize, [0; 2]);
         for record in parts.flatten() {
             let slot = &mut ends[local(record)];

@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use crate::column::Column;
+use crate::column::{Column, Reader};
 
 /// A gate: why a row may not serve a line. The numbers are the sequence of `docs/allocation.md`; Python names them.
 pub type Gate = u8;
@@ -110,6 +110,18 @@ impl Digits<'_> {
             let digit = column.get(row);
             code * (*card as usize + 1) + if digit < 0 { 0 } else { digit as usize + 1 }
         })
+    }
+
+    /// The combinations of a block of rows.
+    pub fn codes(&self, start: usize, reader: &mut Reader, out: &mut [usize]) {
+        let n = out.len();
+        out.fill(0);
+        for (column, card) in &self.0 {
+            let card = *card as usize;
+            for (code, &digit) in out.iter_mut().zip(reader.read(column, start, n)) {
+                *code = *code * (card + 1) + (digit.max(-1).wrapping_add(1) as usize).min(card);
+            }
+        }
     }
 }
 

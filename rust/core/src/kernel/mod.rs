@@ -132,17 +132,19 @@ impl<'a> Run<'a> {
             .iter()
             .filter_map(|key| if let StockKey::Row(key) = key { Some(*key) } else { None })
             .collect();
-        let (eligibility, (stock_order, line_order)) = rayon::join(fold, || {
-            rayon::join(
-                || Packing::new(&row_keys, problem.stock.ids, rows, bits),
-                || Packing::new(&problem.demand.order, problem.demand.ids, lines, bits),
-            )
-        });
-        let stocked = if problem.group.len() > 1 {
-            stocked(&problem.group[0].stock, problem.group[0].card)
-        } else {
-            Vec::new()
+        let stocked = || match problem.group[..] {
+            [part, _, ..] => stocked(&part.stock, part.card),
+            _ => Vec::new(),
         };
+        let ((eligibility, stocked), (stock_order, line_order)) = rayon::join(
+            || rayon::join(fold, stocked),
+            || {
+                rayon::join(
+                    || Packing::new(&row_keys, problem.stock.ids, rows, bits),
+                    || Packing::new(&problem.demand.order, problem.demand.ids, lines, bits),
+                )
+            },
+        );
         let is_rank = |key: &StockKey| matches!(key, StockKey::Rank { .. });
         let ranks = problem.stock.order.iter().filter(|key| is_rank(key)).count();
         let any = problem.fills.iter().all(Fill::is_any);

@@ -53,7 +53,8 @@ impl Queue {
 
     /// The places where the rows stand that pass the tests before a gate; in a tree, where they may stand.
     pub fn ranges(&self, wide: &[Wide], book: &Book, asks: &[Ask], before: Gate) -> Vec<Range<usize>> {
-        let mut ranges = vec![0..self.rows.len()];
+        let all = 0..self.rows.len();
+        let mut ranges = vec![all];
         let Search::Forest(courses, _) = &self.search else {
             return ranges;
         };

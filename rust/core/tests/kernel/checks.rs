@@ -199,3 +199,13 @@ fn a_problem_without_fill_rules_or_groups_is_a_defect_of_the_compiler() {
     }
     assert_eq!(refusal(|p| p.fills.push(Fill::default())), None);
 }
+
+#[test]
+fn a_code_of_no_group_or_fill_rule_is_refused() {
+    let codes = |codes| Column::new(Values::Codes(codes), None);
+    let beyond = |name: &str| Some(Error::Table(format!("{name} code 1, of 1")));
+    assert_eq!(refusal(|p| p.group[0].stock = codes(&[1])), beyond("group"));
+    assert_eq!(refusal(|p| p.group[0].demand = codes(&[u32::MAX, 1])), beyond("group"));
+    assert_eq!(refusal(|p| p.demand.fill = Some(codes(&[1, 0]))), beyond("fill"));
+    assert_eq!(refusal(|p| p.group[0].demand = codes(&[u32::MAX, 0])), None);
+}

@@ -150,7 +150,9 @@ fn a_crowd_where_what_expires_first_goes_first() {
         };
         if number == 0 {
             // No line is alike: a kind each.
-            (1..).zip(&mut world.lines).for_each(|(day, line)| line.low = Some(day % 997));
+            (1..)
+                .zip(&mut world.lines)
+                .for_each(|(day, line)| line.low = Some(day % 997));
             world.lines.iter_mut().for_each(|line| line.high = None);
         }
         assert_served(&world);
