@@ -9,13 +9,10 @@ pub mod errors;
 pub mod fairness;
 pub mod headroom;
 pub mod held;
-pub mod memory;
+mod memory;
 pub mod plan;
 pub mod prepared;
 pub mod transition;
-
-#[global_allocator]
-static MEMORY: memory::HugePages = memory::HugePages;
 
 /// Each line exports what one file binds; `python/allocator/_core.pyi` says it in Python's types.
 #[pymodule]

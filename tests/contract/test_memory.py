@@ -1,0 +1,39 @@
+"""What one run frees serves the next: the system is not asked again for memory that it would have to clear."""
+
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUNS = """
+import datetime, json, pathlib, resource
+import numpy, polars
+import allocator
+
+def resident_mb():
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+rows = numpy.arange(1_000_000)
+sku = numpy.char.mod("S%d", rows % 50_000)
+stock = polars.DataFrame({"stock_id": rows, "sku": sku, "qty_on_hand": rows % 7 + 1})
+demand = polars.DataFrame({"line_id": rows, "sku": sku, "qty": rows % 5 + 1})
+plan = allocator.bind(stock, demand, allocator.Policy(), as_of=datetime.date(2026, 1, 1)).plan
+found = []
+for _ in range(8):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    plan.run(2)
+    found.append((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before, resident_mb()))
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="page faults are counted on Linux")
+def test_a_run_is_served_from_what_the_run_before_it_freed_and_no_more_is_kept() -> None:
+    run = subprocess.run([sys.executable, "-c", RUNS], capture_output=True, text=True, check=True)
+    faults, resident = zip(*json.loads(run.stdout), strict=True)
+    assert statistics.median(faults[2:]) < faults[0] / 10
+    assert resident[-1] < resident[1] * 1.2
