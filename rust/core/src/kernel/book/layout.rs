@@ -36,6 +36,7 @@ impl Book {
                 self.latest[class as usize]
             }));
             self.open_from(run, first);
+            self.keep_serving(run, rows.0, first);
             return;
         }
         let mut known: HashMap<(u16, i64, Vec<Ask>), u32, foldhash::fast::FixedState> = HashMap::default();
@@ -99,6 +100,25 @@ impl Book {
             self.slots[slot as usize].masked = (last - first) as usize <= MASKED;
             self.open(run, slot);
         }
+    }
+
+    /// Leaves out the rows of the last group that serve none of its slots: why they do not is known by now. `from` is
+    /// its first row, `first` its first slot.
+    fn keep_serving(&mut self, run: &Run, from: u32, first: u32) {
+        if run.ranks > 0 || run.confined || !self.slots[first as usize].masked {
+            return;
+        }
+        let mut to = from as usize;
+        for at in from as usize..self.rows.len() {
+            let row = self.rows[at];
+            self.rows[to] = row;
+            to += usize::from(row.mask != 0 && row.left > 0);
+        }
+        self.rows.truncate(to);
+        self.slots[first as usize..]
+            .iter_mut()
+            .for_each(|slot| slot.to = to as u32);
+        *self.ends.last_mut().expect("the group has an end") = to as u32;
     }
 
     /// Brings the rows of the last group that could serve anyone before the others; says how many they are.
