@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from allocator.ledger.requests import few_collections
 from allocator.ledger.verify import history, names, promises, statuses, stock
 from allocator.ledger.verify.dump import canonical_dump
 from allocator.ledger.verify.tables import FINDING, Tables
@@ -78,8 +79,12 @@ def verify(ledger: Ledger) -> Verification:
         >>> print(verify(ledger))
         clean: 1 transactions, 0 entries
     """
-    with ledger.store.session() as session:
-        tables = Tables.read(session, ledger.tenant)
+    with few_collections(), ledger.store.session() as session:
+        return judged(Tables.read(session, ledger.tenant))
+
+
+def judged(tables: Tables) -> Verification:
+    """What is wrong with tables that were read."""
     checks = [part.findings(tables) for part in (history, stock, promises, statuses, names)]
     findings = [frame for check in checks for frame in check if frame.height]
     frame = pl.concat(findings) if findings else pl.DataFrame(schema=FINDING)

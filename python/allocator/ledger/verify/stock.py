@@ -22,15 +22,21 @@ def findings(tables: Tables) -> Iterator[pl.DataFrame]:
 def replayed(tables: Tables) -> pl.DataFrame:
     """What each entry left in each account that it touched: one row per goods, account and entry, in order."""
     real = tables.account.filter(~pl.col("source")).select("account_id")
-    sides = pl.concat([
-        tables.entry.select("goods_id", "seq", "n", account_id="from_id", qty=-pl.col("qty"),
-                            reserved=-pl.col("unreserved")),
-        tables.entry.select("goods_id", "seq", "n", account_id="to_id", qty="qty", reserved="reserved"),
-    ]).join(real, on="account_id", how="semi")  # fmt: skip
-    key = ["goods_id", "account_id"]
+    entry = tables.entry.with_row_index("turn").select(
+        "turn", "goods_id", "seq", "n", "from_id", "to_id", "qty", "unreserved", "reserved"
+    )
+    stays = pl.col("from_id") == pl.col("to_id")
     # An entry that stays in its account changes both promises at once.
-    steps = sides.group_by(*key, "seq", "n").agg(pl.col("qty", "reserved").sum()).sort(*key, "seq", "n")
-    return steps.with_columns(pl.col("qty", "reserved").cum_sum().over(key))
+    sides = pl.concat(
+        entry.filter(which).select("turn", "goods_id", "seq", "n", account_id=account, qty=qty, reserved=reserved)
+        for which, account, qty, reserved in (
+            (~stays, "from_id", -pl.col("qty"), -pl.col("unreserved")),
+            (~stays, "to_id", pl.col("qty"), pl.col("reserved")),
+            (stays, "to_id", pl.lit(0, pl.Int64), pl.col("reserved") - pl.col("unreserved")),
+        )
+    ).join(real, on="account_id", how="semi")
+    steps = sides.sort("turn")
+    return steps.with_columns(pl.col("qty", "reserved").cum_sum().over("goods_id", "account_id"))
 
 
 def _balances(tables: Tables) -> Iterator[pl.DataFrame]:
