@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from typing import Any
 
-SOURCES = {"supplier", "production", "found", "migration"}
+SOURCES = {"supplier", "production", "found", "migration", "brought"}
 
 
 class Reference:

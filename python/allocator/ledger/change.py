@@ -119,7 +119,7 @@ def _settled(kind: Type, before: Account, after: Account, row: int) -> Account:
             raise InputError(Problem("value_null", f"{kind.name} needs the place", "lines", "to_location", row))
     if kind.name == "credit":
         after = after._replace(owner="")
-    if kind.name == "invoice":
+    if kind.name in ("invoice", "sell"):
         after = after._replace(owner=after.owner or after.holder)
     if after.kind in ("customer", "rental") and not after.holder:
         raise InputError(Problem("value_null", f"{kind.name} needs the customer", "lines", "to_holder", row))
@@ -221,7 +221,7 @@ def _receive(step: Step) -> None:
     qty = _qty_received(sku, line, row)
     status = line.get("status", sku.lifecycle.default)
     check_status(book, sku, ("", status), heading, row)
-    told = _told(sku, line, row, complete=sku.by_unit)
+    told = told_of(sku, line, row, complete=sku.by_unit)
     if sku.by_unit:
         check_number_free(book, sku, "serial", line["serial"], row)
     received = line.get("received_on", heading.day)
@@ -234,11 +234,11 @@ def _receive(step: Step) -> None:
     book.move(Movement(goods_id, source, book.account(account), qty, details=in_json(told)))
     if sku.by_unit:
         book.number("serial", sku.sku_id, line["serial"], goods_id)
-    _tell(book, goods_id, told, row)
+    tell(book, goods_id, told, row)
     return None
 
 
-def _told(sku: Sku, line: Mapping[str, Any], row: int, *, complete: bool = False) -> dict[str, dict[str, str]]:
+def told_of(sku: Sku, line: Mapping[str, Any], row: int, *, complete: bool = False) -> dict[str, dict[str, str]]:
     """The further numbers and the characteristics that a line gives a unit, as they are kept.
 
     Raises:
@@ -261,7 +261,7 @@ def _told(sku: Sku, line: Mapping[str, Any], row: int, *, complete: bool = False
     return told
 
 
-def _tell(book: Book, goods_id: int, told: Mapping[str, Mapping[str, str]], row: int) -> None:
+def tell(book: Book, goods_id: int, told: Mapping[str, Mapping[str, str]], row: int) -> None:
     """Gives a unit numbers that nobody had, and values of characteristics."""
     numbers = told.get("numbers", {})
     book.find_numbers(numbers.values())
@@ -462,9 +462,10 @@ def _note(step: Step) -> None:
     goods_id = (
         unit(book, line, row) if "serial" in line else select(book, line, row, ("stock",), blocked=True)[0].goods_id
     )
-    told = _told(book.catalog.sku(book.goods[goods_id].sku_id), line, row)
-    _tell(book, goods_id, told, row)
-    mark(book, goods_id, {name: line[name] for name in ("event", "note") if name in line} | told)
+    told = told_of(book.catalog.sku(book.goods[goods_id].sku_id), line, row)
+    tell(book, goods_id, told, row)
+    said: dict[str, object] = {name: line[name] for name in ("event", "note", "details") if name in line}
+    mark(book, goods_id, said | told)
 
 
 def in_json(details: Mapping[str, object]) -> str:

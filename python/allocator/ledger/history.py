@@ -22,7 +22,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "put_back": "pick", "ship": "transaction", "deliver": "transaction", "consume": "transaction",
     "return": "transaction", "adjust": "transaction", "block": "status", "unblock": "status",
     "change_status": "status", "change_owner": "ownership", "invoice": "transaction", "credit": "transaction",
-    "rent": "transaction", "scrap": "transaction", "renumber": "renumber", "note": "note", "reverse": "transaction",
+    "rent": "transaction", "scrap": "transaction", "renumber": "renumber", "note": "note",
+    "register": "created", "withdraw": "transaction", "sell": "transaction", "reverse": "transaction",
     "purge": "purge",
 }  # fmt: skip
 """What kind of event a transaction is in a unit's history, by its type."""

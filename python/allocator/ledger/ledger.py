@@ -32,6 +32,13 @@ TIMEOUT_S = 30.0
 DEFAULT = Policy()
 """The policy of those who name none."""
 
+ELSEWHERE = {
+    "reserve": "Ledger.reserve", "define": "Ledger.define", "reverse": "Ledger.reverse",
+    "purge": "allocator.ledger.retention",
+    "register": "allocator.ledger.devices.register_own", "withdraw": "allocator.ledger.devices.withdraw_own",
+}  # fmt: skip
+"""What does the types of transaction that `post` does not take."""
+
 PLANNED_MIN = 1000
 """Demand lines from which a wish is decided before the ledger is locked."""
 
@@ -160,10 +167,9 @@ class Ledger(Questions):
             InputError: Every problem of the lines; nothing was done.
             StoreError: The store failed; the code tells whether anything may have been done.
         """
-        if type not in TYPES or type in ("reserve", "define", "reverse", "purge"):
+        if type not in TYPES or type in ELSEWHERE:
             hint = did_you_mean(str(type), list(TYPES)) or f"There are {', '.join(TYPES)}"
-            instead = f"Use Ledger.{type}()" if type in TYPES else hint
-            instead = "Use allocator.ledger.retention" if type == "purge" else instead
+            instead = f"Use {ELSEWHERE[type]}" if type in TYPES else hint
             raise InputError(
                 Problem(
                     "transaction_unknown",

@@ -128,7 +128,7 @@ COLUMNS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "location": path, "status": text, "condition": text, "owner": text, "holder": text,
     "to_location": path, "to_status": text, "to_condition": text, "to_owner": text, "to_holder": text,
     "received_on": day, "expires_on": day, "stock_class": text, "unit_cost": money, "line_id": text, "order_id": text,
-    "new_serial": text, "attributes": mapping, "numbers": mapping, "event": text, "note": text,
+    "new_serial": text, "attributes": mapping, "numbers": mapping, "details": mapping, "event": text, "note": text,
 }  # fmt: skip
 """Every column that a line of a transaction may have, and how its value is read."""
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 STARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "receipt": (),
-    "shipment": ("ship", "deliver", "rent"),
-    "delivery": ("deliver", "rent"),
+    "shipment": ("ship", "deliver", "rent", "sell"),
+    "delivery": ("deliver", "rent", "sell"),
 }
 """When a warranty may start, and the types of transaction that start it."""
 
