@@ -152,3 +152,10 @@ def test_a_replaced_number_keeps_finding_its_unit_and_is_never_given_to_another(
         with pytest.raises(InputError) as caught:
             receive(empty_ledger, {"sku": "gauge", "serial": serial, "location": "store"})
         assert "the serial belonged to unit G-10 of gauge" in str(caught.value)
+
+
+def test_what_is_no_thing_is_never_in_stock(empty_ledger: Ledger) -> None:
+    empty_ledger.define([{"sku": "licence", "stockable": False}], actor="ana")
+    with pytest.raises(InputError) as caught:
+        receive(empty_ledger, {"sku": "licence", "qty": 1, "location": "store"})
+    assert problems(caught) == [("tracking_mismatch", "sku", 0)]
