@@ -69,7 +69,7 @@ def verify(ledger: Ledger) -> Verification:
     Raises:
         StoreError: The store failed.
 
-    Cost: linear; a million entries in some seconds. All of history is in memory, about 600 bytes an entry.
+    Cost: linear; a million entries in some seconds. All of history is in memory, about a kilobyte an entry.
 
     Example:
         >>> from allocator.ledger import Ledger

@@ -35,8 +35,15 @@ def replayed(tables: Tables) -> pl.DataFrame:
             (stays, "to_id", pl.lit(0, pl.Int64), pl.col("reserved") - pl.col("unreserved")),
         )
     ).join(real, on="account_id", how="semi")
-    steps = sides.sort("turn")
-    return steps.with_columns(pl.col("qty", "reserved").cum_sum().over("goods_id", "account_id"))
+    steps = sides.sort("goods_id", "account_id", "turn")
+    key = pl.struct("goods_id", "account_id")
+    begins = key.ne_missing(key.shift(1))
+    # One running sum for all, less what it was where goods and account begin: faster than a sum for each.
+    return steps.with_columns(
+        *(pl.col(name).cum_sum() - pl.when(begins).then(pl.col(name).cum_sum() - pl.col(name)).forward_fill()
+          for name in ("qty", "reserved")),
+        last=key.ne_missing(key.shift(-1)),
+    )  # fmt: skip
 
 
 def _balances(tables: Tables) -> Iterator[pl.DataFrame]:
@@ -47,7 +54,7 @@ def _balances(tables: Tables) -> Iterator[pl.DataFrame]:
     yield found(states.filter(beyond, pl.col("qty") >= 0), 3, "more was promised than was there, or less than nothing",
                 *where, value="reserved")  # fmt: skip
     key = ["goods_id", "account_id"]
-    last = states.group_by(key, maintain_order=True).last().filter((pl.col("qty") != 0) | (pl.col("reserved") != 0))
+    last = states.filter("last", (pl.col("qty") != 0) | (pl.col("reserved") != 0))
     both = last.select(*key, "qty", "reserved").join(
         tables.balance.select(*key, kept="qty", kept_reserved="reserved"), on=key, how="full", coalesce=True
     )
