@@ -118,8 +118,8 @@ class Questions:
 
         Returns:
             `seq` (the transaction), `at` (when it was recorded), `day` (on which it took place), `event` (created,
-            status, move, ownership, service, quality, transaction, pick, renumber, contact, allocation, note), `type`,
-            `subject` (what a note is about), `sku`, `lot`, `serial` (as it was then), `qty`, `reserved` and
+            status, move, ownership, service, quality, transaction, pick, renumber, contact, allocation, note, purge),
+            `type`, `subject` (what a note is about), `sku`, `lot`, `serial` (as it was then), `qty`, `reserved` and
             `unreserved` (what of it is promised after, and was before), `line_id`; where it was and what it became:
             `kind`, `location`, `status`, `condition`, `owner`, `holder`, `blocks`, each with `_before` and `_after`;
             `actor`, `role`, `approved_by`, `document_kind`, `document`, `reason`, `note`, `details`, `references`,
