@@ -60,7 +60,6 @@ class SkuSettings(Part):
         description: One sentence.
         sku_group: The group that it belongs to.
         bu: The business unit that it belongs to.
-        regulation: The regulations that hold for it, by which rules of retention find it.
         number: How its serials are spelled; without it, anything that can be printed.
         generate: Whether a receipt that names no serials gets the next ones of `number`.
         warranty: Term and start of its warranty.
@@ -89,7 +88,6 @@ class SkuSettings(Part):
     description: str = ""
     sku_group: Name | None = None
     bu: Name | None = None
-    regulation: Names = ()
     number: NumberFormat | None = None
     generate: Flag = False
     warranty: Warranty | None = None
