@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from allocator.errors import InputError
-from allocator.ledger import Ledger
+from allocator.ledger import Ledger, change
+from allocator.ledger.book import Book
 
 TODAY = dt.date(2026, 11, 22)
 CHILLER = {"sku": "CM500", "tracking": "serial", "generate": True,
@@ -67,6 +68,20 @@ def test_a_receipt_that_is_refused_uses_no_number_up(empty_ledger: Ledger) -> No
         )
     receive(empty_ledger, {"sku": "CM500", "location": "store"})
     assert serials(empty_ledger) == ["CM500-2026-0001"]
+
+
+def test_a_refused_receipt_leaves_its_numbers_to_those_that_are_written_with_it(empty_ledger: Ledger) -> None:
+    empty_ledger.define([CHILLER], actor="ana")
+    heading = empty_ledger.heading("receive", actor="ana", document="GRN-1", day=TODAY)
+    units = {"sku": "CM500", "qty": 2, "location": "store"}
+
+    def both(book: Book) -> int:
+        with pytest.raises(InputError):
+            change.post(book, heading, [units, {"sku": "CM500", "serial": "X", "location": "store"}], "supplier")
+        return change.post(book, heading, [units], "supplier")
+
+    empty_ledger.do(both, heading)
+    assert serials(empty_ledger) == ["CM500-2026-0001", "CM500-2026-0002"]
 
 
 def test_a_manual_number_is_checked_against_the_format_and_a_sequence_can_end(empty_ledger: Ledger) -> None:
