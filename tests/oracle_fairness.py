@@ -86,6 +86,7 @@ def split(amount, claims):
             c["high"] = c["low"]
     if amount >= sum(c["high"] for c in claims):
         return [c["high"] for c in claims]
+    uncut = claims
     if amount < sum(c["low"] for c in claims):
         claims = [{**c, "method": "proportional", "weight": c["low"], "low": 0, "high": c["low"]} for c in claims]
 
@@ -114,6 +115,10 @@ def split(amount, claims):
     for n in [*lacking, *range(len(claims))]:
         if rises(claims[n]):
             more = min(claims[n]["high"] - shares[n], left) // claims[n]["pack"] * claims[n]["pack"]
+            shares[n], left = shares[n] + more, left - more
+    for n, c in enumerate(uncut):
+        if rises(c):
+            more = min(c["high"] - shares[n], left) // c["pack"] * c["pack"]
             shares[n], left = shares[n] + more, left - more
     return shares
 

@@ -219,6 +219,10 @@ class AllocatorError(Exception):
         head = "" if len(shown) == 1 else f"{len(self.problems)} problems\n"
         super().__init__(head + "\n".join(shown))
 
+    def __reduce__(self) -> tuple[type[AllocatorError], tuple[Sequence[Problem]]]:
+        """So that it gets through between processes with its problems."""
+        return type(self), (self.problems,)
+
     def frame(self) -> pl.DataFrame:
         """The problems as a table: one row per problem, columns as the attributes of `Problem`."""
         import polars as pl  # noqa: PLC0415 - an error must be importable and printable without polars

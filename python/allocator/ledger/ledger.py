@@ -18,7 +18,7 @@ from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, read_line
 from allocator.ledger.questions import Questions
 from allocator.ledger.records import Heading, day_number
 from allocator.ledger.requests import Request, Requests, Work, content_of, few_collections
-from allocator.ledger.reserve import Wish, checked, load, plan, reserve, reserve_together
+from allocator.ledger.reserve import Wish, checked, know, load, plan, reserve, reserve_together
 from allocator.ledger.reverse import reverse
 from allocator.ledger.store import Store, open_store
 from allocator.ledger.types import TYPES
@@ -243,7 +243,8 @@ class Ledger(Questions):
     def _planned(self, heading: Heading, wish: Wish) -> Callable[[Book], dict[str, Any]]:
         """What takes a large wish, which is decided before others have to wait."""
         with few_collections(), self.store.session() as session:
-            read_book = Book(session, self.requests.catalog, writes=False)
+            # A catalogue of its own: that of the writer may change while this is decided.
+            read_book = Book(session, Catalog(self.tenant), writes=False)
             decided = plan(read_book, [wish])
 
         unused = [read_book]
@@ -252,6 +253,7 @@ class Ledger(Questions):
             # What was read is taken over once: a second try reads again what the first may have left changed.
             if book.seq == decided.seq and unused:
                 book.adopt(unused.pop())
+                know(book, [wish])
             else:
                 load(book, [wish])
             return reserve(book, heading, wish, decided)

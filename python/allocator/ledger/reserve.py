@@ -110,7 +110,11 @@ def reserve(book: Book, heading: Heading, wish: Wish, planned: Decided | None = 
         `seq` (None if nothing was promised) and `lines`: one per line, with what was asked, what it got, what is short
         and why, and its new `allocations`.
     """
-    decided = plan(book, [wish], heading) if planned is None else _anew_where_stale(book, wish, planned)
+    if planned is None:
+        decided = plan(book, [wish], heading)
+    else:
+        expire(book, heading)
+        decided = _anew_where_stale(book, wish, planned)
     return take(book, heading, wish, decided)
 
 
@@ -216,6 +220,13 @@ def take(book: Book, heading: Heading, wish: Wish, decided: Decided) -> dict[str
 
 def load(book: Book, wishes: Sequence[Wish]) -> None:
     """Reads what some wishes are about."""
+    names = know(book, wishes)
+    book.load_skus(sku.sku_id for name in names if (sku := book.catalog.find(name)))
+    book.load_lines(line["line_id"] for wish in wishes for line in wish.lines)
+
+
+def know(book: Book, wishes: Sequence[Wish]) -> set[str]:
+    """Reads the SKUs that some wishes are about, and their substitutes; their names."""
     names = {name for wish in wishes for name in _linked(wish.policy)}
     names |= {line["sku"] for wish in wishes for line in wish.lines}
     book.catalog.load_skus(book.session, names)
@@ -227,8 +238,7 @@ def load(book: Book, wishes: Sequence[Wish]) -> None:
     ]
     if problems:
         raise InputError(problems)
-    book.load_skus(sku.sku_id for name in names if (sku := book.catalog.find(name)))
-    book.load_lines(line["line_id"] for wish in wishes for line in wish.lines)
+    return names
 
 
 def expire(book: Book, heading: Heading) -> int:

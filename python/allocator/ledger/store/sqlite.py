@@ -88,7 +88,7 @@ class SqliteStore(Store):
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536",
-                       "temp_store=MEMORY", "mmap_size=1073741824"):  # fmt: skip
+                       "temp_store=MEMORY"):  # fmt: skip
             cursor.execute(f"PRAGMA {pragma}")
         (level,) = cursor.execute("PRAGMA synchronous").fetchone()
         (mode,) = cursor.execute("PRAGMA journal_mode").fetchone()

@@ -48,7 +48,8 @@ pub struct Scratch {
 impl Scratch {
     /// Divides `amount`, and returns what is left of it. Claims are in the order of their ids: it breaks ties.
     ///
-    /// Guarantees that the amount does not cover are cut in proportion.
+    /// Guarantees that the amount does not cover are cut in proportion; what then fits into no pack of theirs goes to
+    /// the other claims, by id.
     pub fn fill(&mut self, amount: i64, claims: &mut [Claim], shares: &mut Vec<i64>) -> i64 {
         shares.clear();
         let (low, high) = claims
@@ -58,6 +59,7 @@ impl Scratch {
             shares.extend(claims.iter().map(|claim| claim.high));
             return amount - high;
         }
+        let uncut = if amount < low { claims.to_vec() } else { Vec::new() };
         if amount < low {
             for claim in claims.iter_mut() {
                 *claim = Claim {
@@ -94,7 +96,17 @@ impl Scratch {
             shares.push(share);
             left -= share;
         }
-        if left > 0 { self.round(left, claims, shares) } else { 0 }
+        if left > 0 {
+            left = self.round(left, claims, shares);
+        }
+        for (claim, share) in uncut.iter().zip(shares.iter_mut()) {
+            if claim.slope > 0 && left > 0 {
+                let packs = (claim.high - *share).min(left) / claim.pack;
+                *share += packs * claim.pack;
+                left -= packs * claim.pack;
+            }
+        }
+        left
     }
 
     /// The level, as a fraction, at which the claims together take the amount, which lies between `low` and `high`.
