@@ -90,6 +90,9 @@ CODES: Final[Mapping[str, str]] = {
     "protection_above_supply": "More is kept for groups than there is.",
     "quota_above_supply": "Quotas promise more than there is, and may not.",
     "rule_empty": "A rule of sharing, or a document of quotas, says nothing.",
+    # scenarios
+    "lever_conflict": "Two levers of a scenario contradict each other.",
+    "lever_empty": "A lever of a scenario finds nothing that it could change.",
     # arguments
     "argument_missing": "An argument that has no default is not given.",
     "argument_value": "An argument is not what it should be, such as no day of the calendar.",

@@ -1,0 +1,300 @@
+"""What is, bound once; and what would be, worked out again only where a scenario changes it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from allocator.engine import CORE, BoundPlan
+from allocator.errors import InputError, Problem
+from allocator.frames.findings import Findings
+from allocator.frames.named import check_named
+from allocator.frames.prepare import Prepared, Table
+from allocator.frames.read import Source
+from allocator.model.document import did_you_mean
+from allocator.model.policy import Policy
+from allocator.model.scenario import DemandNew, NewRows, PolicyLever, RowLever, Scenario
+from allocator.plan.compile import compile_plan
+from allocator.result import Bound, Result, bind
+from allocator.scenario.additions import ROW, added, bases, quantities_named
+from allocator.scenario.compare import Comparison
+from allocator.scenario.compete import Competition, Numbers
+from allocator.scenario.measure import Measures, Terms
+from allocator.scenario.orders import Orders
+from allocator.scenario.part import Answered, Part
+from allocator.scenario.policies import policy_under, skus_concerned
+from allocator.scenario.rows import Changed, table_of
+from allocator.scenario.select import check_where, matches, values_of
+
+PART_AT_MOST = 0.5
+"""Beyond this share of the groups all are worked out again: leaving some out would cost more than it saves."""
+
+
+class Base:
+    """Stock, demand and a policy on a day, allocated once; scenarios are compared with it.
+
+    A scenario never copies it: the groups of SKUs that a lever touches, and what competes with them through substitutes
+    or whole orders, are gathered and allocated again; the rest of the answer stands. What comes out is what a run of
+    everything would give, always. Nothing here changes any data.
+
+    Attributes:
+        bound: The tables as they were understood, and the policy.
+        result: The allocation without any lever.
+        terms: What is measured.
+    """
+
+    def __init__(
+        self,
+        stock: Source,
+        demand: Source,
+        policy: Policy | None = None,
+        *,
+        as_of: dt.date,
+        by: str | Sequence[str] = (),
+        horizon_days: int = 30,
+        threads: int | None = None,
+    ) -> None:
+        """Allocates, and sorts rows by what competes.
+
+        Args:
+            stock: As for `allocate`; likewise `demand`, `policy`, `as_of` and `threads`.
+            demand: The lines.
+            policy: The default one if left out.
+            as_of: The day on which is decided.
+            by: Demand columns whose values are the segments that should be filled alike, such as `customer`.
+            horizon_days: Stock left over that expires within so many days counts as going to waste.
+            threads: How many threads work on it.
+
+        Raises:
+            InputError: As `allocate`; `column_missing`: demand has no column of `by`; `days_range`.
+            PolicyError: As `allocate`.
+            FileError: As `allocate`.
+
+        Example:
+            >>> import datetime as dt
+            >>> from allocator.model.scenario import DemandSurge, Scenario
+            >>> stock = {"stock_id": ["A", "B"], "sku": ["X", "Y"], "qty_on_hand": [10, 5]}
+            >>> demand = {"line_id": ["1", "2", "3"], "sku": ["X", "X", "Y"], "qty": [4, 6, 5]}
+            >>> base = Base(stock, demand, as_of=dt.date(2026, 11, 1))
+            >>> rush = base.run(Scenario(name="rush", levers=[DemandSurge(where={"line_id": "1"}, factor=2)]))
+            >>> rush.changes.select("line_id", "change", "allocated_before", "allocated_after", "reason_after").rows()
+            [('1', 'gained', 4, 8, None), ('2', 'lost', 6, 2, 'taken')]
+            >>> rush.lines_run
+            2
+        """
+        self.bound = bind(stock, demand, policy, as_of=as_of)
+        self.threads = threads
+        self.terms = _terms(by, horizon_days, self.bound.prepared.demand.frame)
+        self.result: Result = self.bound.run(threads=threads)
+        self._answered = Answered(self.result.answer, self.bound.prepared)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of the base."""
+        return self.bound.policy
+
+    @cached_property
+    def competition(self) -> Competition:
+        """What competes with what."""
+        return Competition(self.bound.prepared, self.policy)
+
+    @cached_property
+    def measures(self) -> Measures:
+        """What is measured of the base."""
+        found = Measures.of(self._part(None), self.terms)
+        return replace(found, sums={**found.sums, **self.orders.sums})
+
+    @cached_property
+    def orders(self) -> Orders:
+        """The orders of the base."""
+        return Orders(self._part(None))
+
+    @property
+    def kpis(self) -> dict[str, float | None]:
+        """The measures of the base by name, as in `Comparison.kpis`."""
+        return self.measures.kpis()
+
+    def run(self, scenario: Scenario) -> Comparison:
+        """Pulls the levers, and compares what comes of it with the base.
+
+        Cost: that of an allocation of the rows that compete with what the levers touch. A lever that says which SKUs
+        it means finds them by an index; any other looks through the columns that it names once.
+
+        Raises:
+            InputError: With every problem of all levers: `column_missing`, `column_type`, `sku_unknown`, `lever_empty`,
+                `lever_conflict`, `id_duplicate`, `qty_step`, `value_overflow`, and what is wrong with rows they add.
+        """
+        if not isinstance(scenario, Scenario):
+            message = f"scenario is {type(scenario).__name__}, a Scenario is expected"
+            raise InputError(Problem("argument_type", message, column="scenario", hint="Make it with Scenario.load()"))
+        findings = Findings()
+        policy = policy_under(self.policy, scenario.levers, findings)
+        tables = bases(self.bound.prepared)
+        named = Findings()
+        check_named({name: table.frame for name, table in tables.items()}, policy, named)
+        findings.problems += [replace(problem, table="scenario") for problem in named.problems]
+        quantities = quantities_named(tables["demand"], self.policy, policy, findings)
+        additions = self._additions(scenario, policy, findings)
+        for number, lever in enumerate(scenario.levers):
+            if isinstance(lever, RowLever):
+                table, path = tables[table_of(lever)], f"levers.{number}"
+                check_where(lever.where, table.name, table.frame, self.competition, path=path, findings=findings)
+        _raise_any(findings)
+        before = self._part(self._groups(scenario, policy, additions))
+        start = replace(before, demand=before.demand.with_columns(quantities), policy=policy)
+        after = self._after(scenario, start, additions, findings)
+        return Comparison(self, scenario, before, after)
+
+    def _additions(self, scenario: Scenario, policy: Policy, findings: Findings) -> dict[int, pl.DataFrame]:
+        """The rows that levers add, by the number of the lever."""
+        tables, found = bases(self.bound.prepared), {}
+        for number, lever in enumerate(scenario.levers):
+            if isinstance(lever, NewRows):
+                path = f"levers.{number}.{'lines' if isinstance(lever, DemandNew) else 'rows'}"
+                rows = added(lever, tables[table_of(lever)], policy, path, findings)
+                if rows is not None:
+                    found[number] = rows
+        self._check_skus(scenario, found, findings)
+        return found
+
+    def _check_skus(self, scenario: Scenario, additions: dict[int, pl.DataFrame], findings: Findings) -> None:
+        """Notes SKUs that are neither in the base nor both asked for and supplied by the scenario."""
+        named: dict[str, set[object]] = {"demand": set(), "stock": set()}
+        for number, rows in additions.items():
+            named[table_of(scenario.levers[number])] |= set(rows["sku"])  # type: ignore[arg-type]
+        for number, rows in additions.items():
+            unknown = rows["sku"].filter(~self.competition.codes(rows["sku"])[1]).unique(maintain_order=True)
+            for sku in unknown:
+                if sku not in named["demand"] & named["stock"]:
+                    hint = did_you_mean(str(sku), self.competition.skus.head(10_000).cast(pl.String).to_list())
+                    message = "neither stock nor demand has this SKU"
+                    findings.add("sku_unknown", message, "scenario", f"levers.{number}", value=sku, hint=hint)
+
+    def _groups(self, scenario: Scenario, policy: Policy, additions: dict[int, pl.DataFrame]) -> Numbers | None:
+        """The groups that the levers touch; None for all."""
+        found = [np.empty(0, np.int64)]
+        for number, lever in enumerate(scenario.levers):
+            if isinstance(lever, RowLever):
+                touched = self._groups_of_rows(lever)
+            elif isinstance(lever, PolicyLever):
+                touched = self._groups_of_rule(lever, policy)
+            else:
+                joined = self._groups_of_orders(additions[number])
+                touched = np.concatenate([joined, self._groups_of_skus(additions[number]["sku"])])
+            if touched is None:
+                return None
+            found.append(touched)
+        groups = np.unique(np.concatenate(found))
+        return groups if groups.size <= self.competition.size * PART_AT_MOST else None
+
+    def _groups_of_rows(self, lever: RowLever) -> Numbers | None:
+        if not lever.where:
+            return None
+        if "sku" in lever.where:
+            return self._groups_of_skus(pl.Series(list(values_of(lever.where["sku"]))))
+        table = bases(self.bound.prepared)[table_of(lever)]
+        return self._groups_where(table.name, matches(lever.where, table.name, table.frame, table.scale))
+
+    def _groups_of_rule(self, lever: PolicyLever, policy: Policy) -> Numbers | None:
+        concerned = skus_concerned(lever, self.policy, policy, self.bound.prepared.stock.frame)
+        if concerned is None:
+            return None
+        if isinstance(concerned, pl.Expr):
+            return self._groups_where("stock", concerned)
+        names = pl.Series(sorted(concerned), dtype=pl.String)
+        return self._groups_of_skus(names.cast(self.competition.skus.dtype, strict=False).drop_nulls())
+
+    def _groups_of_skus(self, skus: pl.Series) -> Numbers:
+        return self.competition.groups[self.competition.codes(skus)[0]]
+
+    def _groups_where(self, table: str, condition: pl.Expr) -> Numbers:
+        frame = bases(self.bound.prepared)[table].frame
+        rows = frame.select(pl.arg_where(condition)).to_series().to_numpy().astype(np.int64)
+        return self.competition.groups_of(table, rows)
+
+    def _groups_of_orders(self, rows: pl.DataFrame) -> Numbers:
+        """What the orders that new lines join ask for: it may be served with them, or not at all."""
+        demand = self.bound.prepared.demand.frame
+        if "order_id" not in rows.columns:
+            return np.empty(0, np.int64)
+        column = "order_id" if "order_id" in demand.columns else "line_id"
+        orders = rows["order_id"].cast(pl.String).unique().to_list()
+        return self._groups_where("demand", pl.col(column).cast(pl.String).is_in(orders))
+
+    def _part(self, groups: Numbers | None) -> Part:
+        """The base's rows, lines and answer within these groups."""
+        prepared = self.bound.prepared
+        if groups is None:
+            stock_rows, demand_rows = np.arange(prepared.stock.frame.height), np.arange(prepared.demand.frame.height)
+            frames = [prepared.stock.frame, prepared.demand.frame]
+        else:
+            stock_rows, demand_rows = self.competition.stock.rows(groups), self.competition.demand.rows(groups)
+            frames = [
+                prepared.stock.frame.select(pl.all().gather(stock_rows)),
+                prepared.demand.frame.select(pl.all().gather(demand_rows)),
+            ]
+        stock, demand = (
+            f.with_columns(pl.Series(ROW, r)) for f, r in zip(frames, (stock_rows, demand_rows), strict=True)
+        )
+        lines, takes = self._answered.of(stock_rows, demand_rows)
+        return Part(stock, demand, lines, takes, self.policy, prepared.stock.scale, self.bound.as_of)
+
+    def _after(
+        self, scenario: Scenario, start: Part, additions: dict[int, pl.DataFrame], findings: Findings
+    ) -> tuple[Part, Result]:
+        """The part as the levers leave it, allocated again under their policy."""
+        prepared, policy, day = self.bound.prepared, start.policy, self.bound.as_of
+        changed = Changed({"stock": start.stock, "demand": start.demand}, prepared.stock.scale, day, findings)
+        next_row = {"stock": prepared.stock.frame.height, "demand": prepared.demand.frame.height}
+        for number, lever in enumerate(scenario.levers):
+            if isinstance(lever, RowLever):
+                changed.pull(number, lever)
+            elif isinstance(lever, NewRows):
+                table, rows = table_of(lever), additions[number]
+                numbers = pl.Series(ROW, np.arange(next_row[table], next_row[table] + rows.height))
+                changed.append(table, rows.with_columns(numbers))
+                next_row[table] += rows.height
+        frames = {name: frame.rechunk() for name, frame in changed.finish().items()}
+        _raise_any(findings)
+        # Without new rows the part is in the sequence of the base, and its ids ascend if those of the base do.
+        tables = [
+            Table(name, frames[name], base.scale, base.ascending and next_row[name] == base.frame.height)
+            for name, base in bases(prepared).items()
+        ]
+        fresh = Prepared(*tables)
+        result = Bound(fresh, policy, day, BoundPlan(compile_plan(fresh, policy, day, CORE))).run(threads=self.threads)
+        lines, takes = Answered(result.answer, fresh).whole()
+        return Part(frames["stock"], frames["demand"], lines, takes, policy, prepared.stock.scale, day), result
+
+
+def _terms(by: str | Sequence[str], horizon_days: object, demand: pl.DataFrame) -> Terms:
+    names = [by] if isinstance(by, str) else list(by)
+    problems = [
+        Problem(
+            "column_missing", "demand has no such column, or it holds no value", "demand", name, hint="Correct `by`"
+        )
+        for name in names
+        if name not in demand.columns
+    ]
+    if not isinstance(horizon_days, int) or isinstance(horizon_days, bool) or not 0 <= horizon_days <= 100_000:
+        message = "a horizon is a number of days from 0 to 100,000"
+        problems.append(Problem("argument_value", message, column="horizon_days", value=str(horizon_days)[:80]))
+    if problems:
+        raise InputError(problems)
+    return Terms(tuple(names), int(horizon_days))  # type: ignore[call-overload]
+
+
+def _raise_any(findings: Findings) -> None:
+    """All problems of the scenario at once, by lever."""
+    if findings.problems:
+        raise InputError(sorted(findings.problems, key=_by_lever))
+
+
+def _by_lever(problem: Problem) -> tuple[int, str]:
+    kind, _, rest = problem.column.partition(".")
+    return int(rest.split(".")[0]) if kind == "levers" else -1, problem.column

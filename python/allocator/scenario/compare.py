@@ -1,0 +1,189 @@
+"""The difference that a scenario makes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from allocator.errors import InputError, Problem
+from allocator.explain import Explanation
+from allocator.model.scenario import Scenario
+from allocator.plan.spec import SERVED
+from allocator.result import REASON, Result, quantity
+from allocator.scenario.additions import ROW
+from allocator.scenario.compete import Numbers
+from allocator.scenario.measure import Measures
+from allocator.scenario.part import Part
+
+if TYPE_CHECKING:
+    from allocator.scenario.base import Base
+
+CHANGE: Final = pl.Enum(["gained", "lost", "moved", "asked", "reason", "new", "cancelled"])
+"""What happened to a line, in the sequence of `docs/what-if.md`."""
+
+
+class Comparison:
+    """A scenario beside its base. Frames are made when they are first looked at.
+
+    Attributes:
+        scenario: The scenario.
+        result: The allocation of the part that was worked out again.
+    """
+
+    def __init__(self, base: Base, scenario: Scenario, before: Part, after: tuple[Part, Result]) -> None:
+        self.base, self.scenario = base, scenario
+        self.before, (self.after, self.result) = before, after
+
+    @property
+    def lines_run(self) -> int:
+        """How many lines were worked out again."""
+        return self.after.demand.height
+
+    @cached_property
+    def measures(self) -> Measures:
+        """What is measured of everything under the scenario."""
+        terms, whole = self.base.terms, self.base.measures
+        parts = [Measures.of(part, terms) for part in (self.before, self.after)]
+        nothing = {"orders": 0, "orders_full": 0}
+        before, after = (replace(part, sums={**part.sums, **nothing}) for part in parts)
+        found = whole.replaced(before, after)
+        return replace(found, sums={**found.sums, **self.base.orders.under(self.before, self.after)})
+
+    @cached_property
+    def kpis(self) -> pl.DataFrame:
+        """One row per measure: `kpi` (String), `base`, `scenario`, `difference` (Float64, null where there is none).
+
+        `docs/what-if.md` says what each is. After those of an answer come `lines_changed`, the lines of the base that
+        get another quantity or other stock, and `units_moved`, what they no longer take where they took it.
+        """
+        base, ours = self.base.kpis, self.measures.kpis()
+        churn = self._churn
+        rows = [(name, base[name], ours[name]) for name in ours]
+        rows += [("lines_changed", 0.0, float(churn[0])), ("units_moved", 0.0, churn[1] / 10**self.before.scale)]
+        frame = pl.DataFrame(rows, {"kpi": pl.String, "base": pl.Float64, "scenario": pl.Float64}, orient="row")
+        return frame.with_columns(difference=pl.col("scenario") - pl.col("base"))
+
+    @cached_property
+    def segments(self) -> pl.DataFrame:
+        """One row per segment, in order of the columns of `by`, which come first.
+
+        Then `lines`, `line_fill` and `unit_fill`, each as `_base` (null for a segment that is new) and `_scenario`
+        (null for one that is gone), and `line_fill_difference`, `unit_fill_difference` (Float64, shares of 1).
+
+        Raises:
+            InputError: `argument_missing`: the base was bound without `by`.
+        """
+        names = list(self.base.terms.by)
+        if not names:
+            message, hint = "there are no segments", "Bind the base with by='customer', or any columns of demand"
+            raise InputError(Problem("argument_missing", message, column="by", hint=hint))
+        sides = [
+            measures.segments.select(
+                *names,
+                pl.col("lines").alias(f"lines_{side}"),
+                (pl.col("lines_full") / pl.col("lines")).alias(f"line_fill_{side}"),
+                pl.when(pl.col("qty") > 0).then(pl.col("share") / pl.col("qty")).alias(f"unit_fill_{side}"),
+            )
+            for side, measures in (("base", self.base.measures), ("scenario", self.measures))
+        ]
+        both = sides[0].join(sides[1], on=names, how="full", coalesce=True, nulls_equal=True).sort(names)
+        shares = ("line_fill", "unit_fill")
+        differences = ((pl.col(f"{s}_scenario") - pl.col(f"{s}_base")).alias(f"{s}_difference") for s in shares)
+        return both.with_columns(differences)
+
+    @cached_property
+    def changes(self) -> pl.DataFrame:
+        """One row per line that is served otherwise, in the order of demand, new lines last.
+
+        Columns: `line_id`, `sku` (as given); `change` (Enum: `gained` or `lost` units, `moved` to other stock, `asked`
+        for another quantity and gets what it got, only the `reason` differs, `new`, `cancelled`); `requested_before`,
+        `requested_after`, `allocated_before`, `allocated_after`, `gained` (Int64 or Decimal, base units; `gained` is
+        negative for a loss; null where there was, or is, no such line); `reason_before`, `reason_after` (Enum; null
+        if nothing is short).
+        """
+        found, lines = self._lines.filter(pl.col("change").is_not_null()), self.result.bound.prepared.demand
+        units = [name for name in found.columns if name.startswith(("requested", "allocated", "gained"))]
+        reasons = [
+            pl.when(pl.col(name) != SERVED).then(pl.col(name)).cast(pl.UInt8).alias(name)
+            for name in ("reason_before", "reason_after")
+        ]
+        found = found.with_columns(reasons).with_columns(quantity(found[name], lines).alias(name) for name in units)
+        found = found.with_columns(found[name].cat.to(REASON) for name in ("reason_before", "reason_after"))
+        return found.drop("row")
+
+    def explain(self, line_id: str | int) -> Explanation:
+        """Why a line gets what it gets under the scenario, as `Result.explain`.
+
+        Raises:
+            InputError: `line_unknown`: there is no such line under the scenario.
+        """
+        ids = self.after.demand["line_id"]
+        known = isinstance(line_id, int) == ids.dtype.is_integer() and bool((ids == line_id).any())
+        return (self.result if known else self.base.result).explain(line_id)
+
+    @cached_property
+    def _lines(self) -> pl.DataFrame:
+        """Every line of the part, before and after: those of the base in their order, then those that are new."""
+        before, after = self.before, self.after
+        rows, rows_after = before.demand[ROW].to_numpy(), after.demand[ROW].to_numpy()
+        union = np.concatenate([rows, rows_after[rows_after >= self.base.bound.prepared.demand.frame.height]])
+        sides: dict[str, pl.Series] = {}
+        for side, part, own in (("before", before, rows), ("after", after, rows_after)):
+            at = pl.Series(np.searchsorted(union, own))
+            place = pl.Series(np.full(union.size, -1)).scatter(at, np.arange(own.size))
+            place = pl.select(pl.when(place >= 0).then(place)).to_series()
+            sides |= {
+                f"requested_{side}": part.demand["qty"].gather(place),
+                f"allocated_{side}": part.lines["allocated"].gather(place),
+                f"reason_{side}": part.lines["reason"].gather(place),
+            }
+        moved = np.isin(union, self._differences[0])
+        names = {}
+        for name in ("line_id", "sku"):
+            old, new = before.demand[name], after.demand[name].tail(union.size - rows.size)
+            names[name] = pl.concat([old.cast(new.dtype), new])
+        frame = pl.DataFrame({"row": union, **names, **sides, "moved": moved})
+        got, had = pl.col("allocated_after"), pl.col("allocated_before")
+        change = (
+            pl.when(had.is_null()).then(pl.lit("new"))
+            .when(got.is_null()).then(pl.lit("cancelled"))
+            .when(got > had).then(pl.lit("gained"))
+            .when(got < had).then(pl.lit("lost"))
+            .when("moved").then(pl.lit("moved"))
+            .when(pl.col("requested_after") != pl.col("requested_before")).then(pl.lit("asked"))
+            .when(pl.col("reason_after") != pl.col("reason_before")).then(pl.lit("reason"))
+        )  # fmt: skip
+        return frame.select("row", "line_id", "sku", change.cast(CHANGE).alias("change"), *ORDER, gained=got - had)
+
+    @property
+    def _churn(self) -> tuple[int, int]:
+        """Lines of the base that are served otherwise, and units that they no longer take where they took them."""
+        lines = self._lines.filter(pl.col("change").is_in(["gained", "lost", "moved"]))
+        return lines.height, self._differences[1]
+
+    @cached_property
+    def _differences(self) -> tuple[Numbers, int]:
+        """Rows of lines that take otherwise than before, and the units of lines still there that they gave up."""
+        width = self.base.bound.prepared.stock.frame.height + self.after.stock.height + 1
+        sides = []
+        for part in (self.before, self.after):
+            line = part.demand[ROW].gather(part.takes["line"]).to_numpy()
+            stock = part.stock[ROW].gather(part.takes["stock"]).to_numpy()
+            sides.append(pl.DataFrame({"pair": line * width + stock, "qty": part.takes["qty"]}))
+        both = sides[0].join(sides[1], on="pair", how="full", coalesce=True)
+        before, after = pl.col("qty").fill_null(0), pl.col("qty_right").fill_null(0)
+        differing = both.select("pair", less=before - after).filter(pl.col("less") != 0)
+        lines = differing["pair"].to_numpy() // width
+        kept = np.isin(lines, self.after.demand[ROW].to_numpy())
+        less = differing["less"].to_numpy()
+        return np.unique(lines), int(less[kept & (less > 0)].sum())
+
+
+ORDER: Final = (
+    *("requested_before", "requested_after", "allocated_before", "allocated_after"),
+    *("reason_before", "reason_after"),
+)
