@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from allocator.errors import InputError, PolicyError
+from allocator.model.levers import DemandCancel, DemandSurge, UnitCost
 from allocator.model.policy import Policy
-from allocator.model.scenario import DemandCancel, DemandSurge, Scenario, UnitCost
+from allocator.model.scenario import Scenario
 from allocator.scenario import Base, Comparison
 
 AS_OF = dt.date(2026, 6, 30)

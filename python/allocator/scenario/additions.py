@@ -14,8 +14,8 @@ from allocator.frames.findings import Findings
 from allocator.frames.named import uses
 from allocator.frames.prepare import Prepared, Table, prepare_demand, prepare_stock
 from allocator.frames.quantity import quantity_columns
+from allocator.model.levers import DemandNew, NewRows
 from allocator.model.policy import Policy
-from allocator.model.scenario import DemandNew, NewRows
 from allocator.model.tables import TABLES
 
 ROW = "row number"

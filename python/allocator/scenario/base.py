@@ -17,8 +17,9 @@ from allocator.frames.named import check_named
 from allocator.frames.prepare import Prepared, Table
 from allocator.frames.read import Source
 from allocator.model.document import did_you_mean
+from allocator.model.levers import DemandNew, NewRows, PolicyLever, RowLever
 from allocator.model.policy import Policy
-from allocator.model.scenario import DemandNew, NewRows, PolicyLever, RowLever, Scenario
+from allocator.model.scenario import Scenario
 from allocator.plan.compile import compile_plan
 from allocator.result import Bound, Result, bind
 from allocator.scenario.additions import ROW, added, bases, quantities_named
@@ -77,7 +78,8 @@ class Base:
 
         Example:
             >>> import datetime as dt
-            >>> from allocator.model.scenario import DemandSurge, Scenario
+            >>> from allocator.model.levers import DemandSurge
+            >>> from allocator.model.scenario import Scenario
             >>> stock = {"stock_id": ["A", "B"], "sku": ["X", "Y"], "qty_on_hand": [10, 5]}
             >>> demand = {"line_id": ["1", "2", "3"], "sku": ["X", "X", "Y"], "qty": [4, 6, 5]}
             >>> base = Base(stock, demand, as_of=dt.date(2026, 11, 1))

@@ -9,8 +9,7 @@ import polars as pl
 
 from allocator.errors import AllocatorError
 from allocator.frames.findings import Findings
-from allocator.model.policy import Policy, SafetyStock
-from allocator.model.scenario import (
+from allocator.model.levers import (
     Lever,
     Orders,
     OtherContracts,
@@ -22,6 +21,7 @@ from allocator.model.scenario import (
     PolicyLever,
     Statuses,
 )
+from allocator.model.policy import Policy, SafetyStock
 
 
 def policy_under(policy: Policy, levers: tuple[Lever, ...], findings: Findings) -> Policy:

@@ -11,7 +11,7 @@ import polars as pl
 
 from allocator.frames.findings import Findings
 from allocator.frames.quantity import QTY_MAX
-from allocator.model.scenario import (
+from allocator.model.levers import (
     DemandCancel,
     DemandDue,
     DemandPriority,
