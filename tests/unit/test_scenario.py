@@ -75,6 +75,14 @@ def test_lines_that_do_not_compete_are_not_worked_out_again() -> None:
     assert set(run(surge(sku="NUT"), policy=linked).after.demand["line_id"]) == {"3", "4"}
 
 
+def test_stock_that_no_line_asks_for_is_left_out_although_all_lines_are_run() -> None:
+    stock = {"stock_id": ["0", "1", "2"], "sku": ["GEAR", "BOLT", "BOLT"], "qty_on_hand": [1, 2, 3], "lot": [None] * 3}
+    made = Base(stock, {"line_id": ["1"], "sku": ["BOLT"], "qty": [4]}, as_of=AS_OF)
+    found = made.run(Scenario(name="much", levers=[surge(sku="BOLT")]))
+    assert found.before.stock["stock_id"].to_list() == ["1", "2"]
+    assert kpi(found, "rows_per_line") == (2, 2)
+
+
 def test_measures_are_those_that_can_be_counted_by_hand() -> None:
     found = base().kpis
     assert (found["line_fill"], found["order_fill"], found["unit_fill"]) == (1, 1, 1)

@@ -46,7 +46,7 @@ class Answered:
         self._allocated[rows] = answer.allocated.to_numpy()
         self._reason = np.empty(prepared.demand.frame.height, np.uint8)
         self._reason[rows] = answer.reason.to_numpy()
-        self._answer = answer
+        self._answer, self._stock_height = answer, prepared.stock.frame.height
         self._place: tuple[Numbers, Numbers] | None = None
 
     def whole(self) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -58,7 +58,7 @@ class Answered:
 
     def of(self, stock_rows: Numbers, demand_rows: Numbers) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Lines and takes of these rows, which hold everything that their lines take; both ascend."""
-        if demand_rows.size == self._allocated.size:
+        if demand_rows.size == self._allocated.size and stock_rows.size == self._stock_height:
             return self.whole()
         starts, counts = self._places()
         at = spans(starts[demand_rows], counts[demand_rows])
