@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from allocator.model.lifecycle import Lifecycle
     from allocator.model.limits import Limits
     from allocator.model.policy import Policy
+    from allocator.model.scenario import Scenario
     from allocator.prepared import Allocation, Decision, PreparedStock, prepare
     from allocator.result import Bound, Result, allocate, bind
+    from allocator.scenario import Base, Comparison
     from allocator.transitions import check_transition, validate_transitions
 
 __all__ = [
     "Allocation",
     "AllocatorError",
+    "Base",
     "Bound",
+    "Comparison",
     "Decision",
     "Explanation",
     "FileError",
@@ -38,6 +42,7 @@ __all__ = [
     "PreparedStock",
     "Problem",
     "Result",
+    "Scenario",
     "allocate",
     "bind",
     "check_requests",
@@ -50,7 +55,9 @@ __all__ = [
 _HOMES = {
     "Allocation": "prepared",
     "AllocatorError": "errors",
+    "Base": "scenario",
     "Bound": "result",
+    "Comparison": "scenario",
     "Decision": "prepared",
     "Explanation": "explain",
     "FileError": "errors",
@@ -63,6 +70,7 @@ _HOMES = {
     "PreparedStock": "prepared",
     "Problem": "errors",
     "Result": "result",
+    "Scenario": "model.scenario",
     "allocate": "result",
     "bind": "result",
     "check_requests": "limits",
