@@ -93,6 +93,13 @@ CODES: Final[Mapping[str, str]] = {
     # scenarios
     "lever_conflict": "Two levers of a scenario contradict each other.",
     "lever_empty": "A lever of a scenario finds nothing that it could change.",
+    # reallocation
+    "allocated_above_line": "A line has more than it asks for.",
+    "allocated_above_stock": "Of a stock row more is allocated than there is.",
+    "allocation_twice": "A line has the same stock row twice.",
+    "segment_overlap": "A line is in two segments.",
+    "stage_unknown": "An allocation is in a stage that does not exist.",
+    "stock_unknown": "There is no stock row of this id.",
     # arguments
     "argument_missing": "An argument that has no default is not given.",
     "argument_value": "An argument is not what it should be, such as no day of the calendar.",

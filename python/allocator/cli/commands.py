@@ -34,6 +34,9 @@ COMMANDS: Final = {
         "Proposes what to ask for under maximum stock limits, or decides on requests (`--requests`).",
     ),
     "share": Command("fairness.share", "Shares what does not suffice among lines, and says how fair that is."),
+    "reallocate": Command(
+        "reallocation.reallocate", "Deals again what is promised already: who keeps, who gains, who loses, and to whom."
+    ),
     "import": Command(
         "imports.import_stock",
         "Takes the stock of a file over into a ledger: all of it, or with `--good-rows` what nothing is wrong with.",
@@ -59,7 +62,8 @@ COMMANDS: Final = {
         "Makes a store from a backup, or from an exported ledger, and verifies it. Nothing that is there is replaced.",
     ),
     "policy": Command(
-        "documents.app", "Policies, lifecycles, limits, rules of sharing, quotas: list, show, describe, check, copy."
+        "documents.app",
+        "Policies, lifecycles, limits, rules of sharing, quotas, reallocations: list, show, describe, check, copy.",
     ),
     "demo": Command(
         "demo.demo",

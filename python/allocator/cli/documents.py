@@ -21,6 +21,7 @@ from allocator.model.limits import Limits
 from allocator.model.notices import Notices
 from allocator.model.policy import Policy
 from allocator.model.quotas import Quotas
+from allocator.model.reallocation import Reallocation
 
 KINDS: Final[dict[str, type[Document]]] = {
     "policy": Policy,
@@ -29,15 +30,16 @@ KINDS: Final[dict[str, type[Document]]] = {
     "share": FairShare,
     "quotas": Quotas,
     "notices": Notices,
+    "reallocation": Reallocation,
 }
 Kind = Annotated[
-    Literal["policy", "lifecycle", "limits", "share", "quotas", "notices"],
+    Literal["policy", "lifecycle", "limits", "share", "quotas", "notices", "reallocation"],
     typer.Option("--kind", "-k", help="Which kind of document it is."),
 ]
 Source = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A preset, or a TOML, YAML or JSON file.")]
 
 app = typer.Typer(
-    help="Policies, lifecycles, limits, rules of sharing, quotas: list, show, describe, check, copy.",
+    help="Policies, lifecycles, limits, rules of sharing, quotas, reallocations: list, show, describe, check, copy.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     add_completion=False,

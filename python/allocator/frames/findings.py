@@ -14,6 +14,9 @@ ROWS_MAX = 100
 
 VALUE_LENGTH_MAX = 80
 
+DOCUMENTS = {"policy", "reallocation"}
+"""What is no table."""
+
 
 def shown(value: object) -> str:
     """A value as text, cut to what a message can bear."""
@@ -87,14 +90,14 @@ class Findings:
                 self.rows(check, table, list(zip(rows, values, strict=True)), count)
 
     def error(self) -> AllocatorError | None:
-        """All problems as one error, by table, column and row; a `PolicyError` if only the policy is to blame."""
+        """All problems as one error, by table, column and row; a `PolicyError` if only documents are to blame."""
         if not self.problems:
             return None
         tables = {"stock": 0, "demand": 1, "policy": 2}
         ordered = sorted(
             self.problems, key=lambda p: (tables.get(p.table, 3), p.column, p.code, -1 if p.row is None else p.row)
         )
-        blame = PolicyError if all(problem.table == "policy" for problem in ordered) else InputError
+        blame = PolicyError if all(problem.table in DOCUMENTS for problem in ordered) else InputError
         return blame(ordered)
 
     def raise_any(self) -> None:

@@ -86,7 +86,7 @@ def _check_rules(stock: pl.DataFrame, demand: pl.DataFrame, policy: Policy, find
         if rule.column not in stock.columns or (left := family(stock.schema[rule.column])) is None:
             continue
         constants = rule.value if isinstance(rule.value, tuple) else (() if rule.value is None else (rule.value,))
-        others: list[tuple[str, Family | None]] = [(repr(value), _family_of(value)) for value in constants]
+        others: list[tuple[str, Family | None]] = [(repr(value), family_of(value)) for value in constants]
         others += [(c, family(demand.schema[c])) for c in _demand_columns(rule) if c in demand.columns]
         for name, right in others:
             if right is not None and right != left:
@@ -94,7 +94,8 @@ def _check_rules(stock: pl.DataFrame, demand: pl.DataFrame, policy: Policy, find
                 findings.add("policy_column_type", message, "policy", f"attributes.{number}", hint="Cast one of them")
 
 
-def _family_of(value: object) -> Family:
+def family_of(value: object) -> Family:
+    """What a constant can be compared with."""
     if isinstance(value, bool):
         return "flag"
     if isinstance(value, int | Decimal):

@@ -1,0 +1,84 @@
+"""`reallocate`: what is promised already, dealt again."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final
+
+import polars as pl
+import typer
+
+from allocator.cli.given import TABLES_HELP, AsOf, Demand, Json, PolicyName, Stock, day, gathered
+from allocator.cli.save import check_folder, save, save_json
+from allocator.cli.show import say, say_json, say_table, working
+from allocator.model.policy import Policy
+from allocator.reallocation import Reallocation
+from allocator.reallocation import reallocate as deal_again
+
+SHOWN: Final = ("line_id", "segment", "strategy", "requested", "before", "after", "why", "to_lines")
+TABLES: Final = ("lines", "moves", "totals", "allocations")
+
+
+def reallocate(
+    stock: Stock,
+    demand: Demand,
+    current: Annotated[
+        Path, typer.Argument(metavar="CURRENT", help=f"What lines have, one row per line and stock row: {TABLES_HELP}.")
+    ],
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="A reallocation: a preset or a file.")],
+    *,
+    policy: PolicyName = "fefo",
+    as_of: AsOf = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write the outcome there, as Parquet.")] = None,
+    fail_exceptions: Annotated[
+        bool, typer.Option("--fail-exceptions", help="Leave with code 1 if a strategy could not be kept.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Deals again what is promised already: who keeps, who gains, who loses, and to whom.
+
+    Writes into `--out`: `lines` (before, after, gained, lost, why), `moves` (from which line to which), `totals` (by
+    segment), `allocations` (who has what afterwards) and `run.json`.
+
+    **Examples**
+
+    - `allocator reallocate stock.csv demand.csv current.csv plan.toml --as-of 2026-06-30`
+    - `allocator reallocate stock.parquet demand.parquet current.parquet plan.toml --as-of 2026-06-30 --out result`
+    """
+    names = [f"{name}.parquet" for name in TABLES]
+    files = [Path(name) if Path(name).suffix else None for name in (plan, policy)]
+    if out is not None:
+        check_folder(out, [*names, "run.json"], [stock, demand, current, *files])
+    found = gathered(
+        {
+            "as_of": partial(day, as_of),
+            "plan": partial(Reallocation.load, plan),
+            "policy": partial(Policy.load, policy),
+        }
+    )
+    with working("reallocating"):
+        done = deal_again(stock, demand, current, found["plan"], policy=found["policy"], as_of=found["as_of"])
+    record = {
+        "as_of": found["as_of"].isoformat(),
+        "plan": {"name": found["plan"].name} | found["plan"].plain(),
+        "plan_fingerprint": found["plan"].fingerprint(),
+        "policy_fingerprint": found["policy"].fingerprint(),
+        "summary": done.summary,
+        "totals": done.totals.to_dicts(),
+    }
+    if out is not None:
+        with working(f"writing {out}"):
+            for name, file in zip(TABLES, names, strict=True):
+                save(getattr(done, name), out / file)
+            save_json(record, out / "run.json")
+    if as_json:
+        say_json(record | {"out": None if out is None else str(out)})
+    else:
+        say(found["plan"].describe(), "bold")
+        say_table(done.totals, "By segment")
+        changed = done.lines.filter((pl.col("gained") > 0) | (pl.col("lost") > 0) | pl.col("exception"))
+        say_table(changed.select(SHOWN), "Lines that gained or lost, and exceptions")
+        say(f"Wrote {', '.join([*names, 'run.json'])} in {out}." if out else "Nothing was written: see --out.")
+    if fail_exceptions and done.summary["exceptions"]:
+        raise typer.Exit(1)

@@ -1,0 +1,259 @@
+"""What is given to a reallocation: checked, with lines and stock rows as row numbers and quantities as units."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from allocator.engine import CORE
+from allocator.errors import AllocatorError
+from allocator.frames import columns, quantity
+from allocator.frames.columns import is_text
+from allocator.frames.findings import Check, Findings
+from allocator.frames.named import COMPUTED, family, family_of
+from allocator.frames.prepare import Prepared, prepare
+from allocator.frames.read import Source, read
+from allocator.model.policy import AttributeRule, Policy
+from allocator.model.reallocation import Reallocation
+from allocator.model.tables import DEMAND, Column
+from allocator.plan.rules import constant_rule
+
+STAGES: Final = ("open", "frozen", "picked", "shipped")
+"""How far an allocation has come; only an open one may move, and a shipped one is no longer on hand."""
+
+CURRENT: Final = {
+    "line_id": Column("line_id", "key", "The line that has it.", required=True),
+    "stock_id": Column("stock_id", "key", "The stock row it is from.", required=True),
+    "qty": Column("qty", "quantity", "Units of the stock row.", "base units", required=True),
+    "qty_served": Column("qty_served", "quantity", "Units of the line.", "base units", absent="=qty"),
+    "stage": Column("stage", "text", "One of `STAGES`.", nullable=True, absent="open", null="open"),
+}
+"""One row per line and stock row that it has something of, as `Result.allocations`."""
+
+NO_SEGMENT: Final = -1
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that is known before anything is moved.
+
+    Attributes:
+        prepared: Stock and demand.
+        policy: Which stock may serve which line.
+        as_of: The day.
+        held: The allocations that there are: `l`, `s` (row numbers, UInt32), `qty`, `served` (units), `stage`
+            (String).
+        segment: The number of each line's segment; -1 for none.
+        spared: Why a line is left alone (`outside`, `frozen`, `horizon`); null if it is not.
+    """
+
+    prepared: Prepared
+    policy: Policy
+    as_of: dt.date
+    held: pl.DataFrame
+    segment: pl.Series
+    spared: pl.Series
+
+
+def gather(
+    stock: Source, demand: Source, current: Source, plan: Reallocation, *, policy: Policy, as_of: dt.date
+) -> World:
+    """Reads and checks everything; every problem of all of it is raised at once."""
+    findings = Findings()
+    tables = read(stock, "stock", findings), read(demand, "demand", findings)
+    held = read(current, "current", findings).rechunk()
+    try:
+        prepared = prepare(*tables, policy, CORE)
+    except AllocatorError as error:
+        findings.problems += error.problems
+        _check_columns(held, findings)
+        _check_plan(plan, tables[1], findings)
+        findings.raise_any()
+        raise
+    pairs = _pairs(_check_columns(held, findings), prepared, findings)
+    _check_plan(plan, tables[1], findings)
+    findings.raise_any()
+    segment = _segments(plan, prepared.demand.frame, findings)
+    findings.raise_any()
+    return World(prepared, policy, as_of, pairs, segment, _spared(plan, prepared.demand.frame, as_of))
+
+
+def _check_columns(given: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+    frame = columns.conform(given, "current", CURRENT, findings)
+    findings.run("current", frame, list(columns.checks(frame, CURRENT)))
+    if "stage" in frame.columns:
+        bad = ~pl.col("stage").cast(pl.String).is_in(STAGES)
+        hint = f"Stages are {', '.join(STAGES)}"
+        check = Check("stage_unknown", "stage", bad, "an allocation has no such stage", hint)
+        findings.run("current", frame, [check])
+    return frame
+
+
+# --- allocations that there are ---
+
+
+def _pairs(frame: pl.DataFrame, prepared: Prepared, findings: Findings) -> pl.DataFrame:
+    """The allocations in row numbers and units; problems are noted."""
+    if findings.problems or not {"line_id", "stock_id", "qty"} <= set(frame.columns):
+        return frame
+    scale = prepared.stock.scale
+    own = quantity.scale_of(frame, ["qty", "qty_served"])
+    if own > scale:
+        message = f"the quantities have {own} decimals, those of stock and demand {scale}"
+        findings.add("qty_step", message, "current", "qty", hint="Give stock or demand as many decimals")
+        return frame
+    lines = _rows(prepared.demand.frame["line_id"], frame["line_id"], findings)
+    rows = _rows(prepared.stock.frame["stock_id"], frame["stock_id"], findings)
+    if findings.problems:
+        return frame
+    qty = _units(frame["qty"], scale)
+    served = _units(frame["qty_served"], scale) if "qty_served" in frame.columns else qty
+    stage = frame["stage"].cast(pl.String).fill_null("open") if "stage" in frame.columns else None
+    pairs = pl.DataFrame({"line_id": frame["line_id"], "stock_id": frame["stock_id"], "l": lines, "s": rows})
+    stages = pl.lit("open") if stage is None else stage
+    pairs = pairs.with_columns(qty=qty, served=served, stage=stages)
+    gone = pl.col("stage") == "shipped"
+    unknown_line = Check("line_unknown", "line_id", pl.col("l").is_null(), "there is no demand line of this id")
+    # What was shipped may have left the stock table.
+    unknown_row = Check("stock_unknown", "stock_id", pl.col("s").is_null() & ~gone, "there is no stock row of this id")
+    twice = Check(
+        "allocation_twice",
+        "line_id",
+        pl.struct("l", "s", "stage").is_first_distinct().not_() & pl.col("l").is_not_null() & pl.col("s").is_not_null(),
+        "the line has this stock row in this stage already",
+        "Add the quantities up",
+    )
+    findings.run("current", pairs, [unknown_line, unknown_row])
+    keys = pairs["l"].cast(pl.UInt64).fill_null(2**32 - 1) * 2**32 + pairs["s"].cast(pl.UInt64).fill_null(2**32 - 1)
+    if keys.n_unique() < pairs.height:
+        findings.run("current", pairs, [twice])
+    if not findings.problems:
+        _check_sums(pairs, prepared, findings)
+    return pairs.drop("line_id", "stock_id").filter(pl.col("qty") > 0)
+
+
+def _units(series: pl.Series, scale: int) -> pl.Series:
+    return series.cast(pl.Decimal(38, scale)).to_physical().cast(pl.Int64)
+
+
+def _rows(ids: pl.Series, asked: pl.Series, findings: Findings) -> pl.Series:
+    """The row number of each asked id, null where there is none."""
+    if asked.len() and ids.len() and is_text(ids.dtype) != is_text(asked.dtype):
+        message = f"the ids are {'text' if is_text(asked.dtype) else 'integers'}, those of their own table are not"
+        findings.add("mixed_keys", message, "current", asked.name, hint="Cast them to one type")
+        return asked
+    if not asked.len() or not ids.len():
+        return pl.Series([None], dtype=pl.UInt32).new_from_index(0, asked.len())
+    dtype = pl.String() if is_text(ids.dtype) else pl.Int64()
+    known = pl.DataFrame([ids.cast(dtype).alias("id")]).with_row_index("row")
+    found = pl.DataFrame([asked.cast(dtype, strict=False).alias("id")])
+    return found.join(known, on="id", how="left", maintain_order="left")["row"]
+
+
+def _check_sums(pairs: pl.DataFrame, prepared: Prepared, findings: Findings) -> None:
+    """Notes stock rows and lines of which more is allocated than there is, or is asked."""
+    stock, demand = prepared.stock.frame, prepared.demand.frame
+    there = available(prepared)
+    on_hand = pairs.filter(pl.col("stage") != "shipped")
+    taken = sums(on_hand["s"], on_hand["qty"], stock.height)
+    bad = pl.lit(taken > there)
+    message = "more of it is allocated than is on hand and not reserved for others"
+    hint = "qty_reserved does not count the allocations that are given"
+    found = pl.DataFrame({"stock_id": stock["stock_id"]})
+    findings.run("stock", found, [Check("allocated_above_stock", "stock_id", bad, message, hint)])
+    had = sums(pairs["l"], pairs["served"], demand.height)
+    over = pl.lit(had > demand["qty"].cast(pl.Int64))
+    message, hint = "more is allocated to it than it asks for", "Release what it no longer needs first"
+    check = Check("allocated_above_line", "line_id", over, message, hint)
+    findings.run("demand", pl.DataFrame({"line_id": demand["line_id"]}), [check])
+
+
+def available(prepared: Prepared) -> pl.Series:
+    """Units of each stock row that are not reserved for others."""
+    frame = prepared.stock.frame
+    on_hand = frame["qty_on_hand"].cast(pl.Int64)
+    return on_hand - frame["qty_reserved"].cast(pl.Int64) if "qty_reserved" in frame.columns else on_hand
+
+
+def sums(rows: pl.Series, qty: pl.Series, count: int) -> pl.Series:
+    """The sum of the quantities of each row number."""
+    total = np.zeros(count, np.int64)
+    np.add.at(total, rows.to_numpy(), qty.to_numpy())
+    return pl.Series(total)
+
+
+# --- segments ---
+
+
+def _check_plan(plan: Reallocation, demand: pl.DataFrame, findings: Findings) -> None:
+    """Notes columns that the plan names and demand does not have, or that cannot be compared as it says."""
+    filters = [("filter", plan.filter), *((f"segments.{n}.filter", s.filter) for n, s in enumerate(plan.segments))]
+    for path, rules in filters:
+        for number, rule in enumerate(rules):
+            _check_rule(f"{path}.{number}", rule, demand, findings)
+    for n, segment in enumerate(plan.segments):
+        for number, key in enumerate(segment.order or ()):
+            if key.column not in (*DEMAND, *COMPUTED["demand"], *demand.columns):
+                message, hint = "demand has no such column", f"The table has {', '.join(demand.columns)}"
+                path = f"segments.{n}.order.{number}"
+                findings.add("policy_column_missing", message, "reallocation", path, value=key.column, hint=hint)
+
+
+def _check_rule(path: str, rule: AttributeRule, demand: pl.DataFrame, findings: Findings) -> None:
+    if rule.column not in demand.columns:
+        if rule.column not in DEMAND:
+            message, hint = "demand has no such column", f"The table has {', '.join(demand.columns)}"
+            findings.add("policy_column_missing", message, "reallocation", path, value=rule.column, hint=hint)
+        return
+    kind = family(demand.schema[rule.column])
+    constants = rule.value if isinstance(rule.value, tuple) else (rule.value,)
+    for value in constants:
+        if kind != family_of(value):
+            message = (
+                f"the demand column {rule.column} holds {kind or demand.schema[rule.column]}, and the value is not"
+            )
+            hint = "Write the constant as the column holds it"
+            findings.add("policy_column_type", message, "reallocation", path, value=value, hint=hint)
+
+
+def _passes(rules: tuple[AttributeRule, ...], demand: pl.DataFrame) -> pl.Series:
+    """Which lines pass every rule."""
+    passed = pl.Series([True]).new_from_index(0, demand.height)
+    for rule in rules:
+        if rule.column in demand.columns and demand.schema[rule.column] != pl.Null:
+            passed = passed & constant_rule(rule, demand)
+        elif rule.nulls == "fail":
+            passed = passed & False
+    return passed
+
+
+def _segments(plan: Reallocation, demand: pl.DataFrame, findings: Findings) -> pl.Series:
+    """The number of each line's segment; a line in two of them is a problem."""
+    found = pl.Series([NO_SEGMENT], dtype=pl.Int16).new_from_index(0, demand.height)
+    for number, segment in enumerate(plan.segments):
+        inside = _passes(segment.filter, demand)
+        both = inside & (found != NO_SEGMENT)
+        if both.any():
+            first = found.filter(both)[0]
+            message = f"the line is in the segments {plan.segments[first].name} and {segment.name}"
+            hint = "Narrow the filter of one of them"
+            check = Check("segment_overlap", "line_id", pl.lit(both), message, hint)
+            findings.run("demand", demand.select("line_id"), [check])
+        found = pl.select(pl.when(inside & ~both).then(pl.lit(number, pl.Int16)).otherwise(found)).to_series()
+    return found
+
+
+def _spared(plan: Reallocation, demand: pl.DataFrame, as_of: dt.date) -> pl.Series:
+    """Why a line is left alone whatever its segment says; null if it is not."""
+    passes = _passes(plan.filter, demand)
+    nothing = pl.Series([None], dtype=pl.Int64).new_from_index(0, demand.height)
+    ahead = (demand["needed_on"] - as_of).dt.total_days() if "needed_on" in demand.columns else nothing
+    days = pl.lit(ahead)
+    frozen = days <= plan.freeze_days if plan.freeze_days is not None else pl.lit(value=False)
+    beyond = days > plan.horizon_days if plan.horizon_days is not None else pl.lit(value=False)
+    spared = pl.when(~pl.lit(passes)).then(pl.lit("outside"))
+    return pl.select(spared.when(frozen).then(pl.lit("frozen")).when(beyond).then(pl.lit("horizon"))).to_series()
