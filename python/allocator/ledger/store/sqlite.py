@@ -6,6 +6,8 @@ The SQLite is that of `pysqlite3`, not of the Python: versions before 3.51.3 can
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -98,8 +100,24 @@ class SqliteStore(Store):
             raise StoreError(Problem("store_unsafe", message, hint="Keep the file on a local disk, not on a share"))
 
     def _begin(self, connection: Any, mode: Mode) -> None:  # noqa: ANN401
-        # A transaction that begins by reading and then writes fails without waiting for the other writer.
-        connection.execute("BEGIN IMMEDIATE" if mode == "write" else "BEGIN")
+        if mode == "read":
+            connection.execute("BEGIN")
+            return
+        # A transaction that begins by reading and then writes fails without waiting for the other writer. SQLite's own
+        # waiting sleeps for up to a tenth of a second: a newcomer would starve beside one that writes all the time.
+        deadline = time.monotonic() + self.timeout_s
+        connection.execute("PRAGMA busy_timeout=0")
+        try:
+            while True:
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                    return
+                except pysqlite3.OperationalError as error:
+                    if not self.is_conflict(error) or time.monotonic() > deadline:
+                        raise
+                time.sleep(random.uniform(0.0002, 0.001))  # noqa: S311 - so that two do not keep step
+        finally:
+            connection.execute(f"PRAGMA busy_timeout={int(self.timeout_s * 1000)}")
 
     def is_conflict(self, error: Exception) -> bool:
         text = str(error)
