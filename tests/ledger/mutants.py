@@ -77,8 +77,8 @@ MUTANTS = (
     # what writers do
     Mutant("the head is not locked (PostgreSQL)", "book.py", 'f"{_HEAD} FOR UPDATE" if writes else _HEAD', "_HEAD",
            WRITERS),
-    Mutant("writes begin DEFERRED (SQLite)", "store/sqlite.py", '"BEGIN IMMEDIATE" if mode == "write" else "BEGIN"',
-           '"BEGIN"', WRITERS),
+    Mutant("writes begin DEFERRED (SQLite)", "store/sqlite.py", 'connection.execute("BEGIN IMMEDIATE")',
+           'connection.execute("BEGIN")', WRITERS),
     Mutant("a balance is written whatever its version", "book.py", '"AND balance.version = :version"',
            '"AND balance.version > 0 * :version"', WRITERS),
     Mutant("nobody counts the rows that were written (PostgreSQL)", "store/postgres.py",
