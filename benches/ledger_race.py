@@ -31,6 +31,7 @@ from rich.table import Table
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 import postgres
+import product_ledger
 from peers import order_loop
 
 SKUS, LOTS, LOT_QTY, LINE_QTY_MAX = 1_000, 10, 100_000, 5
@@ -63,7 +64,9 @@ def contenders() -> list[Contender]:
     """The loops of peers are spread over processes: they spend their time in Python, one interpreter lock each."""
     client, server = order_loop.client_loop, order_loop.server_loop
     expert = (order_loop.fill, order_loop.correct)
+    ledger = product_ledger
     return [
+        Contender("ledger, 32 callers", ledger.fill, ledger.order_loop, ledger.correct, 1, 32),
         Contender("client loop, 1 client", expert[0], client, expert[1], 1, 1),
         Contender("client loop, 32 clients", expert[0], client, expert[1], 4, 8),
         Contender("PL/pgSQL, 1 session", expert[0], server, expert[1], 1, 1),
