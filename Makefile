@@ -62,12 +62,10 @@ fmt: setup ## format Python and Rust, and mend what ruff can mend
 
 pins: setup ## resolve the newest dependencies again and write requirements/*.txt
 	@mkdir -p build
-	$(RESOLVE) --upgrade --extra demo --extra excel --extra ledger pyproject.toml requirements/*.in --output-file build/pins.txt
+	$(RESOLVE) --upgrade $(foreach e,$(EXTRAS),--extra $(e)) pyproject.toml requirements/*.in --output-file build/pins.txt
 	$(RESOLVE) $(HASHES) requirements/uv.in --output-file requirements/uv.txt
 	$(RESOLVE) $(HASHES) pyproject.toml --output-file requirements/run.txt
-	$(RESOLVE) $(HASHES) --extra demo pyproject.toml --output-file requirements/demo.txt
-	$(RESOLVE) $(HASHES) --extra excel pyproject.toml --output-file requirements/excel.txt
-	$(RESOLVE) $(HASHES) --extra ledger pyproject.toml --output-file requirements/ledger.txt
+	$(foreach e,$(EXTRAS),$(RESOLVE) $(HASHES) --extra $(e) pyproject.toml --output-file requirements/$(e).txt &&) true
 	$(RESOLVE) $(HASHES) requirements/dev.in --output-file requirements/dev.txt
 	$(RESOLVE) $(HASHES) requirements/bench.in --output-file requirements/bench.txt
 
@@ -75,6 +73,9 @@ clean: ## remove all that was built, .venv included
 	rm -rf .venv target build dist demo-out .benchmarks .hypothesis .mypy_cache .ruff_cache .pytest_cache
 	find python tests benches -name __pycache__ -prune -exec rm -rf {} +
 	rm -f python/allocator/_core*.so
+
+# The extras of pyproject.toml, each with pins of its own.
+EXTRAS := demo documents excel ledger optimum plots spark studio
 
 # One resolution of everything first (build/pins.txt), so that the files agree with each other.
 RESOLVE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url
