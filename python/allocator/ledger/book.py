@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from allocator.errors import AllocatorError, InputError, InternalError, Problem
 from allocator.ledger import chain
 from allocator.ledger.catalog import Catalog
+from allocator.ledger.documents import Documents
 from allocator.ledger.records import SOURCES, Account, Allocation, Balance, Goods, Heading, Line, Movement
 from allocator.ledger.store import Changes, Session
 
@@ -72,6 +73,8 @@ class Book:
         self._versions: dict[object, int] = {}
         self._touched: dict[object, int] = {}
         self._undo: _Undo | None = None
+        self._heading: Heading | None = None
+        self.documents = Documents(self)
         self._held: dict[tuple[int, int], int] = {}
         self._movements: list[Movement] = []
         self._new_goods: list[Goods] = []
@@ -251,7 +254,16 @@ class Book:
 
     @contextmanager
     def transaction(self, heading: Heading) -> Iterator[int]:
-        """Everything done within is one transaction, or none of it if an error is raised; gives its number."""
+        """Everything done within is one transaction, or none of it if an error is raised; gives its number.
+
+        One within another of the same heading is part of it.
+        """
+        if self._undo is not None:
+            if heading != self._heading:
+                raise InternalError(Problem("internal", "a transaction begins within another", value=heading.type))
+            yield self.seq + 1
+            return
+        self._heading = heading
         lasts = (self.goods_last, self.account_last, self.allocation_last)
         pending = (self._new_goods, self._new_accounts, self._numbers, self._renumbered, self._attributes)
         self._undo = _Undo({}, {}, {}, {}, lasts, *(len(rows) for rows in pending))
@@ -384,6 +396,7 @@ class Book:
         del self._new_goods[undo.goods :], self._new_accounts[undo.accounts :], self._numbers[undo.numbers :]
         del self._renumbered[undo.renumbered :], self._attributes[undo.attributes :]
         self._movements.clear()
+        self.documents.take_back()
         self._undo = None
 
     def _record(self, heading: Heading, undo: _Undo) -> None:
@@ -391,11 +404,13 @@ class Book:
         seq, tenant = self.seq, self.tenant
         self.recorded_at = self.now()
         entries = [(tenant, seq, n, *movement) for n, movement in enumerate(self._movements)]
+        steps = self.documents.record(seq, self.recorded_at)
         digest = chain.digest(
             [chain.line(goods) for goods in self._new_goods[undo.goods :]],
             [chain.line((number, *account)) for number, account in self._new_accounts[undo.accounts :]],
             [chain.line(_recorded(line)) for key in undo.lines if (line := self.lines[key]) and line.seq == seq],
             [chain.line(movement) for movement in self._movements],
+            *([steps] if steps else ()),
         )
         said = (seq, *heading[:8], self.recorded_at, *heading[8:], len(entries))
         self.hash = chain.linked(self.hash, said, digest)
@@ -429,7 +444,7 @@ class Book:
             ConflictError: A row is no longer as it was read. Roll back and begin again.
         """
         tenant = self.tenant
-        few = len(self._rows["entry"]) + len(self._new_goods) + len(self._rows["request"]) < FEW
+        few = len(self._rows["entry"]) + len(self._new_goods) + len(self._rows["request"]) + len(self.documents) < FEW
         with self.session.changes(few=few) as out:
             if self.seq > self.seq_before:
                 out.insert("txn", TXN, self._rows["txn"])
@@ -440,6 +455,8 @@ class Book:
                 self._flush_lines(out)
                 self._flush_allocations(out)
                 self._flush_numbers(out)
+                if self.documents:
+                    self.documents.flush(out)
                 self._flush_head(out)
             out.insert("request", REQUEST, self._rows["request"])
 

@@ -1,7 +1,8 @@
 """The hash over all that was ever recorded: change one entry, and every hash after it is wrong.
 
-A transaction's digest is over its entries, and over the goods, accounts and demand lines that it was the first to name;
-its hash is over the hash before it, its heading and that digest. `verify` computes both again from the tables.
+A transaction's digest is over its entries, over the goods, accounts and demand lines that it was the first to name, and
+over the steps that it took with documents, if any; its hash is over the hash before it, its heading and that digest.
+`verify` computes both again from the tables.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def line(fields: Iterable[object]) -> str:
 
 
 def digest(*tables: Sequence[str]) -> bytes:
-    """Over the new goods, accounts and lines, and the entries, of one transaction: each as text, in their order."""
+    """Over the new goods, accounts and lines, the entries and steps of one transaction: as texts, in their order."""
     counts = FIELD.join([str(len(rows)) for rows in tables])
     return hashlib.sha256(ROW.join([counts, *chain.from_iterable(tables)]).encode()).digest()
 

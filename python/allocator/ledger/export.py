@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from allocator.errors import FileError, InputError, Problem
 from allocator.ledger.schema import METADATA
+from allocator.ledger.schema_documents import DOCUMENTS
 from allocator.ledger.sheets import WRITERS, read_table, write_table
 from allocator.ledger.snapshot import snapshot
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 MANIFEST: Final = "ledger.json"
 ORDER: Final = tuple(table.name for table in METADATA.sorted_tables)
 """The tables, each after those that it refers to."""
+LATER: Final = tuple(table.name for table in DOCUMENTS)
+"""Those that older exports lack."""
 
 
 def schema_of(table: str) -> dict[str, Any]:
@@ -107,7 +110,12 @@ def import_ledger(folder: str | Path, url: str) -> Ledger:
 
     source = Path(folder)
     said = _manifest(source)
-    frames = {name: read_table(source / said["tables"][name]["file"], schema_of(name)) for name in ORDER}
+    frames = {
+        name: read_table(source / said["tables"][name]["file"], schema_of(name))
+        if name in said["tables"]
+        else pl.DataFrame(schema=schema_of(name))
+        for name in ORDER
+    }
     ledger = Ledger.open(url, said["tenant"])
     try:
         with ledger.store.session("write") as session:
@@ -141,7 +149,8 @@ def _manifest(source: Path) -> dict[str, Any]:
         raise FileError(Problem("file_missing", f"there is no {MANIFEST}", value=str(source), hint=hint))
     try:
         said: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        files = {name: said["tables"][name] for name in ORDER}
+        # A ledger that was exported before there were documents has none.
+        files = {name: said["tables"][name] for name in ORDER if name in said["tables"] or name not in LATER}
     except (ValueError, KeyError, OSError) as error:
         raise FileError(Problem("file_unreadable", f"this is no manifest: {error}", value=str(path))) from None
     problems = []

@@ -33,7 +33,7 @@ DEFAULT = Policy()
 """The policy of those who name none."""
 
 ELSEWHERE = {
-    "reserve": "Ledger.reserve", "define": "Ledger.define", "reverse": "Ledger.reverse",
+    "document": "allocator.flows", "reserve": "Ledger.reserve", "define": "Ledger.define", "reverse": "Ledger.reverse",
     "purge": "allocator.ledger.retention",
     "register": "allocator.ledger.devices.register_own", "withdraw": "allocator.ledger.devices.withdraw_own",
 }  # fmt: skip

@@ -22,6 +22,19 @@ def statements(dialect: str) -> Iterator[str]:
     yield from _sqlite() if dialect == "sqlite" else _postgresql()
 
 
+def append_only(dialect: str, table: str) -> Iterator[str]:
+    """The statements that keep the rows of one more table as they are."""
+    if dialect == "sqlite":
+        for event in ("UPDATE", "DELETE"):
+            name = f"{table}_no_{event.lower()}"
+            yield f"CREATE TRIGGER {name} BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
+    else:
+        yield (
+            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()"
+        )
+
+
 def _sqlite() -> Iterator[str]:
     for table in APPEND_ONLY:
         for event in ("UPDATE", "DELETE"):

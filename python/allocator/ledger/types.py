@@ -43,10 +43,12 @@ ORIGINS: Final[Mapping[str, tuple[Need, ...]]] = {
     "supplier": ("document",),
     "production": ("document",),
     "transfer": ("document",),
+    "brought": ("document",),
     "found": ("reason", "note"),
     "migration": ("reason",),
 }
-"""Where received goods come from, and what a receipt from there needs. A transfer receives what is in transit."""
+"""Where received goods come from, and what a receipt from there needs. A transfer receives what is in transit; brought
+is what a customer hands over, as the part that another one replaced."""
 
 _PLACE: Final = ("to_location",)
 _STATE: Final = ("to_status", "to_condition")
@@ -95,6 +97,7 @@ TYPES: Final[Mapping[str, Type]] = {
         Type("reverse", "The opposite of one earlier transaction.", (), None, ("reason",), blocked=True),
         Type("purge", "The words of a history go when their time is over.", needs=("reason",), blocked=True),
         Type("define", "SKUs or lifecycles are set up.", ()),
+        Type("document", "A document goes on, and no goods with it.", blocked=True),
     )
 }  # fmt: skip
 """Every type of transaction, by name."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from allocator.ledger.requests import few_collections
-from allocator.ledger.verify import history, names, promises, statuses, stock
+from allocator.ledger.verify import documents, history, names, promises, statuses, stock
 from allocator.ledger.verify.dump import canonical_dump
 from allocator.ledger.verify.tables import FINDING, Tables
 
@@ -85,7 +85,7 @@ def verify(ledger: Ledger) -> Verification:
 
 def judged(tables: Tables) -> Verification:
     """What is wrong with tables that were read."""
-    checks = [part.findings(tables) for part in (history, stock, promises, statuses, names)]
+    checks = [part.findings(tables) for part in (history, stock, promises, statuses, names, documents)]
     findings = [frame for check in checks for frame in check if frame.height]
     frame = pl.concat(findings) if findings else pl.DataFrame(schema=FINDING)
     return Verification(tables.head["seq"], tables.entry.height, frame.sort("invariant", maintain_order=True))

@@ -18,6 +18,7 @@ GOODS: Final = ("goods_id", "sku_id", "lot", "serial", "received_on", "expires_o
 ACCOUNT: Final = ("account_id", "kind", "location", "status", "condition", "owner", "holder", "blocks")
 LINE: Final = ("line_id", "order_id", "sku_id", "qty", "details")
 ENTRY: Final = ("goods_id", "from_id", "to_id", "qty", "unreserved", "reserved", "allocation_id", "line_id", "details")
+STEP: Final = ("n", "number", "step", "state", "patch")
 HEADING: Final = ("seq", "type", "actor", "role", "approved_by", "document_kind", "document", "reason", "note",
                   "recorded_at", "day", "key", "reverses", "details", "entries")  # fmt: skip
 """What is hashed of each table, in this order."""
@@ -74,6 +75,8 @@ def _references(tables: Tables) -> Iterator[pl.DataFrame]:
         ("line", "{}", ("line_id",), {"sku_id": "sku_id", "seq": "seq"}),
         ("number", "{} {}", ("kind", "value"), {"goods_id": "goods_id", "seq": "seq"}),
         ("attribute", "{} of goods {}", ("name", "goods_id"), {"goods_id": "goods_id", "seq": "seq"}),
+        ("document_line", "{}.{}", ("number", "n"), {"sku_id": "sku_id", "goods_id": "goods_id"}),
+        ("document_event", "{}.{}", ("seq", "n"), {"seq": "seq"}),
     )  # fmt: skip
     for name, place, columns, references in named:
         for column, key in references.items():
@@ -127,13 +130,17 @@ def _contents(tables: Tables) -> pl.Series:
         .select("seq", text=_text(ACCOUNT)),
         tables.line.drop("seq").join(lines, on="line_id", how="left").sort("seq", "n").select("seq", text=_text(LINE)),
         entry.select("seq", text=_text(ENTRY)),
+        tables.document_event.select("seq", text=_text(STEP)),
     )  # fmt: skip
     content = tables.txn.select("seq")
     for place, part in enumerate(parts):
         grouped = part.group_by("seq", maintain_order=True).agg(pl.col("text").alias(f"rows_{place}"))
         content = content.join(grouped, on="seq", how="left", maintain_order="left")
+    # Steps of documents are counted where there are any: transactions without are as they were before there were some.
     rows = [f"rows_{place}" for place in range(len(parts))]
-    counts = pl.concat_str([pl.col(name).list.len().fill_null(0).cast(pl.String) for name in rows], separator=FIELD)
+    counted = [pl.col(name).list.len() for name in rows]
+    said = [*(count.fill_null(0) for count in counted[:-1]), counted[-1]]
+    counts = pl.concat_str([count.cast(pl.String) for count in said], separator=FIELD, ignore_nulls=True)
     texts = [pl.col(name).list.join("\n") for name in rows]
     return content.select(pl.concat_str([counts, *texts], separator="\n", ignore_nulls=True)).to_series()
 

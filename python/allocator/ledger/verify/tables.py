@@ -38,6 +38,10 @@ class Tables:
     sku: pl.DataFrame
     lifecycle: pl.DataFrame
     purge: pl.DataFrame
+    document: pl.DataFrame
+    document_line: pl.DataFrame
+    document_link: pl.DataFrame
+    document_event: pl.DataFrame
 
     @classmethod
     def read(cls, session: Session, tenant: int) -> Tables:

@@ -10,11 +10,15 @@ from allocator.ledger.schema import METADATA
 revision = "0001"
 down_revision = None
 
+TABLES = ("tenant", "sku", "lifecycle", "goods", "account", "balance", "txn", "entry", "line", "allocation", "number",
+          "attribute", "request", "counter", "purge")  # fmt: skip
+"""Those of this step: later ones add theirs."""
+
 
 def upgrade() -> None:
     """Sets up an empty store."""
     connection = op.get_bind()
-    METADATA.create_all(connection, checkfirst=False)
+    METADATA.create_all(connection, [METADATA.tables[name] for name in TABLES], checkfirst=False)
     for statements in (triggers.statements, views.statements, statistics.statements):
         for statement in statements(connection.dialect.name):
             connection.exec_driver_sql(statement)

@@ -1,0 +1,12 @@
+"""What people do with stock, on the ledger and the engine: documents with states, step by step.
+
+Each flow is data (`FLOWS`: its states and steps) and functions that take a step: one request to the ledger, all of it
+or nothing, once per key. A step that is refused says why, and what can be done next. `docs/flows.md` draws them all.
+"""
+
+from allocator.flows.doing import Person
+from allocator.flows.events import events, history_of
+from allocator.flows.flow import FLOWS, Flow, Step
+from allocator.flows.settings import keep_settings
+
+__all__ = ["FLOWS", "Flow", "Person", "Step", "events", "history_of", "keep_settings"]
