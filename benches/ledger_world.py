@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from allocator.ledger import Ledger, chain
-from allocator.ledger.book import ACCOUNT, BALANCE, ENTRY, GOODS, NUMBER, TXN
 from allocator.ledger.records import Account, Heading
 from allocator.ledger.store import Session
+from allocator.ledger.write import ACCOUNT, BALANCE, ENTRY, GOODS, NUMBER, TXN
 
 SKU: Final = "gauge"
 DAY: Final = 20_000

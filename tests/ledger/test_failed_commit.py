@@ -68,3 +68,14 @@ def test_what_was_defined_in_vain_gives_way_to_what_others_defined(
     line = {"sku": "filter", "lot": "K1", "qty": 1, "location": "store"}
     empty_ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
     assert verify(empty_ledger).clean
+
+
+def test_what_a_failed_commit_promised_is_free(empty_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty_ledger.define([{"sku": "filter"}], actor="ana")
+    receive(empty_ledger, "filter", "north")
+    receive(empty_ledger, "filter", "north")
+    with failing_commits(empty_ledger, monkeypatch):
+        empty_ledger.reserve([{"line_id": "L1", "sku": "filter", "qty": 1}], actor="ana")
+    answer = empty_ledger.reserve([{"line_id": "L2", "sku": "filter", "qty": 2}], actor="ana")
+    assert answer["lines"][0]["allocated"] == 2
+    assert verify(empty_ledger).clean

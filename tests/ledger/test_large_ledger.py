@@ -42,9 +42,9 @@ def test_what_is_written_in_bulk_is_a_ledger_like_any_other(empty_ledger: Ledger
 @pytest.mark.parametrize("by", BY)
 def test_sqlite_finds_events_by_an_index_and_not_by_reading_all_of_a_tenant(by: str) -> None:
     keys = {
-        "goods": "entry_of_goods (tenant=? AND goods_id=?",
-        "line": "entry_of_line (tenant=? AND line_id=?",
-        "document": "txn_of_document (tenant=? AND document=?",
+        "goods": "entry_of_goods (goods_id=? AND tenant=?",
+        "line": "entry_of_line (line_id=? AND tenant=?",
+        "document": "txn_of_document (document=? AND tenant=?",
         "span": "PRIMARY KEY (tenant=? AND seq>?",
     }
     params = {"tenant": 1, "ids": [1], "keys": ["L1"], "document": "GRN-1", "since": 0, "seq": 9}

@@ -76,6 +76,16 @@ def test_stock_that_someone_took_without_asking_is_not_promised_again(
         assert wish(ledger, "L1", 8) == 4
 
 
+def test_what_another_process_received_meanwhile_is_taken_in_its_turn(store: Ledger) -> None:
+    assert wish(store, "L1", 1) == 1
+    with Ledger.open(store.store.url) as other:
+        older = {"sku": "filter", "qty": 3, "location": "attic", "received_on": TODAY - dt.timedelta(days=9)}
+        receive(other, older)
+    answer = store.reserve([{"line_id": "L2", "sku": "filter", "qty": 4}], actor="bob", as_of=TODAY)
+    assert [each["qty"] for each in answer["lines"][0]["allocations"]] == [3, 1]
+    assert verify(store).clean
+
+
 def test_a_refused_request_leaves_nothing_to_those_that_are_written_with_it(store: Ledger) -> None:
     began, go, flush = threading.Event(), threading.Event(), Book.flush
     outcomes: dict[str, object] = {}

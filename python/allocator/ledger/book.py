@@ -12,19 +12,18 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from allocator.errors import AllocatorError, InputError, InternalError, Problem
 from allocator.ledger import chain
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.documents import Documents
+from allocator.ledger.known import NOTHING, Head, Key, Known
 from allocator.ledger.records import SOURCES, Account, Allocation, Balance, Goods, Heading, Line, Movement
-from allocator.ledger.store import Changes, Session
+from allocator.ledger.store import Session
+from allocator.ledger.write import TXN, Written, write
 
 GREATEST: Final = 2**63 - 1
-NOTHING: Final = Balance(0, 0)
-FEW: Final = 200
-"""Rows up to which statements are sent without waiting for each."""
 
 _HEAD: Final = (
     "SELECT seq, hash, recorded_at, goods_last, account_last, allocation_last, sku_last, sku_version, "
@@ -34,7 +33,9 @@ _HEAD: Final = (
 
 
 class _Undo(NamedTuple):
-    balances: dict[tuple[int, int], Balance]
+    """What was before one transaction: values by their keys, and how much was pending."""
+
+    balances: dict[Key, Balance]
     lines: dict[str, Line | None]
     allocations: dict[int, Allocation | None]
     counters: dict[str, int]
@@ -49,7 +50,15 @@ class _Undo(NamedTuple):
 class Book:
     """The state of one tenant, as far as it was loaded, and the transactions that were added to it."""
 
-    def __init__(self, session: Session, catalog: Catalog, *, writes: bool = True) -> None:
+    def __init__(self, session: Session, catalog: Catalog, *, writes: bool = True, known: Known | None = None) -> None:
+        """Opens it.
+
+        Args:
+            session: The database transaction.
+            catalog: The SKUs, lifecycles and accounts.
+            writes: Whether anything will be added; it locks the head of the chain.
+            known: What was known after an earlier transaction; used if nobody wrote since.
+        """
         self.session, self.catalog, self.tenant = session, catalog, catalog.tenant
         head = session.one(f"{_HEAD} FOR UPDATE" if writes else _HEAD, {"tenant": self.tenant})
         if head is None:
@@ -63,31 +72,26 @@ class Book:
         self.seq_before, self.hash = self.seq, bytes(hash_)
         self.hold_ends_first: int | None = rest[2]
         catalog.refresh(session, self.account_last, rest[1])
-        self.balances: dict[tuple[int, int], Balance] = {}
-        self.accounts_of: dict[int, set[int]] = {}
-        self.goods: dict[int, Goods] = {}
-        self._ids_of_sku: dict[int, list[int]] = {}
+        here = Head(self.seq, self.hash)
+        self._use(known if known is not None and known.head == here else Known(here))
         self.numbers: dict[str, list[tuple[int, int]]] = {}
         self.lines: dict[str, Line | None] = {}
         self.allocations: dict[int, Allocation | None] = {}
-        self._versions: dict[object, int] = {}
-        self._touched: dict[object, int] = {}
+        self.written = Written()
+        self.documents = Documents(self)
         self._undo: _Undo | None = None
         self._heading: Heading | None = None
-        self.documents = Documents(self)
-        self._held: dict[tuple[int, int], int] = {}
+        self._held: dict[Key, int] = {}
         self._movements: list[Movement] = []
-        self._new_goods: list[Goods] = []
-        self._new_accounts: list[tuple[int, Account]] = []
         self._numbers: list[tuple[str, int, str, int]] = []
         self._renumbered: list[tuple[str, int, str, int]] = []
         self._attributes: list[tuple[int, str, str]] = []
-        self._rows: dict[str, list[tuple[Any, ...]]] = {n: [] for n in ("txn", "entry", "number", "request")}
-        self._attribute_rows: dict[tuple[int, str], tuple[str, int]] = {}
-        self._until: list[tuple[int, str, int, str]] = []
         self._counters: dict[str, int] = {}
-        self._counted: set[str] = set()
         self._former: set[tuple[int, str]] = set()
+
+    def _use(self, known: Known) -> None:
+        self.known = known
+        self.goods, self.balances, self.accounts_of = known.goods, known.balances, known.accounts_of
 
     # --- what there is ---
 
@@ -99,39 +103,15 @@ class Book:
 
     def load_goods(self, ids: Iterable[int]) -> None:
         """Reads goods and their balances, those that are not known yet."""
-        lacking = sorted({i for i in ids if i not in self.goods})
-        if not lacking:
-            return
-        params = {"tenant": self.tenant, "ids": lacking}
-        columns = ", ".join(Goods._fields)
-        for row in self.session.rows(
-            f"SELECT {columns} FROM goods WHERE tenant = :tenant AND goods_id = ANY(:ids)", params
-        ):
-            self._add_goods(Goods(*row))
-        self._read_balances("goods_id = ANY(:ids)", params)
+        self.known.load_goods(self.session, self.tenant, ids)
 
     def load_skus(self, ids: Iterable[int]) -> None:
         """Reads all goods of some SKUs of which anything is there."""
-        params = {"tenant": self.tenant, "ids": sorted(set(ids))}
-        columns = ", ".join(f"g.{name}" for name in Goods._fields)
-        sql = (
-            f"SELECT {columns}, b.account_id, b.qty, b.reserved, b.version FROM balance b JOIN goods g "
-            "ON g.tenant = b.tenant AND g.goods_id = b.goods_id WHERE b.tenant = :tenant AND b.sku_id = ANY(:ids)"
-        )
-        width = len(Goods._fields)
-        for row in self.session.rows(sql, params):
-            self._add_goods(Goods(*row[:width]))
-            self._know(row[0], *row[width:])
+        self.known.load_skus(self.session, self.tenant, ids)
 
     def goods_of(self, sku_id: int) -> list[Goods]:
-        """The goods of a SKU that are loaded."""
-        return [self.goods[number] for number in self._ids_of_sku.get(sku_id, ())]
-
-    def _add_goods(self, goods: Goods) -> None:
-        if goods.goods_id not in self.goods:
-            self.goods[goods.goods_id] = goods
-            self.accounts_of[goods.goods_id] = set()
-            self._ids_of_sku.setdefault(goods.sku_id, []).append(goods.goods_id)
+        """The goods of a SKU that are known."""
+        return self.known.goods_of(sku_id)
 
     def find_numbers(self, values: Iterable[str]) -> None:
         """Reads which units have or had these numbers, as (scope, goods)."""
@@ -149,18 +129,6 @@ class Book:
         """Whether a number that was found is one that its unit no longer has."""
         return (scope, value) in self._former
 
-    def _read_balances(self, where: str, params: dict[str, Any]) -> None:
-        sql = f"SELECT goods_id, account_id, qty, reserved, version FROM balance WHERE tenant = :tenant AND {where}"
-        for row in self.session.rows(sql, params):
-            self._know(*row)
-
-    def _know(self, goods_id: int, account_id: int, qty: int, reserved: int, version: int) -> None:
-        key = (goods_id, account_id)
-        if key not in self._versions and key not in self._touched:
-            self.balances[key] = Balance(qty, reserved)
-            self._versions[key] = version
-            self.accounts_of[goods_id].add(account_id)
-
     def load_lines(self, ids: Iterable[str]) -> None:
         """Reads demand lines, those that are not known yet."""
         lacking = sorted({i for i in ids if i not in self.lines})
@@ -170,7 +138,7 @@ class Book:
             self.lines.update(dict.fromkeys(lacking))
             for *row, version in self.session.rows(sql, {"tenant": self.tenant, "keys": lacking}):
                 self.lines[row[0]] = Line(*row)
-                self._versions[row[0]] = version
+                self.written.line_versions[row[0]] = version
 
     def load_allocations(self, where: str, **params: object) -> list[int]:
         """Reads open allocations, with their goods and lines; their ids in order."""
@@ -181,7 +149,7 @@ class Book:
             found.append(row[0])
             if row[0] not in self.allocations:
                 self.allocations[row[0]] = Allocation(*row)
-                self._versions[("allocation", row[0])] = version
+                self.written.allocation_versions[row[0]] = version
         known = [a for i in found if (a := self.allocations[i]) is not None]
         self.load_goods(a.goods_id for a in known)
         self.load_lines(a.line_id for a in known)
@@ -219,7 +187,7 @@ class Book:
         return Balance(balance.qty, balance.reserved + held) if held else balance
 
     @contextmanager
-    def held(self, held: dict[tuple[int, int], int]) -> Iterator[None]:
+    def held(self, held: dict[Key, int]) -> Iterator[None]:
         """Decisions within leave these units alone."""
         self._held = held
         try:
@@ -227,14 +195,14 @@ class Book:
         finally:
             self._held = {}
 
-    def version(self, key: tuple[int, int]) -> int | None:
-        """The transaction that last changed a balance, as far as it was loaded."""
-        return self._touched.get(key, self._versions.get(key))
+    def version(self, key: Key) -> int | None:
+        """The transaction that last changed a balance, as far as it is known."""
+        return self.written.balances.get(key, self.known.versions.get(key))
 
     def adopt(self, other: Book) -> None:
         """Takes over what another book has read of the same state, to read it once only."""
-        self.balances, self.accounts_of, self.goods = other.balances, other.accounts_of, other.goods
-        self.lines, self._versions, self._ids_of_sku = other.lines, other._versions, other._ids_of_sku
+        self._use(other.known)
+        self.lines, self.written.line_versions = other.lines, other.written.line_versions
 
     def account(self, account: Account) -> int:
         """The number of an account; a new one is opened."""
@@ -243,7 +211,7 @@ class Book:
             self.account_last += 1
             known = self.account_last
             self.catalog.open_account(known, account)
-            self._new_accounts.append((known, account))
+            self.written.new_accounts.append((known, account))
         return known
 
     def now(self) -> int:
@@ -265,8 +233,11 @@ class Book:
             return
         self._heading = heading
         lasts = (self.goods_last, self.account_last, self.allocation_last)
-        pending = (self._new_goods, self._new_accounts, self._numbers, self._renumbered, self._attributes)
-        self._undo = _Undo({}, {}, {}, {}, lasts, *(len(rows) for rows in pending))
+        out = self.written
+        self._undo = _Undo(
+            {}, {}, {}, {}, lasts, len(out.new_goods), len(out.new_accounts), len(self._numbers),
+            len(self._renumbered), len(self._attributes),
+        )  # fmt: skip
         try:
             yield self.seq + 1
         except AllocatorError:
@@ -278,8 +249,8 @@ class Book:
         """New goods, not anywhere yet; `goods_id` and `seq` are given here."""
         self.goods_last += 1
         made = Goods(self.goods_last, *goods[1:-1], self.seq + 1)
-        self._add_goods(made)
-        self._new_goods.append(made)
+        self.known.add(made)
+        self.written.new_goods.append(made)
         return self.goods_last
 
     def move(self, movement: Movement) -> None:
@@ -316,8 +287,7 @@ class Book:
         undo = self._undo
         if undo is not None and key not in undo.balances:
             undo.balances[key] = self.balances.get(key, NOTHING)
-        self.balances[key] = balance
-        (self.accounts_of[goods_id].add if balance.qty else self.accounts_of[goods_id].discard)(account_id)
+        self.known.put(key, balance)
 
     def put_line(self, line: Line) -> None:
         """A demand line as it is now."""
@@ -370,7 +340,7 @@ class Book:
             "WHERE tenant = :tenant AND name = ANY(:names) AND goods_id = ANY(:ids)"
         )
         found = {(number, name): value for number, name, value in self.session.rows(sql, params)}
-        found |= {key: value for key, (value, _) in self._attribute_rows.items()}
+        found |= {key: value for key, (value, _) in self.written.attributes.items()}
         found |= {(number, name): value for number, name, value in self._attributes}
         return {key: value for key, value in found.items() if value and key[0] in asked and key[1] in wanted}
 
@@ -379,21 +349,21 @@ class Book:
         self._attributes.append((goods_id, name, value))
 
     def _take_back(self, undo: _Undo) -> None:
-        for (goods_id, account_id), balance in undo.balances.items():
-            self._put(goods_id, account_id, balance)
+        out = self.written
+        for key, balance in undo.balances.items():
+            self.known.put(key, balance)
         self.lines.update(undo.lines)
         self.allocations.update(undo.allocations)
         self.goods_last, self.account_last, self.allocation_last = undo.lasts
-        for goods in self._new_goods[undo.goods :]:
-            del self.goods[goods.goods_id], self.accounts_of[goods.goods_id]
-            self._ids_of_sku[goods.sku_id].remove(goods.goods_id)
-        for number, account in self._new_accounts[undo.accounts :]:
+        for goods in out.new_goods[undo.goods :]:
+            self.known.forget(goods)
+        for number, account in out.new_accounts[undo.accounts :]:
             self.catalog.forget_account(number, account)
         for _, scope, value, goods_id in self._numbers[undo.numbers :]:
             self.numbers[value].remove((scope, goods_id))
         self._former -= {(scope, value) for _, scope, value, _ in self._renumbered[undo.renumbered :]}
         self._counters |= undo.counters
-        del self._new_goods[undo.goods :], self._new_accounts[undo.accounts :], self._numbers[undo.numbers :]
+        del out.new_goods[undo.goods :], out.new_accounts[undo.accounts :], self._numbers[undo.numbers :]
         del self._renumbered[undo.renumbered :], self._attributes[undo.attributes :]
         self._movements.clear()
         self.documents.take_back()
@@ -401,41 +371,43 @@ class Book:
 
     def _record(self, heading: Heading, undo: _Undo) -> None:
         self.seq += 1
-        seq, tenant = self.seq, self.tenant
+        seq, tenant, out = self.seq, self.tenant, self.written
         self.recorded_at = self.now()
-        entries = [(tenant, seq, n, *movement) for n, movement in enumerate(self._movements)]
+        movements, self._movements, self._undo = self._movements, [], None
         steps = self.documents.record(seq, self.recorded_at)
         digest = chain.digest(
-            [chain.line(goods) for goods in self._new_goods[undo.goods :]],
-            [chain.line((number, *account)) for number, account in self._new_accounts[undo.accounts :]],
+            [chain.line(goods) for goods in out.new_goods[undo.goods :]],
+            [chain.line((number, *account)) for number, account in out.new_accounts[undo.accounts :]],
             [chain.line(_recorded(line)) for key in undo.lines if (line := self.lines[key]) and line.seq == seq],
-            [chain.line(movement) for movement in self._movements],
+            [chain.line(movement) for movement in movements],
             *([steps] if steps else ()),
         )
-        said = (seq, *heading[:8], self.recorded_at, *heading[8:], len(entries))
+        said = (seq, *heading[:8], self.recorded_at, *heading[8:], len(movements))
         self.hash = chain.linked(self.hash, said, digest)
-        self._rows["txn"].append((tenant, *said, digest, self.hash))
-        self._rows["entry"] += entries
-        self._rows["number"] += [(tenant, *number, seq) for number in self._numbers[undo.numbers :]]
-        self._until += [(seq, kind, scope, value) for kind, scope, value, _ in self._renumbered[undo.renumbered :]]
+        out.txns.append((tenant, *said, digest, self.hash))
+        out.entries += [(tenant, seq, n, *movement) for n, movement in enumerate(movements)]
+        out.numbers += [(tenant, *number, seq) for number in self._numbers[undo.numbers :]]
+        out.until += [
+            (seq, tenant, kind, scope, value) for kind, scope, value, _ in self._renumbered[undo.renumbered :]
+        ]
         for goods_id, name, value in self._attributes[undo.attributes :]:
-            self._attribute_rows[goods_id, name] = (value, seq)
-        self._counted |= undo.counters.keys()
-        for key in (*undo.balances, *undo.lines, *(("allocation", number) for number in undo.allocations)):
-            self._touched[key] = seq
-        self._movements = []
-        self._undo = None
+            out.attributes[goods_id, name] = (value, seq)
+        for name in undo.counters:
+            out.counters[name] = self._counters[name]
+        out.balances.update(dict.fromkeys(undo.balances, seq))
+        out.lines.update(dict.fromkeys(undo.lines, seq))
+        out.allocations.update(dict.fromkeys(undo.allocations, seq))
 
     def is_reversed(self, seq: int | None) -> bool:
         """Whether a transaction that is not written yet reverses another."""
-        return any(row[TXN.index("reverses")] == seq for row in self._rows["txn"])
+        return any(row[TXN.index("reverses")] == seq for row in self.written.txns)
 
     def answer(self, key: str, content: bytes, answer: object) -> None:
         """Keeps what was answered to a request, so that the same request gets the same answer."""
         text = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
-        self._rows["request"].append((self.tenant, key, content, text, self.now()))
+        self.written.requests.append((self.tenant, key, content, text, self.now()))
 
-    # --- writing ---
+    # --- the end ---
 
     def flush(self) -> None:
         """Writes everything that was added.
@@ -443,143 +415,17 @@ class Book:
         Raises:
             ConflictError: A row is no longer as it was read. Roll back and begin again.
         """
-        tenant = self.tenant
-        few = len(self._rows["entry"]) + len(self._new_goods) + len(self._rows["request"]) + len(self.documents) < FEW
-        with self.session.changes(few=few) as out:
-            if self.seq > self.seq_before:
-                out.insert("txn", TXN, self._rows["txn"])
-                out.insert("account", ACCOUNT, [(tenant, number, *account) for number, account in self._new_accounts])
-                out.insert("goods", GOODS, [(tenant, *goods) for goods in self._new_goods])
-                out.insert("entry", ENTRY, self._rows["entry"])
-                self._flush_balances(out)
-                self._flush_lines(out)
-                self._flush_allocations(out)
-                self._flush_numbers(out)
-                if self.documents:
-                    self.documents.flush(out)
-                self._flush_head(out)
-            out.insert("request", REQUEST, self._rows["request"])
+        write(self, self.written)
+
+    def committed(self) -> Known:
+        """What is known once all that was written is committed."""
+        return self.known.settle(Head(self.seq, self.hash), self.written.balances)
 
     def abandon(self) -> None:
         """Forgets what the other books of this process must not believe, since it will not be written."""
-        for number, account in self._new_accounts:
+        for number, account in self.written.new_accounts:
             self.catalog.forget_account(number, account)
         self.catalog.read_again()
-
-    def _flush_head(self, out: Changes) -> None:
-        columns = {"seq": "bigint", "hash": "bytea", "at": "bigint", "goods": "bigint", "account": "bigint",
-                   "allocation": "bigint", "tenant": "bigint", "before": "bigint"}  # fmt: skip
-        row = (self.seq, self.hash, self.recorded_at, self.goods_last, self.account_last, self.allocation_last,
-               self.tenant, self.seq_before)  # fmt: skip
-        sql = (
-            "UPDATE tenant SET seq = :seq, hash = :hash, recorded_at = :at, goods_last = :goods, "
-            "account_last = :account, allocation_last = :allocation "
-            "WHERE tenant.tenant = :tenant AND tenant.seq = :before"
-        )
-        out.change(sql, columns, [row])
-
-    def _flush_balances(self, out: Changes) -> None:
-        changed, gone, new = [], [], []
-        for key, seq in self._touched.items():
-            if type(key) is not tuple or key[0] == "allocation":
-                continue
-            goods_id, account_id = key
-            balance, version = self.balances[key], self._versions.get(key)
-            if version is None and balance.qty:
-                goods = self.goods[goods_id]
-                unit = int(bool(goods.serial))
-                new.append((self.tenant, goods_id, account_id, goods.sku_id, unit, balance.qty, balance.reserved, seq))
-            elif version is not None and balance.qty:
-                changed.append((balance.qty, balance.reserved, seq, self.tenant, goods_id, account_id, version))
-            elif version is not None:
-                gone.append((self.tenant, goods_id, account_id, version))
-        where = (
-            "balance.tenant = :tenant AND balance.goods_id = :goods AND balance.account_id = :account "
-            "AND balance.version = :version"
-        )
-        keys = {"tenant": "bigint", "goods": "bigint", "account": "bigint", "version": "bigint"}
-        columns = {"qty": "bigint", "reserved": "bigint", "seq": "bigint", **keys}
-        sql = f"UPDATE balance SET qty = :qty, reserved = :reserved, version = :seq WHERE {where}"
-        out.change(sql, columns, changed)
-        out.change(f"DELETE FROM balance WHERE {where}", keys, gone)
-        out.insert("balance", BALANCE, new)
-
-    def _flush_lines(self, out: Changes) -> None:
-        changed, new = [], []
-        for key, seq in self._touched.items():
-            line = self.lines.get(key) if type(key) is str else None
-            if line is None:
-                continue
-            version = self._versions.get(key)
-            if version is None:
-                new.append((self.tenant, *line, seq))
-            else:
-                changed.append((line.allocated, line.shipped, line.returned, seq, self.tenant, line.line_id, version))
-        columns = {"allocated": "bigint", "shipped": "bigint", "returned": "bigint", "seq": "bigint",
-                   "tenant": "bigint", "number": "text", "version": "bigint"}  # fmt: skip
-        what = "allocated = :allocated, shipped = :shipped, returned = :returned, version = :seq"
-        where = "line.tenant = :tenant AND line.line_id = :number AND line.version = :version"
-        sql = f"UPDATE line SET {what} WHERE {where}"
-        out.change(sql, columns, changed)
-        out.insert("line", LINE, new)
-
-    def _flush_allocations(self, out: Changes) -> None:
-        changed, gone, new = [], [], []
-        for key, seq in self._touched.items():
-            if type(key) is not tuple or key[0] != "allocation":
-                continue
-            number = key[1]
-            allocation, version = self.allocations[number], self._versions.get(key)
-            if version is None and allocation is not None:
-                new.append((self.tenant, *allocation, seq))
-            elif version is not None and allocation is not None:
-                _, line_id, _, account_id, _, qty, stage, expires_at = allocation
-                row = (line_id, account_id, qty, stage, expires_at, seq, self.tenant, number, version)
-                changed.append(row)
-            elif version is not None:
-                gone.append((self.tenant, number, version))
-        where = "allocation.tenant = :tenant AND allocation.allocation_id = :number AND allocation.version = :version"
-        keys = {"tenant": "bigint", "number": "bigint", "version": "bigint"}
-        columns = {"line": "text", "account": "bigint", "qty": "bigint", "stage": "text", "ends": "bigint",
-                   "seq": "bigint", **keys}  # fmt: skip
-        what = "line_id = :line, account_id = :account, qty = :qty, stage = :stage, expires_at = :ends, version = :seq"
-        out.change(f"DELETE FROM allocation WHERE {where}", keys, gone)
-        out.change(f"UPDATE allocation SET {what} WHERE {where}", columns, changed)
-        out.insert("allocation", ALLOCATION, new)
-
-    def _flush_numbers(self, out: Changes) -> None:
-        rows = [(seq, self.tenant, kind, scope, value) for seq, kind, scope, value in self._until]
-        columns = {"seq": "bigint", "tenant": "bigint", "kind": "text", "scope": "bigint", "value": "text"}
-        where = "number.tenant = :tenant AND number.kind = :kind AND number.scope = :scope AND number.value = :value"
-        sql = f"UPDATE number SET until_seq = :seq WHERE {where}"
-        # A number may be given and replaced by transactions that are written together.
-        out.insert("number", NUMBER, self._rows["number"])
-        out.change(sql, columns, rows)
-        for (goods_id, name), (value, seq) in self._attribute_rows.items():
-            self.session.run(
-                "INSERT INTO attribute (tenant, goods_id, name, value, seq) "
-                "VALUES (:tenant, :goods, :name, :value, :seq) "
-                "ON CONFLICT (tenant, goods_id, name) DO UPDATE SET value = excluded.value, seq = excluded.seq",
-                {"tenant": self.tenant, "goods": goods_id, "name": name, "value": value, "seq": seq},
-            )
-        for name in sorted(self._counted):
-            self.session.run(
-                "INSERT INTO counter (tenant, name, value) VALUES (:tenant, :name, :value) "
-                "ON CONFLICT (tenant, name) DO UPDATE SET value = excluded.value",
-                {"tenant": self.tenant, "name": name, "value": self._counters[name]},
-            )
-
-
-TXN: Final = ("tenant", "seq", "type", "actor", "role", "approved_by", "document_kind", "document", "reason", "note",
-              "recorded_at", "day", "key", "reverses", "details", "entries", "digest", "hash")  # fmt: skip
-ENTRY: Final = ("tenant", "seq", "n", *Movement._fields)
-GOODS: Final = ("tenant", *Goods._fields)
-ACCOUNT: Final = ("tenant", "account_id", *Account._fields)
-BALANCE: Final = ("tenant", "goods_id", "account_id", "sku_id", "unit", "qty", "reserved", "version")
-LINE: Final = ("tenant", *Line._fields, "version")
-ALLOCATION: Final = ("tenant", *Allocation._fields, "version")
-NUMBER: Final = ("tenant", "kind", "scope", "value", "goods_id", "seq")
-REQUEST: Final = ("tenant", "key", "content", "answer", "recorded_at")
 
 
 def _recorded(line: Line) -> tuple[object, ...]:

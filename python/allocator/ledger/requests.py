@@ -15,7 +15,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
@@ -23,6 +23,7 @@ from typing import Any, Final
 from allocator.errors import AllocatorError, InputError, Problem, StaleError, StoreError
 from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
+from allocator.ledger.known import Known
 from allocator.ledger.store import ConflictError, Session, Store
 
 TRIES_MAX: Final = 5
@@ -87,7 +88,7 @@ class Requests:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._book: Book | None = None
+        self._known: Known | None = None
         self._waiting: list[Request] = []
         self._guard = threading.Lock()
         self._led = False
@@ -179,7 +180,7 @@ class Requests:
         """
         request = Request(lambda _: None, key, content)
 
-        def write(session: Session) -> None:
+        def write(session: Session, _: list[Book]) -> None:
             # The accounts that it opens are nobody else's until it has committed: a catalog of its own.
             catalog = Catalog(self.catalog.tenant)
             Book(session, catalog)  # takes the lock
@@ -199,20 +200,24 @@ class Requests:
         return request.answer
 
     def _try(self, batch: Sequence[Request]) -> None:
-        self._retried(lambda session: self._write(session, batch))
+        self._retried(lambda session, books: self._write(session, batch, books))
         for request in batch:
             request.done = True
 
-    def _retried(self, write: Callable[[Session], None]) -> None:
-        """Writes in one transaction; tries again where another writer was in the way."""
+    def _retried(self, write: Callable[[Session, list[Book]], None]) -> None:
+        """Writes in one transaction; tries again where another writer was in the way.
+
+        `write` adds the books to the list that it opens on the catalog and the knowledge of all.
+        """
         deadline = time.monotonic() + self.store.timeout_s
         for tried in range(1, TRIES_MAX + 1):
+            books: list[Book] = []
             try:
                 with self.store.session("write") as session:
-                    write(session)
+                    write(session, books)
             except BaseException as error:
                 # Not after `write` but here: a commit can fail, too.
-                self._forget()
+                self._forget(books)
                 if not isinstance(error, Exception) or not self._in_the_way(error):
                     raise
                 if tried == TRIES_MAX or time.monotonic() > deadline:
@@ -220,29 +225,32 @@ class Requests:
                     raise StoreError(Problem("store_busy", message, hint="Nothing was done. Try again")) from error
                 time.sleep(random.uniform(0, 0.005 * 2**tried))  # noqa: S311 - so that two do not meet again
             else:
-                self._book = None
+                for book in books:
+                    self._known = book.committed()
+                    if len(str(book.seq)) > len(str(book.seq_before)):
+                        # Ten times as many transactions as when rows were counted last.
+                        with suppress(StoreError):
+                            self.store.count_rows()
                 return
 
     def _in_the_way(self, error: Exception) -> bool:
         cause = error.__cause__ if isinstance(error, StoreError) else error
         return isinstance(cause, ConflictError) or (isinstance(cause, Exception) and self.store.is_conflict(cause))
 
-    def _forget(self) -> None:
+    def _forget(self, books: Sequence[Book]) -> None:
         """What was to be recorded may not be: nothing of it is remembered."""
-        if self._book is not None:
-            self._book.abandon()
-            self._book = None
+        for book in books:
+            self._known = None
+            book.abandon()
 
-    def _write(self, session: Session, batch: Sequence[Request]) -> None:
+    def _write(self, session: Session, batch: Sequence[Request], books: list[Book]) -> None:
         with few_collections():
-            self._write_all(session, batch)
-
-    def _write_all(self, session: Session, batch: Sequence[Request]) -> None:
-        book = self._book = Book(session, self.catalog)
-        answered = self._answered(session, [request.key for request in batch])
-        for _, group in groupby(batch, key=lambda request: request.kind or id(request)):
-            self._work(book, list(group), answered)
-        book.flush()
+            book = Book(session, self.catalog, known=self._known)
+            books.append(book)
+            answered = self._answered(session, [request.key for request in batch])
+            for _, group in groupby(batch, key=lambda request: request.kind or id(request)):
+                self._work(book, list(group), answered)
+            book.flush()
 
     def _work(self, book: Book, group: Sequence[Request], answered: dict[str, tuple[bytes, Any]]) -> None:
         """Does some requests, or answers those that were done before."""

@@ -43,6 +43,10 @@ def _words(name: str) -> Column[str]:
     return Column(name, Text, nullable=False, server_default=_BLANK)
 
 
+# An index begins with what tells rows apart. One that began with the tenant would look as good as the key to a planner
+# that has not counted the rows yet, and all rows of the tenant would be read for one.
+
+
 def _table(name: str, key: str, *rest: Column[int] | Column[str] | Column[bytes] | object) -> Table:
     """A table of a tenant: its key begins with the tenant."""
     keys = PrimaryKeyConstraint("tenant", *key.split())
@@ -80,7 +84,7 @@ SKU: Final = _table(
     _small("scale"),
     Column("lifecycle", Text, nullable=False),
     Column("settings", Text, nullable=False),
-    UniqueConstraint("tenant", "sku", name="sku_once"),
+    UniqueConstraint("sku", "tenant", name="sku_once"),
     CheckConstraint("tracking IN ('none', 'lot', 'serial', 'both')", name="tracking_known"),
     CheckConstraint("scale BETWEEN 0 AND 9", name="scale_range"),
 )
@@ -109,8 +113,8 @@ GOODS: Final = _table(
     _number("seq"),
     _of("sku", "sku_id"),
     CheckConstraint("goods_id > 0", name="goods_counts"),
-    Index("goods_of_sku", "tenant", "sku_id", "goods_id"),
-    Index("goods_of_lot", "tenant", "lot", sqlite_where=text("lot <> ''"), postgresql_where=text("lot <> ''")),
+    Index("goods_of_sku", "sku_id", "tenant", "goods_id"),
+    Index("goods_of_lot", "lot", "tenant", sqlite_where=text("lot <> ''"), postgresql_where=text("lot <> ''")),
 )
 """One row per unit with a serial, or per receipt of anything else: what keeps its receipt date, its expiry and its
 origin wherever it goes. Never changed."""
@@ -127,7 +131,7 @@ ACCOUNT: Final = _table(
     _words("holder"),
     _words("blocks"),
     UniqueConstraint(
-        "tenant", "kind", "location", "status", "condition", "owner", "holder", "blocks", name="account_once"
+        "location", "status", "condition", "owner", "holder", "blocks", "kind", "tenant", name="account_once"
     ),
 )
 """One row per place, status and holder that goods can be in. Never changed."""
@@ -147,12 +151,12 @@ BALANCE: Final = _table(
     CheckConstraint("qty > 0", name="qty_above_zero"),
     CheckConstraint("reserved >= 0 AND reserved <= qty", name="reserved_within_qty"),
     CheckConstraint("unit = 0 OR qty = 1", name="unit_is_one"),
-    Index("balance_of_sku", "tenant", "sku_id"),
-    Index("balance_of_account", "tenant", "account_id"),
+    Index("balance_of_sku", "sku_id", "tenant"),
+    Index("balance_of_account", "account_id", "goods_id", "tenant"),
     Index(
         "unit_in_one_place",
-        "tenant",
         "goods_id",
+        "tenant",
         unique=True,
         sqlite_where=text("unit = 1"),
         postgresql_where=text("unit = 1"),
@@ -185,20 +189,20 @@ TXN: Final = _table(
     CheckConstraint("entries >= 0", name="entries_counted"),
     Index(
         "reversed_once",
-        "tenant",
         "reverses",
+        "tenant",
         unique=True,
         sqlite_where=text("reverses IS NOT NULL"),
         postgresql_where=text("reverses IS NOT NULL"),
     ),
     Index(
         "txn_of_document",
-        "tenant",
         "document",
+        "tenant",
         sqlite_where=text("document <> ''"),
         postgresql_where=text("document <> ''"),
     ),
-    Index("txn_at", "tenant", "recorded_at"),
+    Index("txn_at", "recorded_at", "tenant"),
 )
 """One row per transaction, in the order in which they were committed, each with the hash over all before it."""
 
@@ -222,9 +226,9 @@ ENTRY: Final = _table(
     _of("account", "account_id", as_="to_id"),
     CheckConstraint("qty >= 0 AND unreserved >= 0 AND reserved >= 0", name="entry_counts"),
     CheckConstraint("(from_id <> to_id) = (qty > 0)", name="entry_moves"),
-    Index("entry_of_goods", "tenant", "goods_id", "seq"),
+    Index("entry_of_goods", "goods_id", "tenant", "seq"),
     Index(
-        "entry_of_line", "tenant", "line_id", sqlite_where=text("line_id <> ''"), postgresql_where=text("line_id <> ''")
+        "entry_of_line", "line_id", "tenant", sqlite_where=text("line_id <> ''"), postgresql_where=text("line_id <> ''")
     ),
 )
 """One row per movement: `qty` of goods leaves one account for another, so that every movement sums to zero; and what of
@@ -246,7 +250,7 @@ LINE: Final = _table(
     _of("sku", "sku_id"),
     CheckConstraint("allocated >= 0 AND allocated + shipped <= qty", name="allocated_within_demand"),
     CheckConstraint("returned >= 0 AND returned <= shipped", name="returned_within_shipped"),
-    Index("line_of_order", "tenant", "order_id"),
+    Index("line_of_order", "order_id", "tenant"),
 )
 """One row per demand line that ever had stock: asked for, promised now, given out, come back."""
 
@@ -267,12 +271,12 @@ ALLOCATION: Final = _table(
     _of("account", "account_id"),
     CheckConstraint("qty > 0", name="allocation_above_zero"),
     CheckConstraint("stage IN ('held', 'reserved', 'picked')", name="stage_known"),
-    Index("allocation_of_line", "tenant", "line_id"),
-    Index("allocation_of_goods", "tenant", "goods_id", "account_id"),
+    Index("allocation_of_line", "line_id", "tenant"),
+    Index("allocation_of_goods", "goods_id", "tenant", "account_id"),
     Index(
         "unit_promised_once",
-        "tenant",
         "goods_id",
+        "tenant",
         unique=True,
         sqlite_where=text("unit = 1"),
         postgresql_where=text("unit = 1"),
@@ -297,8 +301,8 @@ NUMBER: Final = _table(
     _number("seq"),
     _number("until_seq", null=True),
     _of("goods", "goods_id"),
-    Index("number_value", "tenant", "value"),
-    Index("number_of_goods", "tenant", "goods_id"),
+    Index("number_value", "value", "tenant"),
+    Index("number_of_goods", "goods_id", "tenant"),
 )
 """One row per number that a unit has or had: `serial` (unique within its SKU: `scope`), `eid`, `mac`, … None is ever
 given to another unit; `until_seq` is where it was replaced."""

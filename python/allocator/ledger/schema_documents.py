@@ -30,8 +30,8 @@ DOCUMENT: Final = _table(
     _number("version"),
     _of("txn", "seq", as_="opened_seq"),
     CheckConstraint("closed IN (0, 1)", name="closed_or_not"),
-    Index("document_of_party", "tenant", "flow", "closed", "party"),
-    Index("document_opened", "tenant", "flow", "opened_seq"),
+    Index("document_of_party", "flow", "closed", "party", "tenant"),
+    Index("document_opened", "flow", "opened_seq", "tenant"),
 )
 """One row per document: its flow and state, who works on it (`party`) and who else sees it, when it was opened and is
 due; `marks` are moments that it passed, `details` the rest of what it says, both as JSON."""
@@ -55,8 +55,8 @@ DOCUMENT_LINE: Final = _table(
     CheckConstraint("qty >= 0 AND progress >= 0", name="document_line_counts"),
     Index(
         "document_line_of_goods",
-        "tenant",
         "goods_id",
+        "tenant",
         sqlite_where=text("goods_id IS NOT NULL"),
         postgresql_where=text("goods_id IS NOT NULL"),
     ),
@@ -72,7 +72,7 @@ DOCUMENT_LINK: Final = _table(
     _number("seq"),
     _of("document", "number"),
     _of("txn", "seq"),
-    Index("document_link_other", "tenant", "other"),
+    Index("document_link_other", "other", "tenant"),
 )
 """One row per link from a document to another, or to a number of another system: the ERP's order, the service order."""
 
@@ -86,7 +86,7 @@ DOCUMENT_EVENT: Final = _table(
     Column("state", Text, nullable=False),
     Column("patch", Text, nullable=False),
     _of("txn", "seq"),
-    Index("document_event_of_number", "tenant", "number", "seq"),
+    Index("document_event_of_number", "number", "seq", "tenant"),
 )
 """One row per step that a transaction took with a document: what it changed (`patch`, JSON), and the state after."""
 

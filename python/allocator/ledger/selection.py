@@ -55,7 +55,7 @@ def load(book: Book, lines: Sequence[Mapping[str, Any]], *, new: bool = False) -
     if loose:
         book.load_skus(loose)
     book.load_lines({line["line_id"] for line in lines if "line_id" in line})
-    book.catalog.load_sku_ids(book.session, {g.sku_id for g in book.goods.values()})
+    book.catalog.load_sku_ids(book.session, book.known.skus)
 
 
 def units(qty: int | Decimal, sku: Sku, row: int) -> int:

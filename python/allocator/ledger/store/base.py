@@ -116,6 +116,9 @@ class Store(ABC):
     def is_conflict(self, error: Exception) -> bool:
         """Whether another transaction was in the way, and trying again may help."""
 
+    def count_rows(self) -> None:  # noqa: B027 - most stores have no such planner
+        """Has the rows of the tables counted, for a planner that does so by itself, but too late."""
+
     @abstractmethod
     def backup(self, path: str) -> None:
         """Writes a consistent copy to a file, while others go on."""

@@ -18,6 +18,13 @@ from allocator.ledger.store.base import POOL_MAX, ConflictError, Mode, Params, R
 COPY_MIN: Final = 200
 """Rows from which COPY is faster than INSERT."""
 
+_BEGIN_WRITE: Final = (
+    "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; "
+    "SET LOCAL plan_cache_mode = force_generic_plan"
+)
+"""A writer touches few rows by their keys. Plans that say so are made once and stay right, whatever the server believes
+of the tables: those of a new ledger are empty when plans are made, and reading them whole would be right no longer."""
+
 _CONFLICTS: Final = ("40001", "40P01", "55P03")
 _FULL: Final = "53100"
 
@@ -140,7 +147,13 @@ class PostgresStore(Store):
 
     def _begin(self, connection: Any, mode: Mode) -> None:  # noqa: ANN401
         # A reader sees one moment through all its statements.
-        connection.execute("BEGIN" if mode == "write" else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection.execute(_BEGIN_WRITE if mode == "write" else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def count_rows(self) -> None:
+        with self.session("write") as session:
+            # Whoever counts already will do.
+            session.run("SET LOCAL lock_timeout = 100")
+            session.run(f"ANALYZE {', '.join(METADATA.tables)}")
 
     def is_conflict(self, error: Exception) -> bool:
         return isinstance(error, psycopg.Error) and error.sqlstate in _CONFLICTS

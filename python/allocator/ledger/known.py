@@ -1,0 +1,125 @@
+"""What a process knows of a tenant's stock: read where it is needed, and kept as long as nobody else writes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, NamedTuple
+
+from allocator.ledger.records import Balance, Goods
+from allocator.ledger.store import Session
+
+NOTHING: Final = Balance(0, 0)
+
+GOODS_MAX: Final = 500_000
+"""Goods that are kept between transactions at most: about 500 MB."""
+
+Key = tuple[int, int]
+"""Goods and the account that they are in."""
+
+
+class Head(NamedTuple):
+    """Up to where the chain of a tenant is known. The hash stands for all that was ever recorded."""
+
+    seq: int
+    hash: bytes
+
+
+class Known:
+    """Goods with all their balances, each under the version under which it was read or written.
+
+    What is known of one unit is known whole: all balances of goods that are here are here. The same holds for all goods
+    of which anything is there for each SKU that was asked for.
+
+    Attributes:
+        head: The last transaction after which all this was so.
+        goods: By number.
+        balances: What of goods is in an account, where there is any.
+        accounts_of: The accounts in which some goods are.
+    """
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self.goods: dict[int, Goods] = {}
+        self.balances: dict[Key, Balance] = {}
+        self.accounts_of: dict[int, set[int]] = {}
+        self.versions: dict[Key, int] = {}
+        self._ids_of_sku: dict[int, list[int]] = {}
+        self._skus: set[int] = set()
+
+    def load_goods(self, session: Session, tenant: int, ids: Iterable[int]) -> None:
+        """Reads goods and their balances, those that are not known yet."""
+        lacking = sorted({i for i in ids if i not in self.goods})
+        if not lacking:
+            return
+        params = {"tenant": tenant, "ids": lacking}
+        sql = f"SELECT {', '.join(Goods._fields)} FROM goods WHERE tenant = :tenant AND goods_id = ANY(:ids)"
+        for row in session.rows(sql, params):
+            self.add(Goods(*row))
+        sql = (
+            "SELECT goods_id, account_id, qty, reserved, version FROM balance "
+            "WHERE tenant = :tenant AND goods_id = ANY(:ids)"
+        )
+        for row in session.rows(sql, params):
+            self._know(*row)
+
+    def load_skus(self, session: Session, tenant: int, ids: Iterable[int]) -> None:
+        """Reads all goods of some SKUs of which anything is there."""
+        lacking = sorted({i for i in ids if i not in self._skus})
+        if not lacking:
+            return
+        columns = ", ".join(f"g.{name}" for name in Goods._fields)
+        sql = (
+            f"SELECT {columns}, b.account_id, b.qty, b.reserved, b.version FROM balance b JOIN goods g "
+            "ON g.tenant = b.tenant AND g.goods_id = b.goods_id WHERE b.tenant = :tenant AND b.sku_id = ANY(:ids)"
+        )
+        width = len(Goods._fields)
+        known = set(self.goods)
+        for row in session.rows(sql, {"tenant": tenant, "ids": lacking}):
+            # What is known already may have changed in this very transaction.
+            if row[0] in known:
+                continue
+            if row[0] not in self.goods:
+                self.add(Goods(*row[:width]))
+            self._know(row[0], *row[width:])
+        self._skus.update(lacking)
+
+    @property
+    def skus(self) -> Collection[int]:
+        """The SKUs of which goods are known."""
+        return self._ids_of_sku.keys()
+
+    def goods_of(self, sku_id: int) -> list[Goods]:
+        """The goods of a SKU that are known."""
+        return [self.goods[number] for number in self._ids_of_sku.get(sku_id, ())]
+
+    def add(self, goods: Goods) -> None:
+        """Goods that were not known before."""
+        self.goods[goods.goods_id] = goods
+        self.accounts_of[goods.goods_id] = set()
+        self._ids_of_sku.setdefault(goods.sku_id, []).append(goods.goods_id)
+
+    def forget(self, goods: Goods) -> None:
+        """Goods that were added, and are not to be."""
+        del self.goods[goods.goods_id], self.accounts_of[goods.goods_id]
+        self._ids_of_sku[goods.sku_id].remove(goods.goods_id)
+
+    def put(self, key: Key, balance: Balance) -> None:
+        """What of some goods is in an account from now on."""
+        self.balances[key] = balance
+        (self.accounts_of[key[0]].add if balance.qty else self.accounts_of[key[0]].discard)(key[1])
+
+    def _know(self, goods_id: int, account_id: int, qty: int, reserved: int, version: int) -> None:
+        self.balances[goods_id, account_id] = Balance(qty, reserved)
+        self.versions[goods_id, account_id] = version
+        self.accounts_of[goods_id].add(account_id)
+
+    def settle(self, head: Head, written: Mapping[Key, int]) -> Known:
+        """All this after a commit, which wrote some balances under new versions."""
+        for key, version in written.items():
+            if self.balances[key].qty:
+                self.versions[key] = version
+            else:
+                del self.balances[key]
+                self.versions.pop(key, None)
+        self.head = head
+        return self if len(self.goods) <= GOODS_MAX else Known(head)
