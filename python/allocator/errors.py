@@ -175,6 +175,11 @@ CODES: Final[Mapping[str, str]] = {
     "store_url": "An address names no store.",
     "tracking_mismatch": "A line does not fit how its SKU is tracked.",
     "transaction_unknown": "There is no transaction of this number or type.",
+    # flows
+    "limit_exceeded": "More is asked for than the limit leaves, and nobody may override it so.",
+    "line_undecided": "A line was neither approved nor rejected.",
+    "rate_missing": "A part has no rate to be shipped with.",
+    "site_unknown": "There is no partner or warehouse of this name, or it is not yours.",
     # this package
     "internal": "A defect of this package.",
 }

@@ -25,7 +25,7 @@ def open_request(ledger: Ledger, qty: int = 4, *, fails: bool = False) -> str:
             documents = book.documents
             number = documents.next_number("PR")
             said: dict[str, Any] = {"details": {"kind": "base"}, "marks": ["raised"], "due_s": 3600}
-            documents.open(number, "raise", "part request", "requested", party="ASP-1", **said)
+            documents.open(number, "raise", "part request", "requested", counts="PR", party="ASP-1", **said)
             for n in (1, 2):
                 documents.put_line(number, "raise", n, sku_id=1, qty=qty, details={"asked": n})
             documents.link(number, "raise", "order", "SO-1")

@@ -9,4 +9,7 @@ from allocator.flows.events import events, history_of
 from allocator.flows.flow import FLOWS, Flow, Step
 from allocator.flows.settings import keep_settings
 
-__all__ = ["FLOWS", "Flow", "Person", "Step", "events", "history_of", "keep_settings"]
+# Whoever looks at `FLOWS` sees all of them: those of partners as well.
+from allocator.flows import partner  # isort: skip
+
+__all__ = ["FLOWS", "Flow", "Person", "Step", "events", "history_of", "keep_settings", "partner"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from allocator.errors import InputError, Problem
 from allocator.flows.flow import FLOWS, Flow, Step
 from allocator.ledger import change
 from allocator.ledger.book import Book
+from allocator.ledger.catalog import Catalog
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.lines import Unfit, text
 from allocator.ledger.records import Heading, Sku
@@ -112,11 +113,18 @@ class Doing:
             raise InputError(impossible(self.flow, found, self.step.name))
         return found
 
+    def next_number(self, flow: Flow) -> str:
+        """The number that the next document of a flow gets."""
+        return self.book.documents.next_number(flow.prefix)
+
     def open(self, flow: Flow, state: str, *, number: str = "", **said: Any) -> str:  # noqa: ANN401
-        """Opens a document by this step, within a transaction; its number."""
-        documents = self.book.documents
-        given = number or documents.next_number(flow.prefix)
-        documents.open(given, self.step.name, flow.name, state, closed=int(state in flow.closed), **said)
+        """Opens a document by this step, within a transaction; its number, the next one of its flow if left out."""
+        following = self.next_number(flow) if flow.prefix else ""
+        given = number or following
+        self.book.documents.open(
+            given, self.step.name, flow.name, state, counts=flow.prefix if given == following else "",
+            closed=int(state in flow.closed), **said,
+        )  # fmt: skip
         return given
 
     def go(self, number: str, state: str | None = None, *, step: str = "", **said: Any) -> None:  # noqa: ANN401
@@ -230,6 +238,22 @@ def take(
         return work(Doing(book, person, flow, taken, dict(kept)))
 
     return ledger.do(whole, heading._replace(type=f"{flow.name}: {step}"), person.party, *asked)
+
+
+Seen = TypeVar("Seen")
+
+
+def look(ledger: Ledger, person: Person, asked: Callable[[Doing], Seen]) -> Seen:
+    """Answers a question about documents and goods as they are now; nothing is changed, and nobody waits."""
+    with ledger.store.session() as session:
+        # A catalogue of its own: that of the writer may change while this is read.
+        book = Book(session, Catalog(ledger.tenant), writes=False)
+        day = ledger.heading("document", actor=person.name, role=person.role).day
+        return asked(Doing(book, person, LOOK, LOOK.steps[0], {"day": day}))
+
+
+LOOK: Final = Flow("", "", "A question.", {}, (), (Step("look", "Nothing is done.", (), ()),))
+"""The flow of those who only look."""
 
 
 def within(place: str, tree: str) -> bool:

@@ -202,8 +202,8 @@ class Documents:
 
     # --- what is changed, within a transaction of the book ---
 
-    def open(self, number: str, step: str, flow: str, state: str, **said: Any) -> None:  # noqa: ANN401
-        """A new document; `said` as in `change`.
+    def open(self, number: str, step: str, flow: str, state: str, *, counts: str = "", **said: Any) -> None:  # noqa: ANN401
+        """A new document; `said` as in `change`; `counts` is the sequence that its number is the next one of.
 
         Raises:
             InputError: `document_exists`.
@@ -213,6 +213,8 @@ class Documents:
                 "document_exists", "there is a document of this number", column="number", value=number[:80]
             )
             raise InputError(problem)
+        if counts:
+            self._book.count(counts, int(number.removeprefix(f"{counts}-")))
         self._put(number, Document(number, flow, state))
         self._patch(number, step).set |= {"flow": flow}
         self._whole.add(number)
@@ -263,12 +265,11 @@ class Documents:
             self._patch(number, step).links.append((kind, other))
 
     def next_number(self, prefix: str) -> str:
-        """The next number of a kind of document: without gaps, and never one that somebody else gave."""
-        while True:
-            value = self._book.counter(prefix) + 1
-            self._book.count(prefix, value)
-            if self.get(number := f"{prefix}-{value:06d}") is None:
-                return number
+        """The number that the next document of a sequence gets: without gaps, and none that somebody else gave."""
+        value = self._book.counter(prefix) + 1
+        while self.get(number := f"{prefix}-{value:06d}") is not None:
+            value += 1
+        return number
 
     def _known(self, number: str) -> Document:
         head = self.get(number)

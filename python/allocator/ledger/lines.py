@@ -133,8 +133,10 @@ COLUMNS: Final[Mapping[str, Callable[[Any], Any]]] = {
 """Every column that a line of a transaction may have, and how its value is read."""
 
 
-def read_lines(given: Lines, needed: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """Lines with their values read; what is null is left out.
+def read_lines(
+    given: Lines, needed: Iterable[str] = (), columns: Mapping[str, Callable[[Any], Any]] = COLUMNS
+) -> list[dict[str, Any]]:
+    """Lines with their values read; what is null is left out. `columns` are those that a line may have.
 
     Raises:
         InputError: Every problem of every line.
@@ -147,7 +149,7 @@ def read_lines(given: Lines, needed: Iterable[str] = ()) -> list[dict[str, Any]]
     else:
         rows = read(given, "lines").iter_rows(named=True)  # type: ignore[arg-type]
     problems: list[Problem] = []
-    lines = [_read_line(row, number_, problems) for number_, row in enumerate(rows)]
+    lines = [_read_line(row, number_, problems, columns) for number_, row in enumerate(rows)]
     for number_, line in enumerate(lines):
         problems += [
             Problem("value_null", f"a line needs {name}", "lines", name, number_) for name in needed if name not in line
@@ -159,14 +161,16 @@ def read_lines(given: Lines, needed: Iterable[str] = ()) -> list[dict[str, Any]]
     return lines
 
 
-def _read_line(row: Given, number_: int, problems: list[Problem]) -> dict[str, Any]:
+def _read_line(
+    row: Given, number_: int, problems: list[Problem], columns: Mapping[str, Callable[[Any], Any]]
+) -> dict[str, Any]:
     line = {}
     for name, value in row.items():
         if value is None:
             continue
-        reader = COLUMNS.get(name)
+        reader = columns.get(name)
         if reader is None:
-            hint = did_you_mean(str(name), list(COLUMNS)) or f"There are {', '.join(COLUMNS)}"
+            hint = did_you_mean(str(name), list(columns)) or f"There are {', '.join(columns)}"
             problems.append(
                 Problem("setting_unknown", "a line has no such column", "lines", str(name)[:80], number_, hint=hint)
             )

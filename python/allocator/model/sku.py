@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from allocator.errors import PolicyError, Problem
 from allocator.model.document import Name, Names, Part
 from allocator.model.exact import Flag
+from allocator.model.limits import Money
 from allocator.model.number import NumberFormat
 
 Term = Annotated[int, Field(strict=True, ge=1, le=36_500)]
@@ -60,6 +61,9 @@ class SkuSettings(Part):
         description: One sentence.
         sku_group: The group that it belongs to.
         bu: The business unit that it belongs to.
+        unit_cost: What one costs, for limits in value and reports; as text, such as "12.50".
+        pack: Units in a pack.
+        defective_return: Whether the defective part must come back for every one that is used up.
         number: How its serials are spelled; without it, anything that can be printed.
         generate: Whether a receipt that names no serials gets the next ones of `number`.
         warranty: Term and start of its warranty.
@@ -88,6 +92,9 @@ class SkuSettings(Part):
     description: str = ""
     sku_group: Name | None = None
     bu: Name | None = None
+    unit_cost: Money | None = None
+    pack: Annotated[int, Field(strict=True, ge=1)] | None = None
+    defective_return: Flag = False
     number: NumberFormat | None = None
     generate: Flag = False
     warranty: Warranty | None = None

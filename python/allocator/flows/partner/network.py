@@ -1,0 +1,231 @@
+"""Partners and warehouses as flows see them: whose site it is, what it has, and what it may ask for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, NamedTuple
+
+import polars as pl
+
+from allocator.errors import InputError, Problem
+from allocator.flows.doing import Doing, within
+from allocator.flows.settings import settings_of
+from allocator.ledger import lines
+from allocator.ledger.documents import DocumentLine
+from allocator.ledger.lines import Unfit
+from allocator.ledger.records import Account, Goods, Sku, day_of
+from allocator.model.document import did_you_mean
+from allocator.model.network import PartnerSettings, Site
+
+REQUEST: Final = "part request"
+SHIPMENT: Final = "shipment"
+
+MONEY: Final = pl.Decimal(38, 6)
+KEYS: Final[dict[str, Any]] = {"bu": pl.String, "asp": pl.String, "sku": pl.String}
+STOCK: Final[dict[str, Any]] = {
+    **KEYS, "qty_on_hand": pl.Int64, "qty_reserved": pl.Int64, "status": pl.String, "condition": pl.String,
+    "blocked": pl.Boolean, "expires_on": pl.Date, "unit_cost": MONEY,
+}  # fmt: skip
+MOVING: Final[dict[str, Any]] = {**KEYS, "qty": pl.Int64}
+SKUS: Final[dict[str, Any]] = {"sku": pl.String, "sku_group": pl.String, "unit_cost": MONEY, "pack": pl.Int64}
+
+
+class Row(NamedTuple):
+    """Goods in one account, and how many of them."""
+
+    goods: Goods
+    account_id: int
+    account: Account
+    qty: int
+    reserved: int
+
+
+def settings_in_force(doing: Doing) -> PartnerSettings:
+    """What the flows of partners act by."""
+    return settings_of(doing.book, PartnerSettings)
+
+
+def site_named(settings: PartnerSettings, name: str, *, column: str = "party") -> Site:
+    """A site by its name.
+
+    Raises:
+        InputError: `site_unknown`.
+    """
+    found = settings.site(name)
+    if found is None:
+        hint = did_you_mean(name, [site.name for site in settings.sites])
+        problem = Problem("site_unknown", "there is no such site", column=column, value=name[:80], hint=hint)
+        raise InputError(problem)
+    return found
+
+
+def partner_of(doing: Doing, settings: PartnerSettings, party: str) -> Site:
+    """The partner for whom a person acts: their own, or the one that they name if they work for the business.
+
+    Raises:
+        InputError: `site_unknown`: there is none of this name, or it is not theirs: nobody can tell which.
+    """
+    wanted = party or doing.person.party
+    partners = {site.name: site for site in settings.partners}
+    if wanted not in partners or doing.person.party not in ("", wanted):
+        hint = "" if doing.person.party else did_you_mean(wanted, list(partners))
+        problem = Problem("site_unknown", "there is no such partner", column="party", value=wanted[:80], hint=hint)
+        raise InputError(problem)
+    return partners[wanted]
+
+
+def warehouse_of(settings: PartnerSettings, name: str) -> Site:
+    """The warehouse that supplies: the one that is named, or the first.
+
+    Raises:
+        InputError: `site_unknown`.
+    """
+    if not name and settings.warehouses:
+        return settings.warehouses[0]
+    found = next((site for site in settings.warehouses if site.name == name), None)
+    if found is None:
+        hint = did_you_mean(name, [site.name for site in settings.warehouses])
+        message = "there is no such warehouse"
+        raise InputError(Problem("site_unknown", message, column="warehouse", value=name[:80], hint=hint))
+    return found
+
+
+def bu_of(doing: Doing, site: Site, bu: str) -> str:
+    """The business unit of a document: the one that is named, or the only one that both work for.
+
+    Raises:
+        InputError: `argument_value`: the person or the site does not work for it.
+    """
+    common = [each for each in site.bus or doing.person.bus if not doing.person.bus or each in doing.person.bus]
+    if not bu:
+        return common[0] if len(common) == 1 else ""
+    if (site.bus or doing.person.bus) and bu not in common:
+        message = f"{site.name} has nothing to do with this business unit for {doing.person.name}"
+        raise InputError(Problem("argument_value", message, column="bu", value=bu[:80]))
+    return bu
+
+
+def whole_units(steps: int, sku: Sku) -> int:
+    """A quantity in whole units: what is begun counts."""
+    return int(-(-steps // 10**sku.scale))
+
+
+def quantity(steps: int, sku: Sku) -> int | str:
+    """A quantity as it is told: a number, or the text of a decimal."""
+    return f"{Decimal(steps).scaleb(-sku.scale):f}" if sku.scale else steps
+
+
+def as_qty(steps: int, sku: Sku) -> int | Decimal:
+    """Steps as a quantity in units of the SKU."""
+    return Decimal(steps).scaleb(-sku.scale) if sku.scale else steps
+
+
+def read_qty(value: object) -> int | Decimal:
+    """A quantity as it is given, or as `quantity` told it."""
+    if isinstance(value, str):
+        try:
+            value = Decimal(value)
+        except InvalidOperation:
+            raise Unfit("value_text", "this is no quantity") from None
+    return lines.quantity(value)
+
+
+def stock_rows(doing: Doing, place: str, skus: Collection[int] | None = None) -> list[Row]:
+    """What is in stock at a place and below it, of some SKUs or of all, oldest first."""
+    book = doing.book
+    if skus is None:
+        goods = [book.goods[number] for number in _goods_at(doing, place)]
+    else:
+        book.load_skus(skus)
+        goods = [each for sku_id in skus for each in book.goods_of(sku_id)]
+    rows = [
+        Row(each, account_id, account, *book.balance(each.goods_id, account_id))
+        for each in goods
+        for account_id in book.accounts_of[each.goods_id]
+        if _is_stock(account := book.catalog.accounts[account_id], place)
+    ]
+    book.catalog.load_sku_ids(book.session, {row.goods.sku_id for row in rows})
+    return sorted(rows, key=lambda row: (row.goods.received_on, row.goods.goods_id, row.account_id))
+
+
+def _goods_at(doing: Doing, place: str) -> list[int]:
+    """The goods of which anything is in stock at a place or below it."""
+    book = doing.book
+    accounts = {number for number, account in book.catalog.accounts.items() if _is_stock(account, place)}
+    sql = "SELECT DISTINCT goods_id FROM balance WHERE tenant = :tenant AND account_id = ANY(:ids)"
+    found = {number for (number,) in book.session.rows(sql, {"tenant": book.tenant, "ids": sorted(accounts)})}
+    # What was moved there by requests that are written together with this one is in no table yet.
+    found |= {goods_id for goods_id, account_id in book.written.balances if account_id in accounts}
+    book.load_goods(found)
+    return sorted(found)
+
+
+def _is_stock(account: Account, place: str) -> bool:
+    return account.kind == "stock" and within(account.location, place)
+
+
+def limit_tables(doing: Doing, site: Site, bu: str, skus: Mapping[int, Sku] | None) -> dict[str, pl.DataFrame]:
+    """What a partner has and expects, as `replenish` and `check_requests` take it: of some SKUs, or of all."""
+    book = doing.book
+    key = (bu, site.name)
+    stock = [
+        (*key, book.catalog.sku(row.goods.sku_id).sku, *_counted(book.catalog.sku(row.goods.sku_id), row))
+        for row in stock_rows(doing, site.place, None if skus is None else list(skus))
+    ]
+    wanted, moving = (_by_sku(doing, key, expected) for expected in _expected(doing, site, skus))
+    known = [
+        (sku.sku, sku.kept.sku_group, sku.kept.unit_cost, sku.kept.pack)
+        for sku in (book.catalog.skus() if skus is None else skus.values())
+    ]
+    return {
+        "stock": pl.DataFrame(stock, schema=STOCK, orient="row"),
+        "open_requests": pl.DataFrame(wanted, schema=MOVING, orient="row"),
+        "in_transit": pl.DataFrame(moving, schema=MOVING, orient="row"),
+        "skus": pl.DataFrame(known, schema=SKUS, orient="row"),
+    }
+
+
+def _counted(sku: Sku, row: Row) -> tuple[Any, ...]:
+    cost = row.goods.unit_cost or sku.kept.unit_cost
+    expires = row.goods.expires_on
+    return (
+        whole_units(row.qty, sku), min(whole_units(row.reserved, sku), whole_units(row.qty, sku)), row.account.status,
+        row.account.condition, bool(row.account.blocks), None if expires is None else day_of(expires),
+        Decimal(cost) if cost else None,
+    )  # fmt: skip
+
+
+def _expected(doing: Doing, site: Site, skus: Mapping[int, Sku] | None) -> Iterator[list[tuple[int, int]]]:
+    """SKU and steps of what a partner has asked for and not been sent, then of what is on its way to it."""
+    documents = doing.book.documents
+    for flow, left in ((REQUEST, still_wanted), (SHIPMENT, lambda line: line.qty - line.progress)):
+        numbers = [each.number for each in documents.find(flow=flow, party=site.name, closed=0)]
+        if skus is None:
+            found = [line for number in numbers for line in documents.lines(number)]
+        else:
+            found = [line for _, line in documents.lines_of_skus(numbers, skus)]
+        yield [(line.sku_id, left(line)) for line in found if line.sku_id is not None and left(line) > 0]
+
+
+def still_wanted(line: DocumentLine) -> int:
+    """What of a line of a part request is to be sent still: of what was asked, or was approved once that is decided."""
+    return int(line.details.get("approved", line.qty)) - int(line.details.get("shipped", 0))
+
+
+def _by_sku(doing: Doing, key: tuple[str, str], expected: Iterable[tuple[int, int]]) -> list[tuple[Any, ...]]:
+    sums: dict[int, int] = {}
+    for sku_id, steps in expected:
+        sums[sku_id] = sums.get(sku_id, 0) + steps
+    doing.book.catalog.load_sku_ids(doing.book.session, sums)
+    return [
+        (*key, sku.sku, whole_units(steps, sku))
+        for sku_id, steps in sums.items()
+        if (sku := doing.book.catalog.sku(sku_id))
+    ]
+
+
+def today(doing: Doing) -> dt.date:
+    """The day of the step."""
+    return day_of(doing.said["day"])

@@ -1,0 +1,253 @@
+"""Part requests: what a partner should ask for, what it may, and the figures (SP-1 to SP-3).
+
+Base stock and reorders by trigger are part requests too. What the business does with them is in `supply.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+import polars as pl
+
+from allocator.errors import InputError, Problem
+from allocator.flows.doing import Doing, Person, look, take
+from allocator.flows.flow import Flow, Step, known
+from allocator.flows.partner.network import (
+    KEYS,
+    REQUEST,
+    bu_of,
+    limit_tables,
+    partner_of,
+    quantity,
+    read_qty,
+    settings_in_force,
+    today,
+    warehouse_of,
+    whole_units,
+)
+from allocator.ledger.lines import Lines, read_lines, text
+from allocator.ledger.records import Sku
+from allocator.ledger.selection import units
+from allocator.limits import check_requests, replenish
+from allocator.model.network import PartnerSettings, Site
+
+if TYPE_CHECKING:
+    from allocator.ledger.ledger import Ledger
+
+Kind = Literal["request", "base stock", "trigger"]
+
+PART_REQUEST: Final = known(
+    Flow(
+        name=REQUEST,
+        prefix="PR",
+        says="What a partner asks the warehouse for: to begin with, when it needs more, or by a trigger.",
+        states={
+            "requested": "Waits for the operations team to decide, line by line.",
+            "approved": "Waits for stock of the warehouse: nothing is promised now.",
+            "allocated": "Stock is promised, and waits to be picked.",
+            "picked": "Waits to be shipped.",
+            "shipped": "All of it is on its way, or arrived.",
+            "received": "All of it was counted at the partner.",
+            "rejected": "No line was approved.",
+            "withdrawn": "Nobody wants it any more.",
+        },
+        closed=("received", "rejected", "withdrawn"),
+        steps=(
+            Step("raise", "Parts are asked for, within the limit or by someone who may go above it.", ("",),
+                 ("requested",), ("storekeeper", "operations", "system")),
+            Step("decide", "Each line is approved, reduced or rejected, with a reason.", ("requested",),
+                 ("approved", "rejected"), ("operations",)),
+            Step("allocate", "Warehouse stock is promised, as the policy of supply says.", ("approved",),
+                 ("allocated", "approved"), ("warehouse",)),
+            Step("pick", "What is promised is taken from its bins.", ("allocated",), ("picked",), ("warehouse",)),
+            Step("ship", "What is picked leaves, with rates, document and the ERP's references.", ("picked",),
+                 ("shipped", "approved"), ("warehouse",)),
+            Step("withdraw", "What is not shipped is not wanted any more.", ("requested", "approved"),
+                 ("withdrawn", "shipped", "received"), ("storekeeper", "operations")),
+            Step("receive", "The partner counted a shipment.", ("shipped", "approved", "allocated", "picked"),
+                 ("received", "shipped", "approved", "allocated", "picked")),
+        ),
+    )
+)  # fmt: skip
+
+ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {"sku": text, "qty": read_qty}
+
+
+def suggest(ledger: Ledger, person: Person, *, party: str = "", bu: str = "") -> pl.DataFrame:
+    """What a partner should ask for now: MSL less on hand, in transit and requested (SP-2); as `replenish` tells it."""
+
+    def asked(doing: Doing) -> pl.DataFrame:
+        settings = settings_in_force(doing)
+        site = partner_of(doing, settings, party)
+        return _proposed(doing, settings, site, bu_of(doing, site, bu))
+
+    return look(ledger, person, asked)
+
+
+def raise_request(
+    ledger: Ledger,
+    lines: Lines,
+    person: Person,
+    *,
+    party: str = "",
+    bu: str = "",
+    kind: Kind = "request",
+    warehouse: str = "",
+    override_reason: str = "",
+    note: str = "",
+    key: str = "",
+) -> dict[str, Any]:
+    """Asks for parts, within the limits of the partner (SP-2); its opening stock is asked for in the same way (SP-1).
+
+    Args:
+        ledger: The ledger.
+        lines: One line per SKU: `sku`, `qty`.
+        person: A storekeeper of the partner; for `base stock`, or to go above a limit, someone of the business.
+        party: The partner; the person's own if left out.
+        bu: The business unit.
+        kind: Why: `request`, `base stock` or `trigger`.
+        warehouse: Who supplies; the first one of the settings if left out.
+        override_reason: Why it may go above the limit; for roles that the limits name.
+        note: Free text.
+        key: The caller's key, so that a repeat is answered and not done again.
+
+    Returns:
+        `number`, `state`, and per line `line`, `sku`, `qty` (what a limit that reduces left of it), `asked`.
+
+    Raises:
+        InputError: `limit_exceeded`, with the figures of each line above its limit; `sku_unknown`, `site_unknown`, …
+    """
+    asked = read_lines(lines, ("sku", "qty"), ASKED)
+
+    def work(doing: Doing) -> dict[str, Any]:
+        settings = settings_in_force(doing)
+        site = partner_of(doing, settings, party)
+        asking = Asking(settings, site, bu_of(doing, site, bu), kind, warehouse, override_reason)
+        return _raised(doing, asking, asked)
+
+    said = (asked, party, bu, kind, warehouse, override_reason)
+    answer: dict[str, Any] = take(ledger, person, PART_REQUEST, "raise", work, *said, key=key, note=note,
+                                  reason=override_reason)  # fmt: skip
+    return answer
+
+
+def raise_triggered(ledger: Ledger, person: Person, *, party: str = "", key: str = "") -> list[dict[str, Any]]:
+    """Raises a request for every partner whose position of a SKU fell to its trigger (SP-3); those that were raised.
+
+    Whoever runs it again finds what is requested already in the position, and raises nothing twice.
+    """
+
+    def work(doing: Doing) -> list[dict[str, Any]]:
+        settings = settings_in_force(doing)
+        sites = [partner_of(doing, settings, party)] if party or person.party else settings.partners
+        raised = []
+        for site in sites:
+            bu = bu_of(doing, site, "")
+            wanted = _proposed(doing, settings, site, bu).filter(
+                pl.col("reason") == "proposed", pl.col("trigger").is_not_null()
+            )
+            rows = [{"sku": sku, "qty": qty} for sku, qty in wanted.select("sku", "qty_proposed").iter_rows()]
+            if rows:
+                raised.append(_raised(doing, Asking(settings, site, bu, "trigger"), rows))
+        return raised
+
+    answer: list[dict[str, Any]] = take(ledger, person, PART_REQUEST, "raise", work, "trigger", party, key=key)
+    return answer
+
+
+class Asking(NamedTuple):
+    """For whom parts are asked, and why."""
+
+    settings: PartnerSettings
+    site: Site
+    bu: str
+    kind: str
+    warehouse: str = ""
+    override_reason: str = ""
+
+
+def _proposed(doing: Doing, settings: PartnerSettings, site: Site, bu: str) -> pl.DataFrame:
+    named = {rule.sku for rule in settings.limits.rules if rule.sku is not None and rule.asp in (None, site.name)}
+    doing.book.catalog.load_skus(doing.book.session, named)
+    tables = limit_tables(doing, site, bu, None)
+    found = [sku for sku in sorted(named) if doing.book.catalog.find(sku)]
+    rows = [(bu, site.name, sku) for sku in found]
+    assortment = pl.DataFrame(rows, schema=KEYS, orient="row")
+    return replenish(limits=settings.limits, as_of=today(doing), assortment=assortment, **tables)
+
+
+def _raised(doing: Doing, asking: Asking, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    skus = doing.skus(row["sku"] for row in rows)
+    twice = [n for n, row in enumerate(rows) if row["sku"] in {each["sku"] for each in rows[:n]}]
+    problems = [Problem("id_duplicate", "the SKU is asked for twice", "lines", "sku", n, rows[n]["sku"]) for n in twice]
+    steps = {}
+    for n, row in enumerate(rows):
+        try:
+            steps[row["sku"]] = units(row["qty"], skus[row["sku"]], n)
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    granted = _granted(doing, asking, skus, steps)
+    warehouse = warehouse_of(asking.settings, asking.warehouse).name
+    override = {"override": asking.override_reason} if asking.override_reason else {}
+    with doing.transaction():
+        number_ = doing.open(
+            PART_REQUEST, "requested", party=asking.site.name, bu=asking.bu, place=warehouse,
+            details={"kind": asking.kind, **override}, marks=["raised"],
+        )  # fmt: skip
+        told = []
+        for n, (name, sku) in enumerate(skus.items(), start=1):
+            qty = granted[name]
+            reduced = {"asked": steps[name]} if qty < steps[name] else {}
+            doing.line(number_, n, sku_id=sku.sku_id, qty=qty, state="requested", details=reduced)
+            told.append({"line": n, "sku": name, "qty": quantity(qty, sku), "asked": quantity(steps[name], sku)})
+    return {"number": number_, "state": "requested", "lines": told}
+
+
+def _granted(doing: Doing, asking: Asking, skus: Mapping[str, Sku], steps: Mapping[str, int]) -> dict[str, int]:
+    """What the limits leave of what is asked for, in steps.
+
+    Raises:
+        InputError: `limit_exceeded`: every line that is above, with the figures.
+    """
+    settings, site, bu, reason = asking.settings, asking.site, asking.bu, asking.override_reason or None
+    tables = limit_tables(doing, site, bu, {sku.sku_id: sku for sku in skus.values()})
+    role = doing.person.role if reason else None
+    asked = [(name, bu, site.name, name, whole_units(steps[name], sku), role, reason) for name, sku in skus.items()]
+    schema = {"request_id": pl.String, "bu": pl.String, "asp": pl.String, "sku": pl.String, "qty": pl.Int64,
+              "override_role": pl.String, "override_reason": pl.String}  # fmt: skip
+    requests = pl.DataFrame(asked, schema=schema, orient="row")
+    decided = check_requests(requests, limits=settings.limits, as_of=today(doing), **tables)
+    rows = {row["sku"]: row for row in decided.iter_rows(named=True)}
+    problems = [
+        _above(row, site, n, settings) for n, name in enumerate(skus) if (row := rows[name])["decision"] == "refused"
+    ]
+    if problems:
+        raise InputError(problems)
+    return {
+        name: steps[name] if rows[name]["decision"] == "allowed" else rows[name]["qty_granted"] * 10**sku.scale
+        for name, sku in skus.items()
+    }
+
+
+def _above(row: Mapping[str, Any], site: Site, n: int, settings: PartnerSettings) -> Problem:
+    """A line above its limit, with the figures that make it so."""
+    asked = str(row["qty_requested"])
+    if row["rule"] is None:
+        message, hint = f"no limit says how much of {row['sku']} {site.name} may hold", "Set a limit for it first"
+        return Problem("limit_exceeded", message, "lines", "qty", n, asked, hint)
+    most = [f"{row['units_max']} units"] if row["units_max"] is not None else []
+    most += [f"a value of {row['value_max'].normalize():f}"] if row["value_max"] is not None else []
+    message = (
+        f"{site.name} may hold {' and '.join(most)} of {row['sku']} (rule {row['rule']}): {row['on_hand']} on hand, "
+        f"{row['in_transit']} in transit and {row['requested_open']} requested leave {row['headroom_left']}"
+    )
+    override = settings.limits.override
+    roles = f"Or let {' or '.join(override.roles)} ask for it, with a reason" if override else "Nobody may go above it"
+    why = {"override_not_allowed": "This role may not go above a limit. ",
+           "override_without_reason": "Going above needs a reason. "}.get(row["reason"] or "", "")  # fmt: skip
+    pack = f", in packs of {row['pack']}" if (row["pack"] or 1) > 1 else ""
+    hint = f"{why}Ask for at most {row['headroom_left']}{pack}. {roles}"
+    return Problem("limit_exceeded", message, "lines", "qty", n, asked, hint)
