@@ -108,7 +108,7 @@ class Base:
     @cached_property
     def measures(self) -> Measures:
         """What is measured of the base."""
-        found = Measures.of(self._part(None), self.terms)
+        (found,) = Measures.of(self._part(None), terms=self.terms)
         return replace(found, sums={**found.sums, **self.orders.sums})
 
     @cached_property

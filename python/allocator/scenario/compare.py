@@ -46,8 +46,8 @@ class Comparison:
     @cached_property
     def measures(self) -> Measures:
         """What is measured of everything under the scenario."""
-        terms, whole = self.base.terms, self.base.measures
-        parts = [Measures.of(part, terms) for part in (self.before, self.after)]
+        whole = self.base.measures
+        parts = Measures.of(self.before, self.after, terms=self.base.terms)
         nothing = {"orders": 0, "orders_full": 0}
         before, after = (replace(part, sums={**part.sums, **nothing}) for part in parts)
         found = whole.replaced(before, after)
@@ -141,7 +141,8 @@ class Comparison:
                 f"allocated_{side}": part.lines["allocated"].gather(place),
                 f"reason_{side}": part.lines["reason"].gather(place),
             }
-        moved = np.isin(union, self._differences[0])
+        moved = np.zeros(union.size, bool)
+        moved[np.searchsorted(union, self._differences[0])] = True
         names = {}
         for name in ("line_id", "sku"):
             old, new = before.demand[name], after.demand[name].tail(union.size - rows.size)
@@ -162,25 +163,35 @@ class Comparison:
     @property
     def _churn(self) -> tuple[int, int]:
         """Lines of the base that are served otherwise, and units that they no longer take where they took them."""
-        lines = self._lines.filter(pl.col("change").is_in(["gained", "lost", "moved"]))
-        return lines.height, self._differences[1]
+        rows, rows_after = self.before.demand[ROW].to_numpy(), self.after.demand[ROW].to_numpy()
+        at = np.minimum(np.searchsorted(rows_after, rows), max(rows_after.size - 1, 0))
+        if rows_after.size == 0:
+            return 0, 0
+        had, got = (part.lines["allocated"].to_numpy() for part in (self.before, self.after))
+        differs = had != got[at]
+        lines, less = self._differences
+        differs[np.searchsorted(rows, lines[lines < self.base.bound.prepared.demand.frame.height])] = True
+        return int((differs & (rows_after[at] == rows)).sum()), less
 
     @cached_property
     def _differences(self) -> tuple[Numbers, int]:
         """Rows of lines that take otherwise than before, and the units of lines still there that they gave up."""
         width = self.base.bound.prepared.stock.frame.height + self.after.stock.height + 1
-        sides = []
-        for part in (self.before, self.after):
-            line = part.demand[ROW].gather(part.takes["line"]).to_numpy()
-            stock = part.stock[ROW].gather(part.takes["stock"]).to_numpy()
-            sides.append(pl.DataFrame({"pair": line * width + stock, "qty": part.takes["qty"]}))
-        both = sides[0].join(sides[1], on="pair", how="full", coalesce=True)
-        before, after = pl.col("qty").fill_null(0), pl.col("qty_right").fill_null(0)
-        differing = both.select("pair", less=before - after).filter(pl.col("less") != 0)
-        lines = differing["pair"].to_numpy() // width
-        kept = np.isin(lines, self.after.demand[ROW].to_numpy())
-        less = differing["less"].to_numpy()
-        return np.unique(lines), int(less[kept & (less > 0)].sum())
+        pairs, units = [], []
+        for part, sign in ((self.before, 1), (self.after, -1)):
+            line = part.demand[ROW].to_numpy()[part.takes["line"].to_numpy()]
+            stock = part.stock[ROW].to_numpy()[part.takes["stock"].to_numpy()]
+            pairs.append(line * width + stock)
+            units.append(sign * part.takes["qty"].to_numpy())
+        pair = np.concatenate(pairs)
+        order = np.argsort(pair)
+        pair = pair[order]
+        first = np.flatnonzero(np.diff(pair, prepend=-1))
+        less = np.add.reduceat(np.concatenate(units)[order], first) if first.size else first
+        lines, less = pair[first][less != 0] // width, less[less != 0]
+        rows = self.after.demand[ROW].to_numpy()
+        kept = np.searchsorted(rows, lines, side="right") > np.searchsorted(rows, lines)
+        return lines[np.flatnonzero(np.diff(lines, prepend=-1))], int(less[kept & (less > 0)].sum())
 
 
 ORDER: Final = (

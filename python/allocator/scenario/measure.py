@@ -67,10 +67,17 @@ class Measures:
     scale: int
 
     @classmethod
-    def of(cls, part: Part, terms: Terms) -> Measures:
-        """The sums of a part."""
-        found = _of_lines(part) | _of_takes(part) | _of_value(part, terms)
-        return cls(found, _segments(part, terms), terms, part.scale)
+    def of(cls, *parts: Part, terms: Terms) -> list[Measures]:
+        """The sums of each part. All queries go out together, as they are: of small parts, planning is the cost."""
+        queries = [_queries(part, terms) for part in parts]
+        together = [query for some in queries for query in some]
+        found = iter(pl.collect_all(together, engine="in-memory", optimizations=pl.QueryOptFlags.none()))
+        measures = []
+        for part, some in zip(parts, queries, strict=True):
+            *counted, segments = (next(found) for _ in some)
+            sums = {name: int(value or 0) for frame in counted for name, value in frame.row(0, named=True).items()}
+            measures.append(cls(sums, segments, terms, part.scale))
+        return measures
 
     def replaced(self, before: Measures, after: Measures) -> Measures:
         """The sums where one part of them is another."""
@@ -114,91 +121,93 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _of_lines(part: Part) -> dict[str, int]:
-    lines = pl.DataFrame({"qty": part.demand["qty"], "got": part.lines["allocated"]})
-    due: list[pl.Series] = [part.demand["needed_on"]] if "needed_on" in part.demand.columns else []
+def _queries(part: Part, terms: Terms) -> list[pl.LazyFrame]:
+    """Queries of one row of sums each, then that of the segments."""
+    lines = part.demand.lazy().with_columns(got=part.lines["allocated"])
+    expiry = pl.col("expires_on") if "expires_on" in part.stock.columns else pl.lit(None, pl.Date)
+    reserved = pl.col("qty_reserved") if "qty_reserved" in part.stock.columns else pl.lit(0, pl.Int64)
+    rows = part.stock.lazy().select(
+        *(name for name in ("sku", "lot", "location") if name in part.stock.columns),
+        cost=micro_cost(part.stock),
+        days=expiry.cast(pl.Int64) - (part.as_of - dt.date(1970, 1, 1)).days,
+        free=pl.col("qty_on_hand") - reserved,
+    )
+    takes = part.takes.lazy().select("line", "stock", "qty")
+    taken = pl.concat([takes, rows.select(pl.all().gather(part.takes["stock"]))], how="horizontal")
+    return [
+        _lines(lines, part),
+        _takes(taken, part),
+        _waste(rows, takes, terms),
+        _at_risk(lines, rows),
+        _segments(lines, part, terms),
+    ]
+
+
+def _lines(lines: pl.LazyFrame, part: Part) -> pl.LazyFrame:
     full, got = pl.col("got") >= pl.col("qty"), pl.col("got")
-    on = pl.col("needed_on") if due else pl.lit(None, pl.Date)
-    return (
-        lines.with_columns(due)
-        .select(
-            lines=pl.len(),
-            lines_full=full.sum(),
-            lines_served=(got > 0).sum(),
-            requested=pl.col("qty").cast(pl.Int128).sum(),
-            allocated=got.sum(),
-            lines_due=on.is_not_null().sum(),
-            lines_on_time=(full & (on >= part.as_of)).sum(),
-        )
-        .row(0, named=True)
+    on = pl.col("needed_on") if "needed_on" in part.demand.columns else pl.lit(None, pl.Date)
+    return lines.select(
+        lines=pl.len(),
+        lines_full=full.sum(),
+        lines_served=(got > 0).sum(),
+        requested=pl.col("qty").cast(pl.Int128).sum(),
+        allocated=got.sum(),
+        lines_due=on.is_not_null().sum(),
+        lines_on_time=(full & (on >= part.as_of)).sum(),
     )
 
 
-def _of_takes(part: Part) -> dict[str, int]:
-    """Rows, lots and places per line. A line with one row has one of each."""
-    takes, stock = part.takes, part.stock
-    several = takes.filter(pl.col("line").is_duplicated())
-    found = {"takes": takes.height, "lots": takes.height, "sources": takes.height}
-    alone = takes.height - several.height
-    if "lot" in stock.columns:
-        named = stock.select("sku", "lot", row=pl.int_range(pl.len())).select(pl.all().gather(several["stock"]))
-        lot = pl.struct("line", "sku", "lot", pl.when(pl.col("lot").is_null()).then("row"))
-        found["lots"] = alone + named.with_columns(several["line"]).select(lot.n_unique()).item()
-    if "location" in stock.columns:
-        places = pl.DataFrame({"line": several["line"], "place": stock["location"].gather(several["stock"])})
-        found["sources"] = alone + places.n_unique()
-    else:
-        found["sources"] = takes["line"].n_unique()
-    return found
-
-
-def _of_value(part: Part, terms: Terms) -> dict[str, int]:
-    """Value, waste and remaining life."""
-    stock, takes = part.stock, part.takes
-    nothing = pl.lit(0, pl.Int64)
-    expiry = pl.col("expires_on") if "expires_on" in stock.columns else pl.lit(None, pl.Date)
-    reserved = pl.col("qty_reserved") if "qty_reserved" in stock.columns else nothing
-    rows = stock.select(
-        "sku",
-        cost=micro_cost(stock),
-        days=(expiry.cast(pl.Int64) - (part.as_of - dt.date(1970, 1, 1)).days),
-        free=pl.col("qty_on_hand") - reserved,
-    ).with_columns(row=pl.int_range(pl.len(), dtype=pl.UInt32))
-    taken = rows.select("cost", "days").select(pl.all().gather(takes["stock"])).with_columns(takes["qty"])
-    qty = pl.col("qty").cast(pl.Int128)
-    of_takes = taken.select(
+def _takes(taken: pl.LazyFrame, part: Part) -> pl.LazyFrame:
+    """Rows, lots and places per line, value and remaining life. A line with one row has one lot and one place."""
+    several, qty = pl.col("line").is_duplicated(), pl.col("qty").cast(pl.Int128)
+    alone = several.not_().sum()
+    lots, sources = pl.len(), pl.col("line").n_unique()
+    if "lot" in part.stock.columns:
+        lot = pl.struct("line", "sku", "lot", pl.when(pl.col("lot").is_null()).then("stock"))
+        lots = alone + lot.filter(several).n_unique()
+    if "location" in part.stock.columns:
+        sources = alone + pl.struct("line", "location").filter(several).n_unique()
+    return taken.select(
+        takes=pl.len(),
+        lots=lots,
+        sources=sources,
         value_served=(qty * pl.col("cost")).sum(),
         life=(qty * pl.col("days")).sum(),
         lived=qty.filter(pl.col("days").is_not_null()).sum(),
     )
+
+
+def _waste(rows: pl.LazyFrame, takes: pl.LazyFrame, terms: Terms) -> pl.LazyFrame:
+    """What is left over and expires by the horizon; and how many rows have a cost at all."""
     used = takes.group_by("stock").agg(used=pl.col("qty").sum())
-    doomed = rows.filter(pl.col("days") <= terms.horizon_days).join(used, left_on="row", right_on="stock", how="left")
     left = (pl.col("free") - pl.col("used").fill_null(0)).cast(pl.Int128)
-    of_rows = doomed.select(wasted=left.sum(), value_wasted=(left * pl.col("cost")).sum())
-    counted = {
-        name: int(value or 0) for name, value in (of_takes.row(0, named=True) | of_rows.row(0, named=True)).items()
-    }
-    with_cost = rows.height - rows["cost"].null_count()
-    return counted | {"rows_with_cost": with_cost, "value_at_risk": _at_risk(part, rows) if with_cost else 0}
+    doomed = (pl.col("days") <= terms.horizon_days).fill_null(value=False)
+    return (
+        rows.with_row_index("stock")
+        .join(used, on="stock", how="left")
+        .select(
+            wasted=left.filter(doomed).sum(),
+            value_wasted=(left * pl.col("cost")).filter(doomed).sum(),
+            rows_with_cost=pl.col("cost").count(),
+        )
+    )
 
 
-def _at_risk(part: Part, rows: pl.DataFrame) -> int:
-    short = pl.DataFrame({"sku": part.demand["sku"], "short": part.demand["qty"] - part.lines["allocated"]})
-    short = short.filter(pl.col("short") > 0)
-    most = rows.join(short.select("sku").unique(), on="sku", how="semi").group_by("sku").agg(pl.col("cost").max())
-    worth = short.join(most, on="sku").select((pl.col("short").cast(pl.Int128) * pl.col("cost")).sum())
-    return int(worth.item() or 0)
+def _at_risk(lines: pl.LazyFrame, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """What is short at the highest cost of its SKU; nothing where no stock row says what it costs."""
+    short = lines.select("sku", short=(pl.col("qty") - pl.col("got")).cast(pl.Int128)).filter(pl.col("short") > 0)
+    dearest = rows.drop_nulls("cost").group_by("sku").agg(pl.col("cost").max())
+    return short.join(dearest, on="sku").select(value_at_risk=(pl.col("short") * pl.col("cost")).sum())
 
 
-def _segments(part: Part, terms: Terms) -> pl.DataFrame:
-    names = list(terms.by)
-    lines = part.demand.select(
-        *(pl.col(name).cast(pl.String) if is_text(part.demand.schema[name]) else name for name in names), "qty"
-    ).with_columns(share=part.lines["allocated"])
+def _segments(lines: pl.LazyFrame, part: Part, terms: Terms) -> pl.LazyFrame:
+    keys = [
+        pl.col(name).cast(pl.String) if is_text(part.demand.schema[name]) else pl.col(name) for name in terms.by
+    ]
     counted = {
         "lines": pl.len().cast(pl.Int64),
-        "lines_full": (pl.col("share") >= pl.col("qty")).sum().cast(pl.Int64),
+        "lines_full": (pl.col("got") >= pl.col("qty")).sum().cast(pl.Int64),
         "qty": pl.col("qty").sum(),
-        "share": pl.col("share").sum(),
+        "share": pl.col("got").sum(),
     }
-    return lines.group_by(names).agg(**counted).sort(names) if names else lines.select(**counted)
+    return lines.group_by(keys).agg(**counted).sort(terms.by) if keys else lines.select(**counted)
