@@ -37,7 +37,9 @@ def surge(base: Base, seed: int) -> Scenario:
     """Half as much again of one SKU in a hundred, drawn by a seed."""
     skus = base.competition.skus
     drawn = np.random.default_rng([20260630, seed]).choice(len(skus), max(1, int(len(skus) * TOUCHED)), replace=False)
-    return Scenario(name=f"surge {seed}", levers=[DemandSurge(where={"sku": skus.gather(drawn).to_list()}, factor="3/2")])
+    return Scenario(
+        name=f"surge {seed}", levers=[DemandSurge(where={"sku": skus.gather(drawn).to_list()}, factor="3/2")]
+    )
 
 
 def test_full_run_from_tables_to_measures(benchmark, tables) -> None:

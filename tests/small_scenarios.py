@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -26,8 +28,17 @@ ROW_LEVERS = {
     "demand_due": {"days": (-2, 3)},
     "supply_late": {"days": (1, 3)},
     "supply_short": {"factor": ("1/2", "2/3", 1)},
+    "supply_more": {"units": (1, 4)},
     "supply_recalled": {},
     "supply_blocked": {"blocked": (True, True, False)},
+    "supply_uncertain": {
+        "late": (None, {"chance": "0.5", "days": {"shape": "uniform", "low": 0, "high": 5}}),
+        "short": ({"chance": "0.6", "factor": {"shape": "values", "values": ["1/2", "0.3", 0], "weights": [2, 1, 1]}},),
+    },
+    "demand_uncertain": {
+        "chance": ("0.5", 1),
+        "factor": ({"shape": "triangular", "low": "0.5", "mode": 1, "high": 3},),
+    },
 }
 NEW_LINE = (
     "order_id",
@@ -75,6 +86,8 @@ def row_lever(made: World, draw: Draw, _: int) -> Row:
             some = draw.rng.sample(sorted(values, key=str), draw.rng.randint(1, min(2, len(values))))
             where[column] = some if len(some) > 1 else some[0]
     settings = {setting: draw.one(*values) for setting, values in ROW_LEVERS[name].items()}
+    if name.endswith("_uncertain"):
+        settings |= {"seed": draw.rng.randint(0, 99), "per": draw.one(None, "sku", "location")}
     if name == "demand_due" and draw.chance(0.4):
         settings = {"needed_on": AS_OF + dt.timedelta(days=draw.rng.randint(-1, 3))}
     return {"lever": name, "where": where} | settings
@@ -122,13 +135,13 @@ def pulled(made: World, given: list[Row], scale: int) -> World:
     """The world under the levers: every row looked at, one after another."""
     tables = {"stock": [dict(row) for row in made.stock], "demand": [dict(row) for row in made.demand]}
     settings, gone = dict(made.settings), set()
-    for lever in given:
+    for number, lever in enumerate(given):
         name = lever["lever"]
         table = "demand" if name.startswith("demand_") else "stock"
         if name in ROW_LEVERS:
             for row in tables[table]:
                 if meant(row, lever["where"], table):
-                    change(row, lever, scale, gone)
+                    change(row, lever, scale, gone, partial(chance, made, tables[table], table, row, lever, number))
         elif name in ("demand_new", "supply_extra"):
             fresh = lever["lines"] if name == "demand_new" else lever["rows"]
             tables[table] += [DEFAULTS[table] | row for row in fresh]
@@ -154,9 +167,78 @@ def meant(row: Row, where: dict[str, Any], table: str) -> bool:
     return True
 
 
-def change(row: Row, lever: Row, scale: int, gone: set[int]) -> None:
+def mixed(number: int) -> int:
+    """SplitMix64, as its author wrote it."""
+    z = (number + 0x9E3779B97F4A7C15) % 2**64
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+    return z ^ z >> 31
+
+
+def chance(made: World, rows: list[Row], table: str, row: Row, lever: Row, number: int, use: int) -> float:
+    """The draw of one row: by the place of its id, or of its value, among those of the world as it was."""
+    before = made.demand if table == "demand" else made.stock
+    if lever["per"] is None:
+        key = "line_id" if table == "demand" else "stock_id"
+        ids = sorted(str(each[key]) for each in before)
+        place = ids.index(str(row[key])) if str(row[key]) in ids else rows.index(row)
+    else:
+        values = sorted({str(each[lever["per"]]) for each in before if each.get(lever["per"]) is not None})
+        new = sorted({str(each[lever["per"]]) for each in rows if each.get(lever["per"]) is not None} - set(values))
+        value = row.get(lever["per"])
+        place = len(values) + len(new) if value is None else (values + new).index(str(value))
+    start = mixed(mixed(lever["seed"]) ^ mixed(number * 4 + use))
+    golden = 0x9E3779B97F4A7C15
+    return (mixed((place * golden + start - golden) % 2**64) >> 11) / 2**53
+
+
+def drawn(shape: Row, at: float) -> float:
+    values = {name: float(Fraction(value)) for name, value in shape.items() if name in ("low", "mode", "high")}
+    match shape["shape"]:
+        case "uniform":
+            return values["low"] + at * (values["high"] - values["low"])
+        case "triangular":
+            low, mode, high = values["low"], values["mode"], values["high"]
+            if at * (high - low) <= mode - low:
+                return low + math.sqrt(at * (high - low) * (mode - low))
+            return high - math.sqrt((1 - at) * (high - low) * (high - mode))
+    weights = [float(Fraction(weight)) for weight in shape["weights"]]
+    below = 0.0
+    for value, weight in zip(shape["values"], weights, strict=True):
+        below += weight
+        if at * sum(weights) < below:
+            return float(Fraction(value))
+    raise AssertionError(at)
+
+
+def thousandths(risk: Row, draw: Callable[[int], float]) -> Fraction:
+    happens = draw(2) < float(Fraction(risk["chance"]))
+    return Fraction(math.floor(drawn(risk["factor"], draw(3)) * 1000 + 0.5), 1000) if happens else Fraction(1)
+
+
+def less(row: Row, factor: Fraction, scale: int) -> None:
     step = Fraction(1, 10**scale)
+    one, reserved = row.get("serial") is not None, row.get("qty_reserved", 0)
+    if not (one and reserved):
+        least = Fraction(1) if one else step
+        units = math.floor(Fraction(row["qty_on_hand"]) * factor / least) * least / step
+        row["qty_on_hand"] = max(exact(int(units), scale), reserved)
+
+
+def change(row: Row, lever: Row, scale: int, gone: set[int], draw: Callable[[int], float]) -> None:
+    step = Fraction(1, 10**scale)
+    inbound = row.get("received_on") is not None and row["received_on"] > AS_OF
     match lever["lever"]:
+        case "supply_uncertain" if inbound:
+            if lever["late"] and draw(0) < float(Fraction(lever["late"]["chance"])):
+                days = math.floor(drawn(lever["late"]["days"], draw(1)) + 0.5)
+                row["received_on"] += dt.timedelta(days=days)
+            less(row, thousandths(lever["short"], draw), scale)
+        case "demand_uncertain":
+            units = Fraction(row["qty"]) / step * thousandths(lever, draw)
+            row["qty"] = exact(math.floor(units + Fraction(1, 2)), scale)
+        case "supply_more":
+            row["qty_on_hand"] = exact(int(Fraction(row["qty_on_hand"] + lever["units"]) / step), scale)
         case "demand_surge":
             units = Fraction(row["qty"]) / step * Fraction(lever["factor"])
             row["qty"] = exact(math.floor(units + Fraction(1, 2)), scale)
@@ -170,14 +252,10 @@ def change(row: Row, lever: Row, scale: int, gone: set[int]) -> None:
             elif row.get("needed_on") is not None:
                 row["needed_on"] += dt.timedelta(days=lever["days"])
         case "supply_late":
-            if row.get("received_on") is not None and row["received_on"] > AS_OF:
+            if inbound:
                 row["received_on"] += dt.timedelta(days=lever["days"])
         case "supply_short":
-            one, reserved = row.get("serial") is not None, row.get("qty_reserved", 0)
-            if not (one and reserved):
-                least = Fraction(1) if one else step
-                units = math.floor(Fraction(row["qty_on_hand"]) * Fraction(lever["factor"]) / least) * least / step
-                row["qty_on_hand"] = max(exact(int(units), scale), reserved)
+            less(row, Fraction(lever["factor"]), scale)
         case "supply_blocked":
             row["blocked"] = lever["blocked"]
 

@@ -105,6 +105,7 @@ CODES: Final[Mapping[str, str]] = {
     "argument_value": "An argument is not what it should be, such as no day of the calendar.",
     "line_unknown": "There is no demand line of this id.",
     # files
+    "extra_missing": "What an extra of this package needs is not installed.",
     "data_missing": "The demo's order lines, or what draws its plot, are not installed.",
     "file_format": "The file's suffix names no format that is read here.",
     "file_missing": "There is no such file.",

@@ -16,7 +16,7 @@ from tables import Row
 
 REFUSED = {"lever_empty", "lever_conflict", "sku_unknown", "column_missing", "column_type", "qty_step"}
 REFUSED |= {"substitute_ring", "setting_conflict", "setting_missing", "setting_twice", "setting_value"}
-REFUSED |= {"policy_column_missing"}
+REFUSED |= {"policy_column_missing", "serial_quantity"}
 
 
 @pytest.fixture(autouse=True)

@@ -277,6 +277,7 @@ def test_replenish_tells_problems_of_the_day_the_limits_and_the_tables_together(
 def test_policy_list_has_the_presets_of_all_kinds(told) -> None:
     _, out, _ = told("policy", "list", "--json")
     kinds = {"policy", "lifecycle", "limits", "share", "quotas", "notices", "reallocation"}
+    kinds |= {"scenario", "grid", "monte_carlo"}
     assert kinds == {preset["kind"] for preset in json.loads(out)}
     assert set(Policy.presets()) <= {preset["preset"] for preset in json.loads(out)}
 

@@ -37,6 +37,10 @@ COMMANDS: Final = {
     "reallocate": Command(
         "reallocation.reallocate", "Deals again what is promised already: who keeps, who gains, who loses, and to whom."
     ),
+    "whatif": Command(
+        "whatif.whatif",
+        "Asks what if: scenarios beside what is, over a grid, by chance, and what one more unit would bring.",
+    ),
     "import": Command(
         "imports.import_stock",
         "Takes the stock of a file over into a ledger: all of it, or with `--good-rows` what nothing is wrong with.",
@@ -63,7 +67,7 @@ COMMANDS: Final = {
     ),
     "policy": Command(
         "documents.app",
-        "Policies, lifecycles, limits, rules of sharing, quotas, reallocations: list, show, describe, check, copy.",
+        "Policies, lifecycles, limits, rules of sharing, quotas, reallocations, scenarios: list, show, check, copy.",
     ),
     "demo": Command(
         "demo.demo",

@@ -16,12 +16,15 @@ from allocator.cli.show import say, say_json, say_table
 from allocator.errors import AllocatorError, FileError, Problem
 from allocator.model.document import FORMATS, Document, Format
 from allocator.model.fair_share import FairShare
+from allocator.model.grid import Grid
 from allocator.model.lifecycle import Lifecycle
 from allocator.model.limits import Limits
+from allocator.model.monte_carlo import MonteCarlo
 from allocator.model.notices import Notices
 from allocator.model.policy import Policy
 from allocator.model.quotas import Quotas
 from allocator.model.reallocation import Reallocation
+from allocator.model.scenario import Scenario
 
 KINDS: Final[dict[str, type[Document]]] = {
     "policy": Policy,
@@ -31,15 +34,20 @@ KINDS: Final[dict[str, type[Document]]] = {
     "quotas": Quotas,
     "notices": Notices,
     "reallocation": Reallocation,
+    "scenario": Scenario,
+    "grid": Grid,
+    "monte_carlo": MonteCarlo,
 }
 Kind = Annotated[
-    Literal["policy", "lifecycle", "limits", "share", "quotas", "notices", "reallocation"],
+    Literal[
+        "policy", "lifecycle", "limits", "share", "quotas", "notices", "reallocation", "scenario", "grid", "monte_carlo"
+    ],
     typer.Option("--kind", "-k", help="Which kind of document it is."),
 ]
 Source = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A preset, or a TOML, YAML or JSON file.")]
 
 app = typer.Typer(
-    help="Policies, lifecycles, limits, rules of sharing, quotas, reallocations: list, show, describe, check, copy.",
+    help="Policies, lifecycles, limits, rules of sharing, quotas, reallocations, scenarios: list, show, check, copy.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     add_completion=False,

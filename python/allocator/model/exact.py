@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag
 
@@ -96,6 +96,14 @@ Ratio = Annotated[
 ]
 """An exact ratio above zero."""
 
+RatioOrZero = Annotated[
+    Fraction,
+    BeforeValidator(_ratio, json_schema_input_type=Whole | Annotated[str, Field(pattern=r"^\d+([./]\d+)?$")]),
+    PlainSerializer(str, return_type=str),
+    Field(ge=0),
+]
+"""An exact ratio, or nothing at all."""
+
 Qty = Annotated[
     Decimal,
     BeforeValidator(_quantity, json_schema_input_type=float | str),
@@ -123,3 +131,14 @@ Constants = Annotated[
     Discriminator(lambda value: "list" if isinstance(value, list | tuple) else "one"),
 ]
 """One constant, or a list of them."""
+
+Where: TypeAlias = dict[Name, Constants]
+"""Which rows: a value, or a list of values, by column; all must hold. `location` means the place and all below it."""
+
+Share = Annotated[
+    Decimal,
+    BeforeValidator(_quantity, json_schema_input_type=float | str),
+    PlainSerializer(_plain, return_type=int | float, when_used="json"),
+    Field(ge=0, le=1, max_digits=9),
+]
+"""A part of 1."""

@@ -7,15 +7,13 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
+from allocator.model.chance import DemandUncertain, SupplyUncertain
 from allocator.model.consistency import AT_LEAST_ONE, checked, filled, unique
 from allocator.model.document import Name, Names, Part
-from allocator.model.exact import Constants, Days, Flag, Qty, Ratio, Whole
+from allocator.model.exact import Days, Flag, Qty, Ratio, Where, Whole
 from allocator.model.policy import Contracts, DemandOrder, Fill, SafetyStock, ShelfLife, StockOrder, Substitutes
 
 Key = Annotated[Whole | Name, Field(union_mode="left_to_right")]
-Where: TypeAlias = dict[Name, Constants]
-"""Which rows: a value, or a list of values, by column; all must hold. `location` means the place and all below it."""
-
 DAYS_MOVED_MAX = 36_500
 DaysMoved = Annotated[Whole, Field(ge=-DAYS_MOVED_MAX, le=DAYS_MOVED_MAX)]
 
@@ -140,6 +138,19 @@ class SupplyShort(Part):
     lever: Literal["supply_short"] = "supply_short"
     where: Where = Field(default_factory=dict)
     factor: Annotated[Ratio, Field(le=1)]
+
+
+class SupplyMore(Part):
+    """There is more of what there is: each row has so many units more on hand. A serial cannot.
+
+    Attributes:
+        where: Which stock rows.
+        units: Added to `qty_on_hand` of each row, in base units.
+    """
+
+    lever: Literal["supply_more"] = "supply_more"
+    where: Where = Field(default_factory=dict)
+    units: Qty
 
 
 class SupplyRecalled(Part):
@@ -318,8 +329,10 @@ class OtherSafetyStock(Part):
     drop: Names = ()
 
 
-DemandLever: TypeAlias = DemandSurge | DemandCancel | DemandPriority | DemandDue
-SupplyLever: TypeAlias = SupplyLate | SupplyShort | SupplyRecalled | SupplyBlocked | UnitCost
+DemandLever: TypeAlias = DemandSurge | DemandCancel | DemandPriority | DemandDue | DemandUncertain
+SupplyLever: TypeAlias = (
+    SupplyLate | SupplyShort | SupplyMore | SupplyRecalled | SupplyBlocked | SupplyUncertain | UnitCost
+)
 RowLever: TypeAlias = DemandLever | SupplyLever
 NewRows: TypeAlias = DemandNew | SupplyExtra
 PolicyLever: TypeAlias = (

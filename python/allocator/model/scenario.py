@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from allocator.errors import Problem
 from allocator.model.consistency import AT_LEAST_ONE, checked, filled
-from allocator.model.document import Document, Name
+from allocator.model.document import Document, Name, Part
 from allocator.model.levers import (
     Lever,
     Orders,
@@ -104,6 +104,29 @@ class Scenario(Document):
         checked(filled, _says_something, _agree),
     ]
 
+    def describe(self) -> str:
+        """The document in plain words, a line for each lever."""
+        head = f"{self.name}: {self.description or 'what if'}".rstrip(".")
+        return "\n".join([f"{head}.", *words_of(self.levers)])
+
     def __add__(self, other: Scenario) -> Scenario:
         """Both at once: the levers of this one, then those of the other."""
         return Scenario(name=f"{self.name} + {other.name}", levers=(*self.levers, *other.levers))
+
+
+def words_of(levers: Sequence[Part]) -> Iterator[str]:
+    """A line for each lever: its name, its settings, and which rows it means."""
+    for number, lever in enumerate(levers, start=1):
+        said = lever.plain()
+        where = said.pop("where", {})
+        settings = [f"{name} {_said(value)}" for name, value in said.items() if name != "lever"]
+        rows = [f"{column} is {' or '.join(map(str, v)) if isinstance(v, list) else v}" for column, v in where.items()]
+        parts = [", ".join(settings), f"where {' and '.join(rows)}" if rows else ""]
+        yield f"{number}. {said['lever'].replace('_', ' ')}: {' '.join(part for part in parts if part) or 'all rows'}."
+
+
+def _said(value: object) -> str:
+    """A setting as text; what has parts of its own is told by them."""
+    if isinstance(value, dict):
+        return f"({', '.join(f'{name} {_said(each)}' for name, each in value.items())})"
+    return " or ".join(map(_said, value)) if isinstance(value, list) else str(value)

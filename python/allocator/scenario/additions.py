@@ -127,10 +127,12 @@ def quantities_named(base: Table, before: Policy, after: Policy, findings: Findi
         return []
     held = [name for name in ("line_id", "sku", "unit") if name in base.frame.columns]
     frame = base.frame.select(*held, *names, qty=pl.lit(0, pl.Int64))
+    # Only what the policy says of quantities: its other rules name columns that are left out here.
+    counting = Policy(fill=after.fill, fills=after.fills, units=after.units, unit_rounding=after.unit_rounding)
     try:
-        frame = prepare_demand(frame, after, CORE, base.scale).frame
+        frame = prepare_demand(frame, counting, CORE, base.scale).frame
     except AllocatorError as error:
-        findings.problems += [p for p in error.problems if p.code != "policy_column_missing"]
+        findings.problems += [replace(problem, table="scenario") for problem in error.problems]
         return []
     nothing = pl.repeat(None, base.frame.height, dtype=pl.Int64, eager=True)
     return [frame[name] if name in frame.columns else nothing.alias(name) for name in names]

@@ -16,6 +16,7 @@ from allocator.frames.findings import Findings
 from allocator.frames.named import check_named
 from allocator.frames.prepare import Prepared, Table
 from allocator.frames.read import Source
+from allocator.model.chance import Uncertain
 from allocator.model.document import did_you_mean
 from allocator.model.levers import DemandNew, NewRows, PolicyLever, RowLever
 from allocator.model.policy import Policy
@@ -25,6 +26,7 @@ from allocator.result import Bound, Result, bind
 from allocator.scenario.additions import ROW, added, bases, quantities_named
 from allocator.scenario.compare import Comparison
 from allocator.scenario.compete import Competition, Numbers
+from allocator.scenario.draw import Draws, check_per
 from allocator.scenario.measure import Measures, Terms
 from allocator.scenario.orders import Orders
 from allocator.scenario.part import Answered, Part
@@ -106,6 +108,11 @@ class Base:
         return Competition(self.bound.prepared, self.policy)
 
     @cached_property
+    def draws(self) -> Draws:
+        """What levers that draw are given."""
+        return Draws(self.bound.prepared)
+
+    @cached_property
     def measures(self) -> Measures:
         """What is measured of the base."""
         (found,) = Measures.of(self._part(None), terms=self.terms)
@@ -146,11 +153,21 @@ class Base:
             if isinstance(lever, RowLever):
                 table, path = tables[table_of(lever)], f"levers.{number}"
                 check_where(lever.where, table.name, table.frame, self.competition, path=path, findings=findings)
+                if isinstance(lever, Uncertain):
+                    check_per(lever, table, path, findings)
         _raise_any(findings)
         before = self._part(self._groups(scenario, policy, additions))
         start = replace(before, demand=before.demand.with_columns(quantities), policy=policy)
         after = self._after(scenario, start, additions, findings)
         return Comparison(self, scenario, before, after)
+
+    def part_of_sku(self, sku: str | int) -> Part:
+        """Everything that competes with a SKU, as it is; nothing if there is no such SKU."""
+        return self._part(np.unique(self._groups_of_skus(pl.Series([sku]))))
+
+    def part_of_lines(self, rows: Numbers) -> Part:
+        """Everything that competes with some lines, by their row, as it is."""
+        return self._part(self.competition.groups_of("demand", rows))
 
     def _additions(self, scenario: Scenario, policy: Policy, findings: Findings) -> dict[int, pl.DataFrame]:
         """The rows that levers add, by the number of the lever."""
@@ -251,7 +268,9 @@ class Base:
     ) -> tuple[Part, Result]:
         """The part as the levers leave it, allocated again under their policy."""
         prepared, policy, day = self.bound.prepared, start.policy, self.bound.as_of
-        changed = Changed({"stock": start.stock, "demand": start.demand}, prepared.stock.scale, day, findings)
+        changed = Changed(
+            {"stock": start.stock, "demand": start.demand}, prepared.stock.scale, day, self.draws, findings
+        )
         next_row = {"stock": prepared.stock.frame.height, "demand": prepared.demand.frame.height}
         for number, lever in enumerate(scenario.levers):
             if isinstance(lever, RowLever):

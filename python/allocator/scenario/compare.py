@@ -16,7 +16,7 @@ from allocator.plan.spec import SERVED
 from allocator.result import REASON, Result, quantity
 from allocator.scenario.additions import ROW
 from allocator.scenario.compete import Numbers
-from allocator.scenario.measure import Measures
+from allocator.scenario.measure import CHURN, Measures
 from allocator.scenario.part import Part
 
 if TYPE_CHECKING:
@@ -61,9 +61,10 @@ class Comparison:
         get another quantity or other stock, and `units_moved`, what they no longer take where they took it.
         """
         base, ours = self.base.kpis, self.measures.kpis()
-        churn = self._churn
+        lines, units = self._churn
         rows = [(name, base[name], ours[name]) for name in ours]
-        rows += [("lines_changed", 0.0, float(churn[0])), ("units_moved", 0.0, churn[1] / 10**self.before.scale)]
+        churn = (float(lines), units / 10**self.before.scale)
+        rows += [(name, 0.0, value) for name, value in zip(CHURN, churn, strict=True)]
         frame = pl.DataFrame(rows, {"kpi": pl.String, "base": pl.Float64, "scenario": pl.Float64}, orient="row")
         return frame.with_columns(difference=pl.col("scenario") - pl.col("base"))
 

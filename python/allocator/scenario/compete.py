@@ -73,9 +73,14 @@ class Competition:
         return at.filter(known).to_numpy().astype(np.int64), known
 
     def groups_of(self, table: str, rows: Numbers) -> Numbers:
-        """The groups of some rows of a table."""
+        """The groups of some rows of a table, each once."""
+        return np.unique(self.group_of(table, rows))
+
+    def group_of(self, table: str, rows: Numbers) -> Numbers:
+        """The group of each of some rows of a table."""
         side = self._stock if table == "stock" else self._demand
-        return np.unique(self.groups[side.to_numpy()[rows]])
+        found: Numbers = self.groups[side.to_numpy()[rows]]
+        return found
 
 
 def _in_whole_orders(demand: pl.DataFrame, policy: Policy) -> Numbers:

@@ -22,11 +22,15 @@ KPIS: Final[Mapping[str, str]] = {
     "orders": "orders; a line without an order is one of its own",
     "order_fill": "share of the orders of which every line is served whole",
     "on_time": "share of the lines with a `needed_on` that are served whole, and are not overdue at `as_of`",
+    "sla_breaches": "lines with a `needed_on` that are short, or overdue at `as_of`",
     "worst_fill": "unit fill of the segment that is filled least",
     "jain": "evenness of the unit fill of segments: 1 where all are filled alike",
     "gini": "unevenness of the unit fill of segments: 0 where all are filled alike",
     "value_served": "allocated units at the unit cost of their stock rows",
     "value_at_risk": "short units at the highest unit cost among the stock rows of their SKU",
+    "units_supplied": "units on hand and not reserved, those still to be received with them, whatever their state",
+    "units_left": "what of them is left over: inventory",
+    "value_left": "the same at their unit cost",
     "units_wasted": "units left over that expire by the horizon, or have expired",
     "value_wasted": "the same at their unit cost",
     "remaining_life_days": "mean remaining life of allocated units with an expiry day",
@@ -35,6 +39,12 @@ KPIS: Final[Mapping[str, str]] = {
     "sources_per_line": "places per line that gets something",
 }
 """What each measure of an answer is."""
+
+CHURN: Final[Mapping[str, str]] = {
+    "lines_changed": "lines of the base that get another quantity or other stock",
+    "units_moved": "what lines no longer take from the stock row where they took it; cancelled lines do not count",
+}
+"""What is measured of a comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +113,15 @@ class Measures:
             "orders": float(sums["orders"]),
             "order_fill": _share(sums["orders_full"], sums["orders"]),
             "on_time": _share(sums["lines_on_time"], sums["lines_due"]),
+            "sla_breaches": float(sums["lines_due"] - sums["lines_on_time"]) if sums["lines_due"] else None,
             "worst_fill": even.get("worst_fill"),
             "jain": even.get("jain"),
             "gini": even.get("gini"),
             "value_served": sums["value_served"] / money if sums["rows_with_cost"] else None,
             "value_at_risk": sums["value_at_risk"] / money if sums["rows_with_cost"] else None,
+            "units_supplied": sums["supplied"] / unit,
+            "units_left": sums["left"] / unit,
+            "value_left": sums["value_left"] / money if sums["rows_with_cost"] else None,
             "units_wasted": sums["wasted"] / unit,
             "value_wasted": sums["value_wasted"] / money if sums["rows_with_cost"] else None,
             "remaining_life_days": _share(sums["life"], sums["lived"]),
@@ -186,6 +200,9 @@ def _waste(rows: pl.LazyFrame, takes: pl.LazyFrame, terms: Terms) -> pl.LazyFram
         rows.with_row_index("stock")
         .join(used, on="stock", how="left")
         .select(
+            supplied=pl.col("free").cast(pl.Int128).sum(),
+            left=left.sum(),
+            value_left=(left * pl.col("cost")).sum(),
             wasted=left.filter(doomed).sum(),
             value_wasted=(left * pl.col("cost")).filter(doomed).sum(),
             rows_with_cost=pl.col("cost").count(),
@@ -201,9 +218,7 @@ def _at_risk(lines: pl.LazyFrame, rows: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _segments(lines: pl.LazyFrame, part: Part, terms: Terms) -> pl.LazyFrame:
-    keys = [
-        pl.col(name).cast(pl.String) if is_text(part.demand.schema[name]) else pl.col(name) for name in terms.by
-    ]
+    keys = [pl.col(name).cast(pl.String) if is_text(part.demand.schema[name]) else pl.col(name) for name in terms.by]
     counted = {
         "lines": pl.len().cast(pl.Int64),
         "lines_full": (pl.col("got") >= pl.col("qty")).sum().cast(pl.Int64),

@@ -11,6 +11,7 @@ import polars as pl
 
 from allocator.frames.findings import Findings
 from allocator.frames.quantity import QTY_MAX
+from allocator.model.chance import DemandUncertain, SupplyUncertain
 from allocator.model.levers import (
     DemandCancel,
     DemandDue,
@@ -20,11 +21,13 @@ from allocator.model.levers import (
     RowLever,
     SupplyBlocked,
     SupplyLate,
+    SupplyMore,
     SupplyRecalled,
     SupplyShort,
     UnitCost,
 )
 from allocator.scenario.additions import ROW, appended
+from allocator.scenario.draw import THOUSANDTHS, Draws
 from allocator.scenario.select import matches
 
 MICRO: Final = 6
@@ -44,12 +47,14 @@ class Changed:
         frames: The part of each table, with the column `ROW`.
         scale: Decimals of the quantities.
         as_of: The day on which is decided.
+        draws: What levers that draw are given.
         findings: What is wrong with the levers.
     """
 
     frames: dict[str, pl.DataFrame]
     scale: int
     as_of: dt.date
+    draws: Draws
     findings: Findings
     _settled: dict[tuple[str, str], list[tuple[int, pl.Series]]] = field(default_factory=dict)
     _meant: list[tuple[int, str, pl.Series]] = field(default_factory=list)
@@ -66,23 +71,28 @@ class Changed:
         meant = frame.select(matches(lever.where, table, frame, self.scale).alias("meant"))["meant"]
         if meant.len() < frame.height:  # a condition on nothing is one value
             meant = meant.new_from_index(0, frame.height)
-        if isinstance(lever, SupplyLate):
+        if isinstance(lever, SupplyLate | SupplyUncertain):
             meant = _inbound(frame, meant, self.as_of)
         rows = frame[ROW].filter(meant)
         if rows.is_empty():
-            what = "stock row that is still to be received" if isinstance(lever, SupplyLate) else f"row of the {table}"
+            what = (
+                "stock row that is still to be received"
+                if isinstance(lever, SupplyLate | SupplyUncertain)
+                else f"row of the {table}"
+            )
             self.findings.add("lever_empty", f"the lever means no {what}", "scenario", path, value=lever.where)
             return
         self._meant.append((number, table, rows))
         if isinstance(lever, DemandCancel | SupplyRecalled):
             self._gone.append((number, table, rows))
             return
-        column, value = self._change(lever, frame, meant, path)
-        if lever.lever in SETTING and not (isinstance(lever, DemandDue | UnitCost) and _moves(lever)):
-            self._settle(number, table, column, rows)
-        if column not in frame.columns:
-            frame = frame.with_columns(pl.lit(ABSENT.get(column)).alias(column))
-        self.frames[table] = frame.with_columns(pl.when(meant).then(value).otherwise(pl.col(column)).alias(column))
+        for column, value in self._changes(number, lever, meant, path).items():
+            if lever.lever in SETTING and not (isinstance(lever, DemandDue | UnitCost) and _moves(lever)):
+                self._settle(number, table, column, rows)
+            if column not in frame.columns:
+                frame = frame.with_columns(pl.lit(ABSENT.get(column)).alias(column))
+            frame = frame.with_columns(pl.when(meant).then(value).otherwise(pl.col(column)).alias(column))
+        self.frames[table] = frame
 
     def finish(self) -> dict[str, pl.DataFrame]:
         """Takes away what levers took away, and notes levers of which nothing is left."""
@@ -105,38 +115,68 @@ class Changed:
                 self.findings.add("lever_conflict", message, "scenario", f"levers.{number}", hint=APART)
         self._settled[table, column].append((number, rows))
 
-    def _change(  # noqa: PLR0911 - one for each lever
-        self, lever: RowLever, frame: pl.DataFrame, meant: pl.Series, path: str
-    ) -> tuple[str, pl.Expr]:
-        """The column that the lever changes, and what it then holds."""
+    def _changes(  # noqa: PLR0911 - one for each lever
+        self, number: int, lever: RowLever, meant: pl.Series, path: str
+    ) -> dict[str, pl.Expr]:
+        """The columns that the lever changes, and what they then hold."""
+        frame = self.frames[table_of(lever)]
         match lever:
             case DemandSurge():
-                qty = (2 * _wide("qty") * lever.factor.numerator + lever.factor.denominator) // (
-                    2 * lever.factor.denominator
-                )
-                self._check_fits(frame, meant, qty, path)
-                return "qty", qty.cast(pl.Int64, strict=False)
+                return self._asks(frame, meant, _times("qty", lever.factor.numerator, lever.factor.denominator), path)
+            case DemandUncertain():
+                part = pl.lit(self.draws.thousandths(lever, lever, number, frame))
+                return self._asks(frame, meant, _times("qty", part, THOUSANDTHS), path)
             case DemandPriority():
-                return "priority", pl.lit(lever.priority, pl.Int64)
+                return {"priority": pl.lit(lever.priority, pl.Int64)}
             case DemandDue():
                 if lever.needed_on is not None:
-                    return "needed_on", pl.lit(lever.needed_on)
-                return "needed_on", _moved("needed_on", frame, lever.days or 0)
+                    return {"needed_on": pl.lit(lever.needed_on)}
+                return {"needed_on": _moved("needed_on", frame, lever.days or 0)}
             case SupplyLate():
-                return "received_on", _moved("received_on", frame, lever.days)
+                return {"received_on": _moved("received_on", frame, lever.days)}
             case SupplyShort():
-                return "qty_on_hand", _less(frame, lever.factor, 10**self.scale)
+                return {"qty_on_hand": _less(frame, lever.factor.numerator, lever.factor.denominator, 10**self.scale)}
+            case SupplyMore():
+                return self._holds(frame, meant, lever, path)
+            case SupplyUncertain():
+                return self._comes(frame, lever, number)
             case SupplyBlocked():
-                return "blocked", pl.lit(lever.blocked)
+                return {"blocked": pl.lit(lever.blocked)}
             case UnitCost():
-                return "unit_cost", _cost(frame, lever)
+                return {"unit_cost": _cost(frame, lever)}
         raise AssertionError(lever.lever)
 
+    def _asks(self, frame: pl.DataFrame, meant: pl.Series, qty: pl.Expr, path: str) -> dict[str, pl.Expr]:
+        self._check_fits(frame, meant, qty, f"{path}.factor")
+        return {"qty": qty.cast(pl.Int64, strict=False)}
+
+    def _holds(self, frame: pl.DataFrame, meant: pl.Series, lever: SupplyMore, path: str) -> dict[str, pl.Expr]:
+        steps = lever.units * 10**self.scale
+        if steps != int(steps):
+            message = f"the units have more decimals than the base's quantities, which have {self.scale}"
+            self.findings.add("qty_step", message, "scenario", f"{path}.units", value=lever.units)
+        if "serial" in frame.columns and frame["serial"].filter(meant).null_count() < meant.sum():
+            message, hint = "a serial is one unit and cannot be more", "Add further ones with supply_extra"
+            self.findings.add("serial_quantity", message, "scenario", f"{path}.units", value=lever.units, hint=hint)
+        more = _wide("qty_on_hand") + int(steps)
+        self._check_fits(frame, meant, more, f"{path}.units")
+        return {"qty_on_hand": more.cast(pl.Int64, strict=False)}
+
+    def _comes(self, frame: pl.DataFrame, lever: SupplyUncertain, number: int) -> dict[str, pl.Expr]:
+        changes: dict[str, pl.Expr] = {}
+        if lever.late is not None:
+            days = pl.lit(self.draws.late(lever, lever.late, number, frame))
+            changes["received_on"] = _moved("received_on", frame, days)
+        if lever.short is not None:
+            part = pl.lit(self.draws.thousandths(lever, lever.short, number, frame))
+            changes["qty_on_hand"] = _less(frame, part, THOUSANDTHS, 10**self.scale)
+        return changes
+
     def _check_fits(self, frame: pl.DataFrame, meant: pl.Series, qty: pl.Expr, path: str) -> None:
-        most = frame.filter(meant).select(qty.max()).item() or 0
+        most = frame.select(pl.when(meant).then(qty).max()).item() or 0
         if most > QTY_MAX:
             message = f"a quantity becomes {most} of the smallest units, more than 2⁶³ - 1"
-            self.findings.add("value_overflow", message, "scenario", f"{path}.factor")
+            self.findings.add("value_overflow", message, "scenario", path)
 
 
 SETTING: Final = ("demand_priority", "demand_due", "supply_blocked", "unit_cost")
@@ -159,7 +199,12 @@ def _wide(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.Int128)
 
 
-def _moved(column: str, frame: pl.DataFrame, days: int) -> pl.Expr:
+def _times(column: str, numerator: int | pl.Expr, denominator: int) -> pl.Expr:
+    """So much of it, to the nearest whole number, half up."""
+    return (2 * _wide(column) * numerator + denominator) // (2 * denominator)
+
+
+def _moved(column: str, frame: pl.DataFrame, days: int | pl.Expr) -> pl.Expr:
     """The day so many days on; the calendar ends with the year 9999, and begins with the year 1."""
     if column not in frame.columns:
         return pl.lit(None, pl.Date)
@@ -168,9 +213,9 @@ def _moved(column: str, frame: pl.DataFrame, days: int) -> pl.Expr:
     return moved.clip((first - dt.date(1970, 1, 1)).days, (last - dt.date(1970, 1, 1)).days).cast(pl.Date)
 
 
-def _less(frame: pl.DataFrame, factor: Fraction, unit: int) -> pl.Expr:
+def _less(frame: pl.DataFrame, numerator: int | pl.Expr, denominator: int, unit: int) -> pl.Expr:
     """So much less on hand, and never less than is reserved. A serial is one unit or none."""
-    left = _wide("qty_on_hand") * factor.numerator // factor.denominator
+    left = _wide("qty_on_hand") * numerator // denominator
     reserved = _wide("qty_reserved") if "qty_reserved" in frame.columns else pl.lit(0, pl.Int128)
     if "serial" in frame.columns:
         of_serial = pl.when(reserved > 0).then(_wide("qty_on_hand")).otherwise(left // unit * unit)
