@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from allocator.model.chance import DemandUncertain, SupplyUncertain
 from allocator.model.consistency import AT_LEAST_ONE, checked, filled, unique
+from allocator.model.dealing import DealingLever
 from allocator.model.document import Name, Names, Part
 from allocator.model.exact import Days, Flag, Qty, Ratio, Where, Whole
 from allocator.model.policy import Contracts, DemandOrder, Fill, SafetyStock, ShelfLife, StockOrder, Substitutes
@@ -345,7 +346,7 @@ PolicyLever: TypeAlias = (
     | Orders
     | OtherSafetyStock
 )  # fmt: skip
-Lever: TypeAlias = RowLever | NewRows | PolicyLever
+Lever: TypeAlias = RowLever | NewRows | PolicyLever | DealingLever
 
 
 def _exactly_one(part: Part, *names: str) -> None:

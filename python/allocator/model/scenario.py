@@ -10,6 +10,7 @@ from pydantic import Field
 
 from allocator.errors import Problem
 from allocator.model.consistency import AT_LEAST_ONE, checked, filled
+from allocator.model.dealing import Dealing, FairShares, Rations
 from allocator.model.document import Document, Name, Part
 from allocator.model.levers import (
     Lever,
@@ -35,7 +36,7 @@ def _says_something(levers: tuple[Lever, ...]) -> Iterator[Problem]:
 
 
 def _agree(levers: tuple[Lever, ...]) -> Iterator[Problem]:
-    """Levers of the policy that say two things of one."""
+    """Levers of the policy, and on how much lines may have, that say two things of one."""
     said: dict[tuple[str, Hashable], list[int]] = defaultdict(list)
     for number, lever in enumerate(levers):
         for what in _settled(lever):
@@ -54,7 +55,7 @@ def _settled(lever: Lever) -> Iterator[Hashable]:
             yield from (*lever.allow, *lever.forbid)
         case Places():
             yield from (*lever.exclude, *lever.include)
-        case OtherShelfLife() | OtherContracts():
+        case OtherShelfLife() | OtherContracts() | FairShares() | Rations() | Dealing():
             yield lever.lever
         case OtherSubstitutes():
             yield from ((entry.sku, entry.substitute) for entry in lever.add)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import polars as pl
@@ -17,15 +17,19 @@ from allocator.frames.named import check_named
 from allocator.frames.prepare import Prepared, Table
 from allocator.frames.read import Source
 from allocator.model.chance import Uncertain
+from allocator.model.dealing import Dealing, DealingLever, FairShares
 from allocator.model.document import did_you_mean
 from allocator.model.levers import DemandNew, NewRows, PolicyLever, RowLever
 from allocator.model.policy import Policy
 from allocator.model.scenario import Scenario
 from allocator.plan.compile import compile_plan
+from allocator.plan.spec import SERVED
 from allocator.result import Bound, Result, bind
 from allocator.scenario.additions import ROW, added, bases, quantities_named
-from allocator.scenario.compare import Comparison
+from allocator.scenario.ceilings import capped, ceilings, noted
+from allocator.scenario.compare import After, Comparison
 from allocator.scenario.compete import Competition, Numbers
+from allocator.scenario.dealt import dealt
 from allocator.scenario.draw import Draws, check_per
 from allocator.scenario.measure import Measures, Terms
 from allocator.scenario.orders import Orders
@@ -158,7 +162,7 @@ class Base:
         _raise_any(findings)
         before = self._part(self._groups(scenario, policy, additions))
         start = replace(before, demand=before.demand.with_columns(quantities), policy=policy)
-        after = self._after(scenario, start, additions, findings)
+        after = self._after(scenario, before, start, additions=additions, findings=findings)
         return Comparison(self, scenario, before, after)
 
     def part_of_sku(self, sku: str | int) -> Part:
@@ -202,6 +206,10 @@ class Base:
                 touched = self._groups_of_rows(lever)
             elif isinstance(lever, PolicyLever):
                 touched = self._groups_of_rule(lever, policy)
+            elif isinstance(lever, DealingLever):
+                # Quotas hold across SKUs, and a plan may move any line; shares of single SKUs are dealt by themselves.
+                skus = lever.skus if isinstance(lever, FairShares) else ()
+                touched = self._groups_of_names(skus) if skus else None
             else:
                 joined = self._groups_of_orders(additions[number])
                 touched = np.concatenate([joined, self._groups_of_skus(additions[number]["sku"])])
@@ -225,7 +233,11 @@ class Base:
             return None
         if isinstance(concerned, pl.Expr):
             return self._groups_where("stock", concerned)
-        names = pl.Series(sorted(concerned), dtype=pl.String)
+        return self._groups_of_names(sorted(concerned))
+
+    def _groups_of_names(self, skus: Sequence[str]) -> Numbers:
+        """The groups of SKUs as documents spell them."""
+        names = pl.Series(skus, dtype=pl.String)
         return self._groups_of_skus(names.cast(self.competition.skus.dtype, strict=False).drop_nulls())
 
     def _groups_of_skus(self, skus: pl.Series) -> Numbers:
@@ -264,13 +276,41 @@ class Base:
         return Part(stock, demand, lines, takes, self.policy, prepared.stock.scale, self.bound.as_of)
 
     def _after(
-        self, scenario: Scenario, start: Part, additions: dict[int, pl.DataFrame], findings: Findings
-    ) -> tuple[Part, Result]:
+        self, scenario: Scenario, before: Part, start: Part, *, additions: dict[int, pl.DataFrame], findings: Findings
+    ) -> After:
         """The part as the levers leave it, allocated again under their policy."""
-        prepared, policy, day = self.bound.prepared, start.policy, self.bound.as_of
-        changed = Changed(
-            {"stock": start.stock, "demand": start.demand}, prepared.stock.scale, day, self.draws, findings
-        )
+        fresh = self._pulled(scenario, start, additions, findings)
+        _raise_any(findings)
+        policy, day = start.policy, self.bound.as_of
+        result = self._bound(fresh, policy).run(threads=self.threads)
+        limits = ceilings(scenario.levers, result, findings)
+        _raise_any(findings)
+        if limits is not None:
+            result = self._bound(capped(fresh, limits), policy).run(threads=self.threads)
+        outcome, asked = None, result.bound.prepared
+        for number, lever in enumerate(scenario.levers):
+            if isinstance(lever, Dealing):
+                found = noted(
+                    findings, f"levers.{number}", partial(dealt, before, asked, lever, policy=policy, day=day)
+                )
+                if found is not None:
+                    outcome, result = found[0], Result(result.bound, found[1])
+        _raise_any(findings)
+        lines, takes = Answered(result.answer, fresh).whole()
+        if limits is not None:
+            had_all = lines["allocated"] >= limits.units
+            own = pl.when(had_all).then(limits.reason.fill_null(SERVED)).otherwise("reason")
+            lines = lines.with_columns(reason=own)
+        part = Part(fresh.stock.frame, fresh.demand.frame, lines, takes, policy, fresh.stock.scale, day)
+        return After(part, result, outcome, None if limits is None else limits.quota_use)
+
+    def _pulled(
+        self, scenario: Scenario, start: Part, additions: dict[int, pl.DataFrame], findings: Findings
+    ) -> Prepared:
+        """The tables of the part with all levers on rows pulled."""
+        prepared, day = self.bound.prepared, self.bound.as_of
+        frames = {"stock": start.stock, "demand": start.demand}
+        changed = Changed(frames, prepared.stock.scale, day, self.draws, findings)
         next_row = {"stock": prepared.stock.frame.height, "demand": prepared.demand.frame.height}
         for number, lever in enumerate(scenario.levers):
             if isinstance(lever, RowLever):
@@ -281,16 +321,16 @@ class Base:
                 changed.append(table, rows.with_columns(numbers))
                 next_row[table] += rows.height
         frames = {name: frame.rechunk() for name, frame in changed.finish().items()}
-        _raise_any(findings)
         # Without new rows the part is in the sequence of the base, and its ids ascend if those of the base do.
         tables = [
             Table(name, frames[name], base.scale, base.ascending and next_row[name] == base.frame.height)
             for name, base in bases(prepared).items()
         ]
-        fresh = Prepared(*tables)
-        result = Bound(fresh, policy, day, BoundPlan(compile_plan(fresh, policy, day, CORE))).run(threads=self.threads)
-        lines, takes = Answered(result.answer, fresh).whole()
-        return Part(frames["stock"], frames["demand"], lines, takes, policy, prepared.stock.scale, day), result
+        return Prepared(*tables)
+
+    def _bound(self, prepared: Prepared, policy: Policy) -> Bound:
+        plan = BoundPlan(compile_plan(prepared, policy, self.bound.as_of, CORE))
+        return Bound(prepared, policy, self.bound.as_of, plan)
 
 
 def _terms(by: str | Sequence[str], horizon_days: object, demand: pl.DataFrame) -> Terms:

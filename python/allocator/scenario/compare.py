@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -13,11 +13,12 @@ from allocator.errors import InputError, Problem
 from allocator.explain import Explanation
 from allocator.model.scenario import Scenario
 from allocator.plan.spec import SERVED
-from allocator.result import REASON, Result, quantity
+from allocator.reallocation.outcome import Outcome
+from allocator.result import Result, quantity
 from allocator.scenario.additions import ROW
 from allocator.scenario.compete import Numbers
-from allocator.scenario.measure import CHURN, Measures
-from allocator.scenario.part import Part
+from allocator.scenario.measure import Measures
+from allocator.scenario.part import REASON, Part
 
 if TYPE_CHECKING:
     from allocator.scenario.base import Base
@@ -26,17 +27,35 @@ CHANGE: Final = pl.Enum(["gained", "lost", "moved", "asked", "reason", "new", "c
 """What happened to a line, in the sequence of `docs/what-if.md`."""
 
 
+class After(NamedTuple):
+    """What a scenario comes to.
+
+    Attributes:
+        part: The part under its levers.
+        result: The allocation of it.
+        outcome: What a lever that deals again did to each line; None without one.
+        quota_use: The share of the quotas of a lever that is granted; None without quotas.
+    """
+
+    part: Part
+    result: Result
+    outcome: Outcome | None
+    quota_use: float | None
+
+
 class Comparison:
     """A scenario beside its base. Frames are made when they are first looked at.
 
     Attributes:
         scenario: The scenario.
-        result: The allocation of the part that was worked out again.
+        result: The allocation of the part that was worked out again. Under ceilings, lines ask it for what they may
+            have at most.
+        outcome: What a lever `reallocation` did to each line, and why; None without one.
     """
 
-    def __init__(self, base: Base, scenario: Scenario, before: Part, after: tuple[Part, Result]) -> None:
+    def __init__(self, base: Base, scenario: Scenario, before: Part, after: After) -> None:
         self.base, self.scenario = base, scenario
-        self.before, (self.after, self.result) = before, after
+        self.before, (self.after, self.result, self.outcome, self._quota_use) = before, after
 
     @property
     def lines_run(self) -> int:
@@ -57,14 +76,17 @@ class Comparison:
     def kpis(self) -> pl.DataFrame:
         """One row per measure: `kpi` (String), `base`, `scenario`, `difference` (Float64, null where there is none).
 
-        `docs/what-if.md` says what each is. After those of an answer come `lines_changed`, the lines of the base that
-        get another quantity or other stock, and `units_moved`, what they no longer take where they took it.
+        `docs/what-if.md` says what each is. After those of an answer come those of a comparison: what changed.
         """
         base, ours = self.base.kpis, self.measures.kpis()
         lines, units = self._churn
         rows = [(name, base[name], ours[name]) for name in ours]
-        churn = (float(lines), units / 10**self.before.scale)
-        rows += [(name, 0.0, value) for name, value in zip(CHURN, churn, strict=True)]
+        moved = units / 10**self.before.scale
+        rows += [
+            ("lines_changed", 0.0, float(lines)),
+            ("units_moved", 0.0, moved),
+            ("quota_use", None, self._quota_use),
+        ]
         frame = pl.DataFrame(rows, {"kpi": pl.String, "base": pl.Float64, "scenario": pl.Float64}, orient="row")
         return frame.with_columns(difference=pl.col("scenario") - pl.col("base"))
 
@@ -120,8 +142,12 @@ class Comparison:
         """Why a line gets what it gets under the scenario, as `Result.explain`.
 
         Raises:
-            InputError: `line_unknown`: there is no such line under the scenario.
+            InputError: `line_unknown`: there is no such line under the scenario; `argument_value`: a lever deals again
+                what is promised, and `outcome.lines` says why.
         """
+        if self.outcome is not None:
+            message, hint = "lines that are dealt again are not explained by an allocation", "See outcome.lines, `why`"
+            raise InputError(Problem("argument_value", message, column="line_id", value=str(line_id)[:80], hint=hint))
         ids = self.after.demand["line_id"]
         known = isinstance(line_id, int) == ids.dtype.is_integer() and bool((ids == line_id).any())
         return (self.result if known else self.base.result).explain(line_id)

@@ -11,9 +11,10 @@ import polars as pl
 
 from allocator.errors import InputError, Problem
 from allocator.plan.spec import SERVED
-from allocator.result import REASON, quantity
+from allocator.result import quantity
 from allocator.scenario.additions import ROW
 from allocator.scenario.compare import CHANGE, Comparison
+from allocator.scenario.part import REASON
 from allocator.scenario.show import Shown, Table
 
 AMOUNTS: Final = ("requested_first", "requested_second", "allocated_first", "allocated_second", "gained")

@@ -43,6 +43,7 @@ KPIS: Final[Mapping[str, str]] = {
 CHURN: Final[Mapping[str, str]] = {
     "lines_changed": "lines of the base that get another quantity or other stock",
     "units_moved": "what lines no longer take from the stock row where they took it; cancelled lines do not count",
+    "quota_use": "share of the quotas of a lever `rations` that is granted",
 }
 """What is measured of a comparison."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -11,7 +13,18 @@ import polars as pl
 from allocator.engine import Answer
 from allocator.frames.prepare import Prepared
 from allocator.model.policy import Policy
+from allocator.plan.spec import REASON_NAMES
 from allocator.scenario.compete import Numbers, spans
+
+FURTHER: Final[Mapping[str, str]] = {
+    "rationed": "quotas or protection grant it no more",
+    "shared": "its fair share is no more",
+    "undealt": "the plan that deals again gives it no more, and did not ask for it",
+}
+"""Reasons that a scenario has beside those of an allocation, in words that complete 'It is short because …'."""
+
+REASON: Final = pl.Enum((*REASON_NAMES, *FURTHER))
+"""Why a line is short under a scenario."""
 
 
 @dataclass(frozen=True, slots=True)

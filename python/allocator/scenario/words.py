@@ -48,6 +48,7 @@ WORDS: Final[dict[str, Word]] = {
     "sources_per_line": Word("Places per line", "per line", -1),
     "lines_changed": Word("Lines changed", "count", -1),
     "units_moved": Word("Units moved", "units", -1),
+    "quota_use": Word("Quotas used", "share", 0),
 }
 """Every measure, in the sequence of tables."""
 
