@@ -200,6 +200,13 @@ class Documents:
             self._links[number] += [(kind, other) for mine, kind, other, _ in self._new_links if mine == number]
         return sorted(self._links[number])
 
+    def linked_from(self, other: str, kind: str) -> list[str]:
+        """The documents that have a link of a kind to another, or to a number of another system, in their order."""
+        sql = "SELECT number FROM document_link WHERE tenant = :tenant AND other = :other AND kind = :kind"
+        rows = self._book.session.rows(sql, {"tenant": self._book.tenant, "other": other, "kind": kind})
+        pending = {number for number, links in self._links.items() if (kind, other) in links}
+        return sorted({number for (number,) in rows} | pending)
+
     # --- what is changed, within a transaction of the book ---
 
     def open(self, number: str, step: str, flow: str, state: str, *, counts: str = "", **said: Any) -> None:  # noqa: ANN401
@@ -229,14 +236,13 @@ class Documents:
 
         Args:
             number: The document.
-            step: The step that is taken with it.
+            step: The step that is taken with it; what follows from that in the same transaction goes by its name.
             details: What it says from now on, by name; None takes one away.
             marks: What it passes at this moment.
             due_s: It is due so many seconds after it was opened.
             said: New values of the columns of `SET`.
         """
         head, patch = self._known(number), self._patch(number, step)
-        patch.step = step
         patch.set |= said
         patch.details |= details
         patch.marks += marks

@@ -1,20 +1,34 @@
 """Stock of service partners: from base stock to consumption, returns and repair, document by document (SP)."""
 
+from allocator.flows.partner.challans import consume, issue_challan, return_unused
+from allocator.flows.partner.defectives import finish_repair, inward_defectives, send_to_repair, waive_defective
 from allocator.flows.partner.differences import settle_difference
+from allocator.flows.partner.indents import allocate_indent, assign_indent, cancel_indent, raise_indent
 from allocator.flows.partner.receipt import receive_shipment
 from allocator.flows.partner.requests import raise_request, raise_triggered, suggest
 from allocator.flows.partner.shipments import ship_request
 from allocator.flows.partner.supply import allocate_request, decide_request, pick_request, withdraw_request
 
 __all__ = [
+    "allocate_indent",
     "allocate_request",
+    "assign_indent",
+    "cancel_indent",
+    "consume",
     "decide_request",
+    "finish_repair",
+    "inward_defectives",
+    "issue_challan",
     "pick_request",
+    "raise_indent",
     "raise_request",
     "raise_triggered",
     "receive_shipment",
+    "return_unused",
+    "send_to_repair",
     "settle_difference",
     "ship_request",
     "suggest",
+    "waive_defective",
     "withdraw_request",
 ]

@@ -1,0 +1,367 @@
+"""Defective parts: they come back for every part replaced, are repaired, and are stock again; or scrapped (SP-14)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from allocator.errors import InputError, Problem
+from allocator.flows.doing import Doing, Person, take
+from allocator.flows.flow import Flow, Step, known
+from allocator.flows.partner.challans import REVERSE, reverse_goes_on
+from allocator.flows.partner.indents import close_if_over, settings_site
+from allocator.flows.partner.network import as_qty, partner_of, quantity, read_qty, settings_in_force, stock_rows
+from allocator.flows.partner.shipments import in_json, sku_of
+from allocator.ledger.documents import Document, DocumentLine
+from allocator.ledger.lines import Lines, number, read_lines, text
+from allocator.ledger.selection import key_of, stock_id, unit, units
+from allocator.model.document import did_you_mean
+
+if TYPE_CHECKING:
+    from allocator.ledger.ledger import Ledger
+
+REPAIRS: Final = known(
+    Flow(
+        name="repair",
+        prefix="RP",
+        says="Defective parts that are repaired or refurbished: they become stock again, or are scrapped.",
+        states={"in repair": "Some of it is neither repaired nor scrapped.", "done": "All of it is."},
+        closed=("done",),
+        steps=(
+            Step("send", "Defective parts go to be repaired.", ("",), ("in repair",), ("storekeeper", "warehouse")),
+            Step("finish", "Parts are repaired, and are stock again, in condition repaired; or they are scrapped.",
+                 ("in repair",), ("in repair", "done"), ("storekeeper", "warehouse")),
+        ),
+    )
+)  # fmt: skip
+
+BACK: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "line": number, "qty": read_qty, "sku": text, "serial": text, "lot": text, "note": text,
+}  # fmt: skip
+BROKEN: Final[Mapping[str, Callable[[Any], Any]]] = {"sku": text, "serial": text, "lot": text, "qty": read_qty}
+OUTCOMES: Final = ("repaired", "refurbished", "scrapped")
+OUT: Final = ("consumed", "customer", "transit", "rental")
+"""Kinds of account from which a part that is known can come back."""
+
+
+def inward_defectives(
+    ledger: Ledger, reverse: str, parts: Lines, person: Person, *, note: str = "", key: str = ""
+) -> dict[str, Any]:
+    """Takes defective parts in against a reverse challan: one for each part that was consumed (SP-13).
+
+    A part that the ledger knows comes back from where it was used, with its history; another one is brought in.
+
+    Args:
+        ledger: The ledger.
+        reverse: The number of the reverse challan.
+        parts: One line per part: the `line` of the reverse challan that it is the counterpart of; its `serial`, or
+            `qty` (1 if left out); `sku` and `lot` where it is another than what replaced it.
+        person: A storekeeper of the site that gave the parts out.
+        note: Free text.
+        key: The caller's key, so that a repeat is answered and not done again.
+
+    Returns:
+        `number`, `state`, and `due`: per line that lacks some, how many.
+
+    Raises:
+        InputError: `document_unknown`, `step_impossible`; `line_unknown`; `qty_out_of_range`: more than is due;
+            `goods_unknown`: the unit is not out.
+    """
+    rows = read_lines(parts, ("line",), BACK)
+
+    def work(doing: Doing) -> dict[str, Any]:
+        document = doing.begin(reverse)
+        lines = {line.n: line for line in doing.lines(reverse) if "for" not in line.details}
+        due = {n: owed(line) for n, line in lines.items()}
+        wanted = [_wanted(doing, row, n, lines, due) for n, row in enumerate(rows)]
+        place = settings_site(doing, document).defective
+        names = ("indent", "service_order", "challan")
+        references = {name: document.details[name] for name in names if name in document.details}
+        said = {"document": reverse, "document_kind": REVERSE.name, "details": in_json(references)}
+        came: list[tuple[DocumentLine, int, int]] = []
+        for back in (True, False):
+            mine = [each for each in wanted if (each[2] is not None) == back]
+            if mine:
+                with doing.transaction("return" if back else "receive", **said) as heading:
+                    for line, row, goods_id, qty in mine:
+                        came += _taken_in(doing, heading, (line, row, goods_id, qty), place)
+        with doing.transaction(document=reverse, document_kind=REVERSE.name):
+            _recorded(doing, reverse, came)
+            state = reverse_goes_on(doing, reverse, "inward")
+            close_if_over(doing, document.details["indent"])
+        return {"number": reverse, "state": state, "due": due_of(doing, reverse)}
+
+    answer: dict[str, Any] = take(ledger, person, REVERSE, "inward", work, reverse, rows, key=key, note=note)
+    return answer
+
+
+def owed(line: DocumentLine) -> int:
+    """How many defective parts are due on a line of a reverse challan."""
+    said = line.details
+    return int(said.get("defective_due", 0)) - int(said.get("defective_in", 0)) - int(said.get("waived", 0))
+
+
+def due_of(doing: Doing, reverse: str) -> list[dict[str, Any]]:
+    """The lines of a reverse challan on which defective parts are due."""
+    told = []
+    for line in doing.lines(reverse):
+        if owed(line) > 0:
+            sku = doing.book.catalog.sku(line.sku_id or 0)
+            told.append({"line": line.n, "sku": sku.sku, "qty": quantity(owed(line), sku)})
+    return told
+
+
+_Wanted = tuple[DocumentLine, Mapping[str, Any], int | None, int]
+"""The line that a defective part is the counterpart of, what is said of it, its goods if they are known, and steps."""
+
+
+def _wanted(
+    doing: Doing, row: Mapping[str, Any], n: int, lines: Mapping[int, DocumentLine], due: dict[int, int]
+) -> _Wanted:
+    line = lines.get(row["line"])
+    if line is None:
+        raise InputError(Problem("line_unknown", "no such line", "parts", "line", n, str(row["line"])))
+    name = row.get("sku", doing.book.catalog.sku(line.sku_id or 0).sku)
+    sku = doing.skus([name])[name]
+    qty = units(row.get("qty", 1), sku, n)
+    if qty > due[line.n]:
+        message = f"{due[line.n]} defective are due on line {line.n}"
+        hint = "A defective part is due once its replacement was consumed"
+        raise InputError(Problem("qty_out_of_range", message, "parts", "qty", n, str(row.get("qty", 1)), hint))
+    due[line.n] -= qty
+    goods_id = None
+    if sku.by_unit and "serial" not in row:
+        raise InputError(Problem("tracking_mismatch", f"{name} is tracked by serial", "parts", "serial", n))
+    if "serial" in row:
+        doing.book.find_numbers([row["serial"]])
+        scopes = (0, sku.sku_id)
+        if any(scope in scopes for scope, _ in doing.book.numbers[row["serial"]]):
+            named = {"serial": row["serial"], "sku": name}
+            doing.book.load_goods(goods for _, goods in doing.book.numbers[row["serial"]])
+            goods_id = unit(doing.book, named, n)
+            kinds = {doing.book.catalog.accounts[a].kind for a in doing.book.accounts_of[goods_id]}
+            if not kinds & set(OUT):
+                message = "no unit of this number is out"
+                raise InputError(Problem("goods_unknown", message, "parts", "serial", n, row["serial"]))
+    return line, row, goods_id, qty
+
+
+def _taken_in(doing: Doing, heading: Any, wanted: _Wanted, place: str) -> list[tuple[DocumentLine, int, int]]:  # noqa: ANN401
+    """The part is defective stock: which line it is for, its goods, and steps."""
+    line, row, goods_id, qty = wanted
+    book = doing.book
+    name = row.get("sku", book.catalog.sku(line.sku_id or 0).sku)
+    if goods_id is not None:
+        back = {"serial": row["serial"], "sku": name, "to_location": place, "to_status": "defective",
+                "to_condition": "defective"}  # fmt: skip
+        doing.post(heading, [back])
+        return [(line, goods_id, qty)]
+    brought = {"sku": name, "location": place, "status": "defective", "condition": "defective"}
+    brought |= {each: row[each] for each in ("serial", "lot") if each in row}
+    if "serial" not in row:
+        brought["qty"] = as_qty(qty, book.catalog.named(name))
+    before = book.goods_last
+    doing.post(heading, [brought], "brought")
+    return [(line, made, qty) for made in range(before + 1, book.goods_last + 1)]
+
+
+def _recorded(doing: Doing, reverse: str, came: Sequence[tuple[DocumentLine, int, int]]) -> None:
+    """Each part is a line of its own, so that it is found by its goods, and counts on the line that it is for."""
+    last = max(line.n for line in doing.lines(reverse))
+    for n, (line, goods_id, qty) in enumerate(came, start=last + 1):
+        doing.line(reverse, n, sku_id=doing.book.goods[goods_id].sku_id, goods_id=goods_id, qty=qty, progress=qty,
+                   state="defective in", details={"for": line.n})  # fmt: skip
+        (now,) = doing.lines(reverse, [line.n])
+        doing.line(reverse, line.n, progress=now.progress + qty,
+                   details={"defective_in": now.details.get("defective_in", 0) + qty})  # fmt: skip
+
+
+def waive_defective(
+    ledger: Ledger, reverse: str, line: int, person: Person, *, reason: str, key: str = ""
+) -> dict[str, Any]:
+    """Gives up the defective parts that are due on a line of a reverse challan, for a reason: a leak that is known.
+
+    Raises:
+        InputError: `document_unknown`, `step_impossible`, `line_unknown`, `reason_missing`.
+    """
+
+    def work(doing: Doing) -> dict[str, Any]:
+        document = doing.begin(reverse)
+        if not reason:
+            raise InputError(Problem("reason_missing", "waiving needs a reason", column="reason"))
+        found = next((each for each in doing.lines(reverse, [line]) if owed(each) > 0), None)
+        if found is None:
+            raise InputError(Problem("line_unknown", "nothing defective is due on it", column="line", value=str(line)))
+        with doing.transaction(document=reverse, document_kind=REVERSE.name):
+            waived = found.details.get("waived", 0) + owed(found)
+            doing.line(reverse, line, progress=found.progress + owed(found), details={"waived": waived})
+            state = reverse_goes_on(doing, reverse, "waive")
+            close_if_over(doing, document.details["indent"])
+        return {"number": reverse, "state": state, "due": due_of(doing, reverse)}
+
+    answer: dict[str, Any] = take(ledger, person, REVERSE, "waive", work, reverse, line, key=key, reason=reason)
+    return answer
+
+
+# --- repair ---
+
+
+def send_to_repair(
+    ledger: Ledger, parts: Lines, person: Person, *, party: str = "", vendor: str = "", note: str = "", key: str = ""
+) -> dict[str, Any]:
+    """Takes defective parts out of defective stock to be repaired (SP-14).
+
+    Args:
+        ledger: The ledger.
+        parts: One line per `serial`, or per `sku` (and `lot`) with `qty`.
+        person: A storekeeper of the partner.
+        party: The partner; the person's own if left out.
+        vendor: Who repairs, if it is not the partner itself.
+        note: Free text.
+        key: The caller's key, so that a repeat is answered and not done again.
+
+    Returns:
+        `number`, `state`, and `lines`.
+
+    Raises:
+        InputError: `goods_unknown`, `stock_short`, `value_null`: every line of which not so much is defective there.
+    """
+    rows = read_lines(parts, (), BROKEN)
+
+    def work(doing: Doing) -> dict[str, Any]:
+        site = partner_of(doing, settings_in_force(doing), party)
+        taken = stock_of(doing, rows, site.defective)
+        repair = doing.next_number(REPAIRS)
+        lines = [
+            {"stock_id": stock, "qty": as_qty(qty, sku_of(doing, key_of(stock)[0])), "to_location": site.repair,
+             "to_status": "under repair"}
+            for stock, qty in taken
+        ]  # fmt: skip
+        with doing.transaction("change_status", document=repair, document_kind=REPAIRS.name) as heading:
+            doing.post(heading, lines)
+            details = {"vendor": vendor} if vendor else {}
+            doing.open(REPAIRS, "in repair", number=repair, party=site.name, place=site.name, details=details)
+            told = []
+            for n, (stock, qty) in enumerate(taken, start=1):
+                goods_id, _ = key_of(stock)
+                goods, sku = doing.book.goods[goods_id], sku_of(doing, goods_id)
+                doing.line(repair, n, sku_id=sku.sku_id, goods_id=goods.goods_id, qty=qty, state="in repair")
+                told.append({"line": n, "sku": sku.sku, "serial": goods.serial or None, "qty": quantity(qty, sku)})
+        return {"number": repair, "state": "in repair", "lines": told}
+
+    asked = (rows, party, vendor)
+    answer: dict[str, Any] = take(ledger, person, REPAIRS, "send", work, *asked, key=key, note=note)
+    return answer
+
+
+def stock_of(doing: Doing, rows: Sequence[Mapping[str, Any]], place: str) -> list[tuple[int, int]]:
+    """The free stock at a place that lines mean, oldest first: stock rows and steps.
+
+    Raises:
+        InputError: `goods_unknown`, `stock_short`, `value_null`, `sku_unknown`: every one of them.
+    """
+    problems: list[Problem] = []
+    taken: dict[int, int] = {}
+    for n, row in enumerate(rows):
+        try:
+            if "serial" in row:
+                goods_id = doing.unit_at(row, n, place)
+                (account,) = doing.book.accounts_of[goods_id]
+                taken[stock_id(goods_id, account)] = 1
+                continue
+            if "sku" not in row or "qty" not in row:
+                raise InputError(Problem("value_null", "a line needs serial, or sku and qty", "parts", row=n))
+            sku = doing.skus([row["sku"]])[row["sku"]]
+            left = units(row["qty"], sku, n)
+            for each in stock_rows(doing, place, [sku.sku_id]):
+                key = stock_id(each.goods.goods_id, each.account_id)
+                free = each.qty - each.reserved - taken.get(key, 0)
+                if free > 0 and row.get("lot", each.goods.lot) == each.goods.lot and left:
+                    taken[key] = taken.get(key, 0) + min(left, free)
+                    left -= min(left, free)
+            if left:
+                there = quantity(units(row["qty"], sku, n) - left, sku)
+                message = f"{there} of {sku.sku} are there, and free"
+                raise InputError(Problem("stock_short", message, "parts", "qty", n, str(row["qty"])))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return sorted(taken.items())
+
+
+def finish_repair(
+    ledger: Ledger,
+    repair: str,
+    line: int,
+    outcome: Literal["repaired", "refurbished", "scrapped"],
+    person: Person,
+    *,
+    qty: int | None = None,
+    reason: str = "",
+    key: str = "",
+) -> dict[str, Any]:
+    """Records what a repair came to: the part is stock again, in its new condition, or it is scrapped (SP-14).
+
+    Args:
+        ledger: The ledger.
+        repair: The number of the repair.
+        line: Its line.
+        outcome: `repaired`, `refurbished` or `scrapped`.
+        person: A storekeeper of the partner.
+        qty: How many; all that are left if left out.
+        reason: The reason code; scrap needs one.
+        key: The caller's key, so that a repeat is answered and not done again.
+
+    Returns:
+        `number`, `state`, and how many of the line are `open`.
+
+    Raises:
+        InputError: `document_unknown`, `step_impossible`, `line_unknown`, `stock_short`, `reason_missing`,
+            `argument_value`.
+    """
+
+    def work(doing: Doing) -> dict[str, Any]:
+        document = doing.begin(repair)
+        found = _in_repair(doing, document, line, outcome, reason)
+        goods_id, sku = found.goods_id or 0, sku_of(doing, found.goods_id or 0)
+        left = found.qty - found.progress
+        wanted = left if qty is None else units(qty, sku, 0)
+        if not 0 < wanted <= left:
+            message = f"{quantity(left, sku)} are in repair"
+            raise InputError(Problem("stock_short", message, column="qty", value=str(qty)))
+        site = settings_site(doing, document)
+        (account,) = [a for a in doing.book.accounts_of[goods_id]
+                      if doing.book.catalog.accounts[a].location == site.repair]  # fmt: skip
+        goods: dict[str, Any] = {"stock_id": stock_id(goods_id, account), "qty": as_qty(wanted, sku)}
+        if outcome != "scrapped":
+            goods |= {"to_location": site.store, "to_status": "available", "to_condition": outcome}
+        type_ = "scrap" if outcome == "scrapped" else "change_status"
+        said = {"document": repair, "document_kind": REPAIRS.name, "reason": reason or outcome}
+        with doing.transaction(type_, **said) as heading:
+            doing.post(heading, [goods])
+            done = found.progress + wanted
+            doing.line(repair, line, progress=done, state=outcome if done == found.qty else "in repair",
+                       details={outcome: found.details.get(outcome, 0) + wanted})  # fmt: skip
+            open_ = any(each.progress < each.qty for each in doing.lines(repair))
+            doing.go(repair, "in repair" if open_ else "done")
+        return {"number": repair, "state": "in repair" if open_ else "done", "open": quantity(found.qty - done, sku)}
+
+    asked = (repair, line, outcome, qty, reason)
+    answer: dict[str, Any] = take(ledger, person, REPAIRS, "finish", work, *asked, key=key, reason=reason)
+    return answer
+
+
+def _in_repair(doing: Doing, document: Document, line: int, outcome: str, reason: str) -> DocumentLine:
+    if outcome not in OUTCOMES:
+        hint = did_you_mean(str(outcome), OUTCOMES) or f"There are {', '.join(OUTCOMES)}"
+        raise InputError(
+            Problem("argument_value", "no repair ends so", column="outcome", value=str(outcome)[:80], hint=hint)
+        )
+    if outcome == "scrapped" and not reason:
+        raise InputError(Problem("reason_missing", "what is scrapped needs a reason", column="reason"))
+    found = next(iter(doing.lines(document.number, [line])), None)
+    if found is None:
+        raise InputError(Problem("line_unknown", "the repair has no such line", column="line", value=str(line)))
+    doing.book.load_goods([found.goods_id or 0])
+    return found
