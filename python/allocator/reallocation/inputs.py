@@ -70,11 +70,11 @@ def gather(
         prepared = prepare(*tables, policy, CORE)
     except AllocatorError as error:
         findings.problems += error.problems
-        _check_columns(held, findings)
+        check_current(held, findings)
         _check_plan(plan, tables[1], findings)
         findings.raise_any()
         raise
-    pairs = _pairs(_check_columns(held, findings), prepared, findings)
+    pairs = current_pairs(check_current(held, findings), prepared, findings)
     _check_plan(plan, tables[1], findings)
     findings.raise_any()
     segment = _segments(plan, prepared.demand.frame, findings)
@@ -82,7 +82,8 @@ def gather(
     return World(prepared, policy, as_of, pairs, segment, _spared(plan, prepared.demand.frame, as_of))
 
 
-def _check_columns(given: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+def check_current(given: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+    """The allocations that there are, as columns that can be read; problems are noted."""
     frame = columns.conform(given, "current", CURRENT, findings)
     findings.run("current", frame, list(columns.checks(frame, CURRENT)))
     if "stage" in frame.columns:
@@ -96,7 +97,7 @@ def _check_columns(given: pl.DataFrame, findings: Findings) -> pl.DataFrame:
 # --- allocations that there are ---
 
 
-def _pairs(frame: pl.DataFrame, prepared: Prepared, findings: Findings) -> pl.DataFrame:
+def current_pairs(frame: pl.DataFrame, prepared: Prepared, findings: Findings) -> pl.DataFrame:
     """The allocations in row numbers and units; problems are noted."""
     if findings.problems or not {"line_id", "stock_id", "qty"} <= set(frame.columns):
         return frame
