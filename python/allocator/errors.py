@@ -93,6 +93,8 @@ CODES: Final[Mapping[str, str]] = {
     # scenarios
     "lever_conflict": "Two levers of a scenario contradict each other.",
     "lever_empty": "A lever of a scenario finds nothing that it could change.",
+    # the optimum
+    "problem_too_large": "An optimum would have to tell apart more than a solver can hold.",
     # reallocation
     "allocated_above_line": "A line has more than it asks for.",
     "allocated_above_stock": "Of a stock row more is allocated than there is.",

@@ -16,7 +16,7 @@ LAYERS = (
     ("engine", "explain"),
     ("result", "transitions", "limits", "numbers"),
     ("prepared",),
-    ("ledger", "scenario", "fairness", "reallocation"),
+    ("ledger", "scenario", "fairness", "reallocation", "optimum"),
     ("flows",),
     ("service", "studio", "cluster", "demo", "cli"),
     ("__init__", "__main__"),

@@ -37,6 +37,9 @@ COMMANDS: Final = {
     "reallocate": Command(
         "reallocation.reallocate", "Deals again what is promised already: who keeps, who gains, who loses, and to whom."
     ),
+    "optimum": Command(
+        "optimum.optimum", "Finds the best plan that the rules allow, and says what serving in their order costs."
+    ),
     "whatif": Command(
         "whatif.whatif",
         "Asks what if: scenarios beside what is, over a grid, by chance, and what one more unit would bring.",

@@ -37,6 +37,7 @@ SHORTAGES: dict[str, str] = {
     "order_incomplete": "another line of its order could not be served whole",
     "taken": "lines served before it took what it could have had",
     "insufficient": "there is less stock that may serve it than it asks for",
+    "objective": "serving it would have cost an optimum more by its objectives than it gains",
 }
 """Reasons of a line that had candidates."""
 
