@@ -14,7 +14,7 @@ LAYERS = (
     ("frames",),
     ("plan",),
     ("engine", "explain"),
-    ("result", "transitions", "limits", "numbers"),
+    ("result", "transitions", "limits", "numbers", "papers"),
     ("prepared",),
     ("ledger", "scenario", "fairness", "reallocation", "optimum"),
     ("flows",),
