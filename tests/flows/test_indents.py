@@ -1,4 +1,4 @@
-"""A job gets its parts: who fulfils it, from which stock, on which challans; what is used and comes back (SP-8 to 15)."""
+"""A job gets its parts: who fulfils it, from which stock, on which challans; what is used, what comes back."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ Each flow is data (`FLOWS`: its states and steps) and functions that take a step
 or nothing, once per key. A step that is refused says why, and what can be done next. `docs/flows.md` draws them all.
 """
 
+from allocator.flows.boards import board
 from allocator.flows.doing import Person
 from allocator.flows.events import events, history_of
 from allocator.flows.flow import FLOWS, Flow, Step
@@ -12,4 +13,4 @@ from allocator.flows.settings import keep_settings
 # Whoever looks at `FLOWS` sees all of them: those of partners as well.
 from allocator.flows import partner  # isort: skip
 
-__all__ = ["FLOWS", "Flow", "Person", "Step", "events", "history_of", "keep_settings", "partner"]
+__all__ = ["FLOWS", "Flow", "Person", "Step", "board", "events", "history_of", "keep_settings", "partner"]

@@ -200,12 +200,12 @@ class Documents:
             self._links[number] += [(kind, other) for mine, kind, other, _ in self._new_links if mine == number]
         return sorted(self._links[number])
 
-    def linked_from(self, other: str, kind: str) -> list[str]:
-        """The documents that have a link of a kind to another, or to a number of another system, in their order."""
-        sql = "SELECT number FROM document_link WHERE tenant = :tenant AND other = :other AND kind = :kind"
-        rows = self._book.session.rows(sql, {"tenant": self._book.tenant, "other": other, "kind": kind})
-        pending = {number for number, links in self._links.items() if (kind, other) in links}
-        return sorted({number for (number,) in rows} | pending)
+    def linked_from(self, other: str, kind: str | None = None) -> list[str]:
+        """The documents that have a link (of a kind) to another, or to a number of another system, in their order."""
+        sql = "SELECT number, kind FROM document_link WHERE tenant = :tenant AND other = :other"
+        rows = set(self._book.session.rows(sql, {"tenant": self._book.tenant, "other": other}))
+        rows |= {(number, each) for number, links in self._links.items() for each, to in links if to == other}
+        return sorted({number for number, each in rows if kind in (None, each)})
 
     # --- what is changed, within a transaction of the book ---
 

@@ -203,6 +203,8 @@ def _received(doing: Doing, document: Document, site: Site, result: _Counted, *,
         doing.go(document.number, "partly received" if any(result.left.values()) else "received")
         if to_store:
             _requests_received(doing, result)
+        elif not any(result.left.values()):
+            doing.go(document.details["return"], step="receive", marks=["received"])
     return {"number": number, "state": state, "shipment": document.number, "lines": told}
 
 

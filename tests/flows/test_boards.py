@@ -1,0 +1,150 @@
+"""What waits for whom, and what the network looks like: boards and dashboard, each person their own."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from allocator.errors import InputError
+from allocator.flows import Person, board
+from allocator.flows.partner import (
+    allocate_indent,
+    consume,
+    cost_by_contract,
+    dashboard,
+    expiring,
+    fill_rate,
+    inward_defectives,
+    issue_challan,
+    leakage,
+    msl_cover,
+    raise_indent,
+    raise_request,
+    return_unused,
+    stock_view,
+    turnaround,
+)
+from allocator.ledger import Ledger
+from flows.network import DESK, EVE, OLGA, SAM, TIM, WALT, shipped, stocked
+
+
+def steps(ledger: Ledger, person: Person) -> list[tuple[str, str]]:
+    return sorted(board(ledger, person).select("step", "number").rows())
+
+
+def job(ledger: Ledger, order: str, qty: int = 2, **said: object) -> str:
+    given = {"customer": "C-7", "service_order": order, "party": "ASP-1"} | said
+    return str(raise_indent(ledger, [{"sku": "valve", "qty": qty}], DESK, **given)["number"])  # type: ignore[arg-type]
+
+
+def test_each_step_waits_for_those_who_take_it(network: Ledger) -> None:
+    raise_request(network, [{"sku": "valve", "qty": 5}], SAM)
+    assert steps(network, OLGA) == [("decide", "PR-000001"), ("withdraw", "PR-000001")]
+    assert steps(network, SAM) == [("withdraw", "PR-000001")]
+    assert steps(network, WALT) == steps(network, EVE) == []
+    answer = shipped(network, [{"sku": "valve", "qty": 5}])
+    assert ("receive", answer["number"]) in steps(network, SAM)
+    assert ("receive", answer["number"]) not in steps(network, EVE)
+
+
+def test_indents_challans_and_defectives_wait_for_the_store_and_the_technician(network: Ledger) -> None:
+    stocked(network, [{"sku": "valve", "qty": 10}])
+    number = job(network, "SR-1", priority=1, contract_type="AMC")
+    waiting = board(network, SAM).row(0, named=True)
+    assert (waiting["step"], waiting["number"], waiting["late"]) == ("allocate", number, False)
+    assert waiting["due_at"] - waiting["opened_at"] == dt.timedelta(hours=1)
+    assert ("allocate", number) not in steps(network, WALT)
+    allocate_indent(network, number, SAM)
+    challan = issue_challan(network, number, SAM, holder="tim")
+    assert steps(network, TIM) == [("consume", challan["number"])]
+    consume(network, challan["number"], [{"line": 1}], TIM)
+    assert ("inward", challan["reverse"]) in steps(network, SAM)
+
+
+def test_stock_is_told_by_site_with_what_it_is_worth(partners: Ledger) -> None:
+    stocked(partners, [{"sku": "valve", "qty": 10}, {"sku": "pump", "qty": 1}])
+    stocked(partners, [{"sku": "valve", "qty": 4}], EVE)
+    told = stock_view(partners, OLGA).filter(sku="valve").select("site", "on_hand", "available", "value").rows()
+    assert told == [("ASP-1", 10, 10, Decimal(125)), ("ASP-2", 4, 4, Decimal(50)), ("Central", 46, 46, Decimal(575))]
+    assert stock_view(partners, EVE)["site"].unique().to_list() == ["ASP-2"]
+    with pytest.raises(InputError, match="site_unknown"):
+        stock_view(partners, EVE, party="ASP-1")
+
+
+def test_cover_is_what_is_on_hand_of_the_limit(partners: Ledger) -> None:
+    stocked(partners, [{"sku": "valve", "qty": 15}])
+    assert msl_cover(partners, SAM).select("asp", "sku", "on_hand", "units_max", "cover").rows() == [
+        ("ASP-1", "valve", 15, 20, 0.75)
+    ]
+
+
+def test_lots_that_expire_soon_are_told_the_first_first(partners: Ledger) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    days = {"G-2": 10, "G-3": 40, "G-4": -1}
+    lines = [{"sku": "grease", "qty": 1, "lot": lot, "location": "ASP-1/store",
+              "expires_on": today + dt.timedelta(days=left)} for lot, left in days.items()]  # fmt: skip
+    partners.post("receive", lines, origin="found", reason="count", note="x", actor="walt")
+    assert expiring(partners, SAM).select("lot", "days_left").rows() == [("G-4", -1), ("G-2", 10)]
+
+
+class TestJobs:
+    @pytest.fixture
+    def jobs(self, partners: Ledger) -> Ledger:
+        """Three jobs: one done, one with open parts and a defective due, one that waits."""
+        stocked(partners, [{"sku": "valve", "qty": 5}])
+        for order, contract in (("SR-1", "warranty"), ("SR-2", "AMC")):
+            number = job(partners, order, contract_type=contract)
+            allocate_indent(partners, number, SAM)
+            challan = issue_challan(partners, number, SAM, holder="tim")
+            consume(partners, challan["number"], [{"line": 1, "qty": 1}], TIM)
+            if order == "SR-1":
+                return_unused(partners, challan["number"], [{"line": 1}], SAM)
+                inward_defectives(partners, challan["reverse"], [{"line": 1}], SAM)
+        job(partners, "SR-3", 4, contract_type="AMC")
+        return partners
+
+    def test_what_is_out_and_what_is_due_is_aged_and_valued(self, jobs: Ledger) -> None:
+        told = leakage(jobs, SAM).select("what", "number", "indent", "holder", "units", "value", "days", "late")
+        assert told.rows() == [
+            ("defective", "RDC-000002", "IN-000002", None, 1, Decimal("12.5"), "0-29", False),
+            ("part", "DC-000002", "IN-000002", "tim", 1, Decimal("12.5"), "0-29", False),
+        ]
+        assert leakage(jobs, EVE).is_empty()
+
+    def test_turnaround_is_measured_against_the_sla_of_contract_and_priority(self, jobs: Ledger) -> None:
+        rows = turnaround(jobs, OLGA).filter(contract_type="AMC").select("stage", "indents", "done", "sla_hours", "met")
+        assert rows.rows() == [("allocate", 2, 1, 4, 1), ("dispatch", 2, 1, None, 0), ("close", 2, 0, None, 0)]
+        done = turnaround(jobs, OLGA).filter(contract_type="warranty", stage="close").row(0, named=True)
+        assert done["done"] == 1
+        assert 0 < done["hours_median"] < 1
+
+    def test_what_is_late_and_not_done_counts_as_missed(self, jobs: Ledger) -> None:
+        with jobs.store.session("write") as session:
+            session.run("UPDATE tenant SET recorded_at = recorded_at + :late", {"late": 5 * 3_600_000_000})
+        row = turnaround(jobs, OLGA).filter(contract_type="AMC", stage="allocate").row(0, named=True)
+        assert (row["met"], row["missed"]) == (1, 1)
+        assert board(jobs, SAM).filter(number="IN-000003")["late"].to_list() == [True]
+        with jobs.store.session("write") as session:
+            session.run("DROP TRIGGER head_forward")
+            session.run("UPDATE tenant SET recorded_at = recorded_at - :late", {"late": 5 * 3_600_000_000})
+
+    def test_fill_is_what_was_dispatched_of_what_was_asked(self, jobs: Ledger) -> None:
+        told = fill_rate(jobs, OLGA).select("contract_type", "indents", "units_asked", "units_dispatched", "unit_fill")
+        assert told.rows() == [("AMC", 2, 6, 2, 2 / 6), ("warranty", 1, 2, 2, 1.0)]
+
+    def test_consumption_is_costed_by_who_pays(self, jobs: Ledger) -> None:
+        assert cost_by_contract(jobs, OLGA).select("contract_type", "units", "value").rows() == [
+            ("AMC", 1, Decimal("12.5")), ("warranty", 1, Decimal("12.5")),
+        ]  # fmt: skip
+        assert cost_by_contract(jobs, OLGA, since=dt.date(2100, 1, 1)).is_empty()
+        with pytest.raises(InputError, match="argument_value"):
+            cost_by_contract(jobs, OLGA, since="yesterday")  # type: ignore[arg-type]
+
+    def test_the_dashboard_has_it_all_for_one_person(self, jobs: Ledger) -> None:
+        mine, theirs = dashboard(jobs, SAM), dashboard(jobs, EVE)
+        assert set(mine) == {"stock", "ageing", "msl_cover", "fill_rate", "turnaround", "leakage", "expiring",
+                             "cost_by_contract"}  # fmt: skip
+        assert mine["ageing"]["value"].sum() == Decimal("12.5") * 3
+        assert all(frame.is_empty() for frame in theirs.values())
