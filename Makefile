@@ -68,6 +68,7 @@ pins: setup ## resolve the newest dependencies again and write requirements/*.tx
 	$(foreach e,$(EXTRAS),$(RESOLVE) $(HASHES) --extra $(e) pyproject.toml --output-file requirements/$(e).txt &&) true
 	$(RESOLVE) $(HASHES) requirements/dev.in --output-file requirements/dev.txt
 	$(RESOLVE) $(HASHES) requirements/bench.in --output-file requirements/bench.txt
+	$(RESOLVE) $(HASHES) pyproject.toml tests/slow/pyspark.in --output-file tests/slow/pyspark.txt
 
 clean: ## remove all that was built, .venv included
 	rm -rf .venv target build dist demo-out .benchmarks .hypothesis .mypy_cache .ruff_cache .pytest_cache

@@ -99,6 +99,7 @@ CODES: Final[Mapping[str, str]] = {
     "allocated_above_line": "A line has more than it asks for.",
     "allocated_above_stock": "Of a stock row more is allocated than there is.",
     "allocation_twice": "A line has the same stock row twice.",
+    "plan_indivisible": "A limit concerns more rows than one partition may have.",
     "segment_overlap": "A line is in two segments.",
     "stage_unknown": "An allocation is in a stage that does not exist.",
     "stock_unknown": "There is no stock row of this id.",

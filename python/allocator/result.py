@@ -51,7 +51,7 @@ class Bound:
         Raises:
             InputError: `argument_type`: `threads` is no number, or below one.
         """
-        return Result(self, self.plan.run(_threads(threads)))
+        return Result(self, self.plan.run(checked_threads(threads)))
 
 
 def bind(stock: Source, demand: Source, policy: Policy | None = None, *, as_of: dt.date) -> Bound:
@@ -118,7 +118,8 @@ def checked_policy(policy: object) -> Policy:
     )
 
 
-def _threads(threads: object) -> int | None:
+def checked_threads(threads: object) -> int | None:
+    """The number of threads, if it is one; None for as many as there are."""
     if threads is None or (isinstance(threads, int) and not isinstance(threads, bool) and 1 <= threads <= THREADS_MAX):
         return threads
     expected = f"a number from 1 to {THREADS_MAX}"

@@ -121,6 +121,12 @@ def test_a_result_explains_its_lines(result: Result) -> None:
     assert [problem.code for problem in caught.value.problems] == ["line_unknown"]
 
 
+def test_integers_as_skus_match_a_table_without_rows() -> None:
+    nothing = {"line_id": [], "sku": [], "qty": []}
+    found = allocate({"stock_id": [1], "sku": [7], "qty_on_hand": [3]}, nothing, as_of=TODAY)
+    assert (found.lines.height, found.stock.height) == (0, 1)
+
+
 @pytest.mark.parametrize("empty", [("stock",), ("demand",), ("stock", "demand")], ids=" and ".join)
 def test_tables_without_rows_give_frames_of_the_same_columns(empty: tuple[str, ...], result: Result) -> None:
     tables = {"stock": pl.DataFrame(STOCK), "demand": pl.DataFrame(DEMAND)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,20 @@ VALUE_LENGTH_MAX = 80
 
 DOCUMENTS = {"policy", "reallocation"}
 """What is no table."""
+
+
+_AMONG = re.compile(r" \(one of (\d+) rows; the first \d+ are listed\)$")
+
+
+def among(message: str, listed: int, count: int) -> str:
+    """The message of one of so many rows that are wrong alike."""
+    return message if count <= listed else f"{message} (one of {count} rows; the first {listed} are listed)"
+
+
+def alone(message: str) -> tuple[str, int | None]:
+    """The message without what `among` added, and of how many rows it spoke."""
+    found = _AMONG.search(message)
+    return (message, None) if found is None else (message[: found.start()], int(found[1]))
 
 
 def shown(value: object) -> str:
@@ -66,9 +81,7 @@ class Findings:
 
     def rows(self, check: Check, table: str, found: Sequence[tuple[int, object]], count: int) -> None:
         """Notes that `count` rows fail a check; the first of them are given as (row, value)."""
-        message = check.message
-        if count > len(found):
-            message = f"{message} (one of {count} rows; the first {len(found)} are listed)"
+        message = among(check.message, len(found), count)
         for at, value in found:
             row = self.row_given(table, at)
             text = None if value is None else shown(value)

@@ -80,7 +80,12 @@ def check_sum(frame: pl.DataFrame, table: str, column: str, findings: Findings) 
         return
     half = frame.select(high=(pl.col(column) // 2**32).sum(), low=(pl.col(column) % 2**32).sum())
     high, low = half.row(0)
-    if (total := high * 2**32 + low) > QTY_MAX:
+    check_total(high * 2**32 + low, table, column, findings)
+
+
+def check_total(total: int, table: str, column: str, findings: Findings) -> None:
+    """Notes quantities that are too many together."""
+    if total > QTY_MAX:
         message = f"the quantities add up to {total} of the smallest units, more than 2⁶³ - 1"
         hint = "Use fewer decimals or a larger base unit"
         findings.add("value_overflow", message, table, column, hint=hint)

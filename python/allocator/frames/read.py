@@ -82,7 +82,7 @@ def shown_error(error: BaseException) -> str:
 def _from_stream(source: ArrowStream, table: str) -> pl.DataFrame:
     # pyarrow has `column_names`, pandas and DuckDB have `columns`; a bare stream has neither, and polars refuses.
     names = getattr(source, "column_names", getattr(source, "columns", ()))
-    _refuse_duplicates([str(name) for name in names], table)
+    refuse_duplicates([str(name) for name in names], table)
     from_duckdb = type(source).__module__.lstrip("_").startswith("duckdb")
     return pl.DataFrame(_StreamAlone(source) if from_duckdb else source)
 
@@ -97,7 +97,8 @@ class _StreamAlone:
         return self.source.__arrow_c_stream__(requested_schema)
 
 
-def _refuse_duplicates(names: list[str], table: str) -> None:
+def refuse_duplicates(names: list[str], table: str) -> None:
+    """Raises if two columns have one name: nobody could say which is meant."""
     findings = Findings()
     for name in sorted({name for name in names if names.count(name) > 1}):
         findings.add("column_duplicate", f"there are {names.count(name)} columns {name}", table, name)
@@ -143,7 +144,7 @@ def _file_problem(code: str, message: str, path: Path, table: str, hint: str = "
 def _read_csv(path: Path, table: str, findings: Findings) -> pl.DataFrame:
     with path.open(encoding="utf-8-sig", newline="") as file:
         header = next(csv.reader(file), [])
-    _refuse_duplicates(header, table)
+    refuse_duplicates(header, table)
     frame = pl.read_csv(path, infer_schema=False, glob=False) if header else pl.DataFrame()
     return text.parse(frame, table, TABLES.get(table, {}), findings, infer=True)
 

@@ -19,7 +19,7 @@ from allocator.plan.safety import safety_stock
 from allocator.plan.spec import Bound, DemandSide, FillRule, Key, Part, Plan, Rank, StockSide, Tests
 
 
-def compile_plan(prepared: Prepared, policy: Policy, as_of: dt.date, core: Core) -> Plan:
+def compile_plan(prepared: Prepared, policy: Policy, as_of: dt.date, core: Core, *, places_apart: bool = True) -> Plan:
     """The plan of one run.
 
     Cost is a few passes over the columns that the policy looks at; keys are encoded once each.
@@ -29,22 +29,28 @@ def compile_plan(prepared: Prepared, policy: Policy, as_of: dt.date, core: Core)
         policy: What is wanted.
         as_of: The day on which it is decided.
         core: The compiled core.
+        places_apart: Whether a place may be a group of its own where places never mix; not in a part of tables whose
+            other lines name no place, or rows would come out in another order than those of the whole.
 
     Raises:
         InputError: `value_overflow`: a substitute's ratio carries the stock beyond what can be counted.
         PolicyError: `policy_too_wide`: more combinations of values than fit a table.
     """
-    return compile_columns(Columns(prepared.stock, prepared.demand, core), prepared, policy, as_of)
+    columns = Columns(prepared.stock, prepared.demand, core)
+    return compile_columns(columns, prepared, policy, as_of, places_apart=places_apart)
 
 
-def compile_columns(columns: Columns, prepared: Prepared, policy: Policy, as_of: dt.date) -> Plan:
+def compile_columns(
+    columns: Columns, prepared: Prepared, policy: Policy, as_of: dt.date, *, places_apart: bool = True
+) -> Plan:
     """The same over columns that keep what was encoded of them."""
-    _check_exchanges(policy, prepared)
+    if policy.substitutes:
+        check_exchanges(policy, int(prepared.stock.frame["qty_on_hand"].cast(pl.Int128).sum()))
     named = [sku for entry in policy.substitutes for sku in (entry.sku, entry.substitute)]
     skus = columns.coded("sku", tuple(dict.fromkeys(named)))
     numbers = skus.numbers if policy.substitutes else {}
     found = _places(policy, columns)
-    grouped = by_exact_place(policy, columns)
+    grouped = places_apart and by_exact_place(policy, columns)
     tests = Tests()
     rules.add_exchange_test(tests, policy, skus, numbers)
     if found is not None:
@@ -97,11 +103,14 @@ def _ids(series: pl.Series) -> pl.Series:
     return series.cast(pl.Int64) if series.dtype.is_integer() else series.cast(pl.String)
 
 
-def _check_exchanges(policy: Policy, prepared: Prepared) -> None:
-    """Refuses quantities that a ratio of substitutes would carry beyond 63 bits."""
+def check_exchanges(policy: Policy, total: int) -> None:
+    """Refuses stock that a ratio of substitutes would carry beyond 63 bits.
+
+    Raises:
+        InputError: `value_overflow`.
+    """
     most = max((entry.ratio.denominator for entry in policy.substitutes), default=1)
-    total = prepared.stock.frame["qty_on_hand"].cast(pl.Int128).sum() if most > 1 else 0
-    if total * most > QTY_MAX:
+    if most > 1 and total * most > QTY_MAX:
         message = f"with a substitute's ratio the stock comes to {total * most} units, at most {QTY_MAX} can be counted"
         raise InputError(Problem("value_overflow", message, "stock", "qty_on_hand", hint="Use a larger base unit"))
 

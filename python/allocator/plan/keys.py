@@ -65,7 +65,9 @@ class Columns:
         """A column that both tables may have, and values that a policy names, in one set of codes."""
         key = (column, tuple(further))
         if key not in self._coded:
-            sides = [getattr(self, t)[column] if self.has(t, column) else None for t in ("stock", "demand")]
+            tables = (self.stock, self.demand)
+            # A table without rows has keys of no kind, whatever the type of its column.
+            sides = [table[column] if table.height and column in table.columns else None for table in tables]
             given = [s for s in sides if s is not None]
             if further:
                 dtype = given[0].dtype if given and given[0].dtype.is_integer() else pl.String

@@ -60,14 +60,21 @@ class World:
 
 
 def gather(
-    stock: Source, demand: Source, current: Source, plan: Reallocation, *, policy: Policy, as_of: dt.date
+    stock: Source,
+    demand: Source,
+    current: Source,
+    plan: Reallocation,
+    *,
+    policy: Policy,
+    as_of: dt.date,
+    findings: Findings | None = None,
 ) -> World:
-    """Reads and checks everything; every problem of all of it is raised at once."""
-    findings = Findings()
+    """Reads and checks everything; every problem of all of it is raised at once, with those found before."""
+    findings = findings or Findings()
     tables = read(stock, "stock", findings), read(demand, "demand", findings)
     held = read(current, "current", findings).rechunk()
     try:
-        prepared = prepare(*tables, policy, CORE)
+        prepared = prepare(*tables, policy, CORE, Findings(legible=findings.legible))
     except AllocatorError as error:
         findings.problems += error.problems
         check_current(held, findings)

@@ -9,7 +9,7 @@ from allocator.frames.read import Source
 from allocator.model.policy import Policy
 from allocator.model.reallocation import Reallocation
 from allocator.reallocation.deal import base_of
-from allocator.reallocation.inputs import gather
+from allocator.reallocation.inputs import World, gather
 from allocator.reallocation.outcome import Outcome
 from allocator.reallocation.wishes import best_within, wishes_of
 from allocator.result import checked_day, checked_policy
@@ -62,11 +62,21 @@ def reallocate(
         [('1', 10, 4, ['2'], 'lost'), ('2', 0, 6, [], 'gained')]
     """
     policy, day = checked_policy(policy), checked_day(as_of)
-    if not isinstance(plan, Reallocation):
-        message = f"plan is {type(plan).__name__}, a Reallocation is expected"
-        hint = "Make it with Reallocation.load(): a preset by its name, or a file by its path"
-        raise InputError(Problem("argument_type", message, column="plan", hint=hint))
-    world = gather(stock, demand, current, plan, policy=policy, as_of=day)
+    plan = checked_plan(plan)
+    return dealt_again(gather(stock, demand, current, plan, policy=policy, as_of=day), plan)
+
+
+def checked_plan(plan: object) -> Reallocation:
+    """The plan, if it is one."""
+    if isinstance(plan, Reallocation):
+        return plan
+    message = f"plan is {type(plan).__name__}, a Reallocation is expected"
+    hint = "Make it with Reallocation.load(): a preset by its name, or a file by its path"
+    raise InputError(Problem("argument_type", message, column="plan", hint=hint))
+
+
+def dealt_again(world: World, plan: Reallocation) -> Outcome:
+    """Deals again what was gathered."""
     wishes = wishes_of(world, plan)
     base = base_of(world, wishes.strategy, limited=(plan.lines_max, plan.units_max) != (None, None))
     return Outcome(world, plan, *best_within(world, plan, wishes, base))

@@ -1,0 +1,19 @@
+"""One Sail for all tests of the cluster: a server in this process, on a free port of the loopback address."""
+
+import polars as pl
+import pytest
+
+from allocator.cluster import sail
+from allocator.cluster.given import created
+
+
+@pytest.fixture(scope="session")
+def spark():
+    with sail() as session:
+        yield session
+
+
+@pytest.fixture
+def in_engine(spark):
+    """A table as a DataFrame of the engine, whose rows have neither numbers nor a sequence."""
+    return lambda table: created(spark, pl.DataFrame(table).sample(fraction=1, shuffle=True, seed=1))
