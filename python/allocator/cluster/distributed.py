@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from io import BytesIO
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
 import polars as pl
@@ -13,7 +12,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from allocator.cluster.carried import arrived, sent
 from allocator.cluster.given import spark_schema
 from allocator.cluster.problems import together
-from allocator.cluster.worker import ORDER, PACKED, Task
+from allocator.cluster.worker import ORDER, PACKED, Task, put_together
 from allocator.frames.columns import is_text
 from allocator.frames.findings import Findings
 from allocator.frames.quantity import check_total
@@ -104,10 +103,7 @@ class Distributed(Generic[Collected]):
 
 def answered(sides: Sides, task: Task, early: Findings) -> dict[str, list[pl.DataFrame]]:
     """The pieces of the frames of the answer; raises every problem beside those that were found before."""
-    table = run(sides, task, PACKED).toArrow()
-    found: dict[str, list[pl.DataFrame]] = {}
-    for name, content in zip(table["frame"].to_pylist(), table["content"], strict=True):
-        found.setdefault(name, []).append(pl.read_ipc(BytesIO(content.as_buffer())))
+    found = put_together(pl.DataFrame(run(sides, task, PACKED).toArrow()))
     findings = together(found.pop("problems", []), early)
     units = sum(int(frame["units"].item()) for frame in found.pop("totals", []))
     check_total(units, "stock", "qty_on_hand", findings)
@@ -122,8 +118,8 @@ def run(sides: Sides, task: Task, columns: Mapping[str, pl.DataType]) -> DataFra
     schema = spark_schema(sent(pl.DataFrame(schema=columns)))
     arrow = to_arrow_schema(schema, timezone="UTC")
 
-    def served(left: pa.Table, right: pa.Table) -> pa.Table:
-        return task.serve(left, right).cast(arrow)
+    def served(key: tuple[pa.Scalar], left: pa.Table, right: pa.Table) -> pa.Table:
+        return task.serve(key[0].as_py(), left, right).cast(arrow)
 
     return stock.groupBy("part").cogroup(others.groupBy("part")).applyInArrow(served, schema)
 

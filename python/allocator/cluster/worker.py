@@ -33,14 +33,14 @@ GROUP = "group"
 ORDER = {"order_major": pl.Int64(), "order_minor": pl.Int64()}
 """What brings the rows of all partitions in the order of one process."""
 
-CHUNK_ROWS = 50_000
-"""Rows in one piece of an answer: some megabytes, which every engine hands on."""
+PIECE_BYTES = 8_192
+"""Bytes in one piece of an answer: an engine sends some thousand rows in one message, of at most 128 megabytes."""
 
 Outputs = Mapping[str, Mapping[str, pl.DataType]]
 """The frames of an answer, and their columns."""
 
-PACKED = {"frame": pl.String(), "content": pl.Binary()}
-"""An answer in pieces: which frame a piece is of, and the piece as an Arrow file."""
+PACKED = {"part": pl.Int64(), "frame": pl.String(), "piece": pl.Int64(), "content": pl.Binary()}
+"""An answer in pieces: each frame of each partition as an Arrow file, cut into pieces with numbers."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Task:
     threads: int | None
     wanted: str = ""
 
-    def serve(self, stock: pa.Table, others: pa.Table) -> pa.Table:
+    def serve(self, part: int, stock: pa.Table, others: pa.Table) -> pa.Table:
         """Serves a partition.
 
         Raises:
@@ -84,7 +84,7 @@ class Task:
             answer = {"problems": told(error, self.shapes, tables)}
         if self.wanted in self.outputs:
             return sent(answer[self.wanted]).to_arrow(compat_level=pl.CompatLevel.oldest())
-        pieces = [piece for name, frame in answer.items() for piece in _pieces(name, frame)]
+        pieces = [(part, name, *piece) for name, frame in answer.items() for piece in _pieces(frame)]
         return pl.DataFrame(pieces, schema=PACKED, orient="row").to_arrow(compat_level=pl.CompatLevel.oldest())
 
     def understood(self, given: Mapping[str, pl.DataFrame], findings: Findings) -> Bound | World:
@@ -166,8 +166,16 @@ def _placed(frame: pl.DataFrame, major: pl.Series | None) -> pl.DataFrame:
     return frame.with_columns(order_major=nothing if major is None else major, order_minor=own)
 
 
-def _pieces(name: str, frame: pl.DataFrame) -> Iterator[tuple[str, bytes]]:
-    for piece in sent(frame).iter_slices(CHUNK_ROWS):
-        buffer = BytesIO()
-        piece.write_ipc(buffer, compression="lz4")
-        yield name, buffer.getvalue()
+def _pieces(frame: pl.DataFrame) -> Iterator[tuple[int, bytes]]:
+    buffer = BytesIO()
+    sent(frame).write_ipc(buffer, compression="lz4")
+    content = buffer.getvalue()
+    yield from enumerate(content[at : at + PIECE_BYTES] for at in range(0, len(content), PIECE_BYTES))
+
+
+def put_together(pieces: pl.DataFrame) -> dict[str, list[pl.DataFrame]]:
+    """The frames of all partitions from their pieces."""
+    found: dict[str, list[pl.DataFrame]] = {}
+    for (_, name), alike in pieces.sort("piece").group_by("part", "frame"):
+        found.setdefault(str(name), []).append(pl.read_ipc(BytesIO(b"".join(alike["content"]))))
+    return found
