@@ -38,7 +38,9 @@ def record(benchmark, rows: int, found: Optimum) -> None:
     }
 
 
-@pytest.mark.parametrize(("work", "name"), [("w2", "spread"), ("w2", "hot_sku"), ("w3", "spread")])
+@pytest.mark.parametrize(
+    ("work", "name"), [("w2", "spread"), ("w2", "hot_sku"), ("w2", "hot_sku_lives"), ("w3", "spread")]
+)
 def test_optimum(benchmark, work: str, name: str) -> None:
     rows = ROWS // 10 if work == "w3" else ROWS
     (stock, demand), policy = tables(work, worlds.WORLDS[name](rows))

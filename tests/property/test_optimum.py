@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
+from unittest.mock import patch
 
 import hypothesis
 import numpy as np
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 import allocator
 import oracle_optimum as oracle
 from allocator import Policy
-from allocator.optimum import OBJECTIVES, Optimum, Prices, optimize, shadow_prices
+from allocator.optimum import OBJECTIVES, Optimum, Prices, classes, optimize, shadow_prices
 from allocator.optimum.arguments import checked
 from allocator.optimum.model import as_columns
 from allocator.optimum.objectives import aimed_at
@@ -123,6 +124,13 @@ def assert_best(case: Case) -> None:
 @given(cases)
 def test_no_plan_of_any_small_world_is_better(case: Case) -> None:
     assert_best(case)
+
+
+@QUICK
+@given(cases)
+def test_no_plan_is_better_where_rows_pass_for_weaker_ones(case: Case) -> None:
+    with patch.object(classes, "CHAINED_MIN", 0):  # chains are for large groups otherwise
+        assert_best(case)
 
 
 @pytest.mark.slow

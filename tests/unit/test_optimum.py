@@ -177,6 +177,17 @@ def test_the_first_objective_is_never_sold_for_the_second_and_weights_sell_it() 
     assert weighed.stages["value"].item() == 3.0
 
 
+def test_a_hot_sku_with_a_shelf_life_for_each_line_is_not_quadratic(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Lot n lives n days and line n asks for n days: 500 kinds of each. The rules give the longest lives away first.
+    monkeypatch.setattr(classes, "PAIRS_MAX", 1_000)
+    ids, ones = [f"{n:03}" for n in range(500)], [1] * 500
+    stock = {"stock_id": ids, "sku": ["X"] * 500, "qty_on_hand": ones, "expires_on": [day(n) for n in range(500)]}
+    demand = {"line_id": ids, "sku": ["X"] * 500, "qty": ones, "min_shelf_life_days": list(range(500))}
+    found = best(stock, demand)
+    assert found.by_rules.lines["allocated"].sum() == 250
+    assert found.lines["allocated"].sum() == 500
+
+
 def test_safety_stock_is_kept_back() -> None:
     policy = Policy(safety_stock=[{"sku": "X", "qty": 8}])
     assert best(policy=policy).lines["allocated"].sum() == 2

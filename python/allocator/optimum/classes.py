@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocator.errors import PolicyError, Problem
+from allocator.optimum.chains import CHAINED_MIN, Chains, in_chains, ordering
 from allocator.optimum.eligible import Asked, AskedExchange, AskedSpan
 from allocator.optimum.ground import ONE, Flags, Ints, Lines, Rows
 from allocator.optimum.objectives import Gains, Takes
@@ -38,6 +39,7 @@ class Classes:
         line_class: Class of each line.
         unit: Of each row, the units in which everything in its group comes: the pack, where all lines have the same.
         line_unit: The same of each line.
+        chains: Kinds of rows in their chains.
     """
 
     row_kind: Ints
@@ -46,11 +48,12 @@ class Classes:
     line_class: Ints
     unit: Ints
     line_unit: Ints
+    chains: Chains
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Kinds of rows that may serve kinds of lines.
+    """Kinds of rows that may serve kinds of lines: of each chain the weakest that may, by kind of the lines and chain.
 
     Attributes:
         row: Kind of the rows.
@@ -107,7 +110,9 @@ def classify(
     asked = [*tests, *([] if away is None else [away])]
     row_gains = [gain.row for gain in gains if gain.row is not None]
     line_gains = [gain.line for gain in gains if gain.line is not None]
-    by_row = [rows.group, *(key for test in asked for key in test.row_keys), *_pools(plan, rows, lines)]
+    order = None if held else ordering(tests)
+    rest = [*(key for test in asked if test is not order for key in test.row_keys), *_pools(plan, rows, lines)]
+    by_row = [rows.group, *rest, *(order.row_keys if order else [])]
     row_kind = dense([*by_row, np.where(grain.rows, np.arange(len(rows.at)), -1), *(row_gains if held else [])])
     several = (lines.whole > 0) | (lines.least > 1) | (lines.one > 0)
     filled = [np.where(several, part, -1) for part in (lines.whole, lines.qty, lines.least)]
@@ -123,7 +128,21 @@ def classify(
         dense([line_kind, *line_gains, *filled]),
         grain.unit[rows.group],
         np.where(lines.group < 0, 1, grain.unit[lines.group]),
+        in_chains(
+            *(rows, lines, row_kind), rest=rest, test=order, large=_large(rows, lines, row_kind, line_kind, grain)
+        ),
     )
+
+
+def _large(rows: Rows, lines: Lines, row_kind: Ints, line_kind: Ints, grain: _Grain) -> Flags:
+    """Groups that have more pairs of kinds than are looked at one by one."""
+    groups = len(grain.unit)
+    of_rows = rows.group[np.unique(row_kind, return_index=True)[1]]
+    of_lines = lines.group[np.unique(line_kind, return_index=True)[1]]
+    many = np.bincount(of_rows, minlength=groups) * np.bincount(of_lines[of_lines >= 0], minlength=groups)
+    single = np.zeros(groups, np.bool_)
+    single[rows.group[grain.rows]] = True
+    return (many > CHAINED_MIN) & ~single
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +220,13 @@ def pairs(rows: Rows, lines: Lines, classes: Classes, tests: Sequence[Asked], aw
     Raises:
         PolicyError: `problem_too_large`.
     """
-    row_kinds, first_row = np.unique(classes.row_kind, return_index=True)
-    line_kinds, first_line = np.unique(classes.line_kind, return_index=True)
-    row_group, line_group = rows.group[first_row], lines.group[first_line]
-    # Kinds are numbered by group first, so that those of a group stand together.
-    begin, end = (np.searchsorted(row_group, line_group, side=side) for side in ("left", "right"))
+    _, first_row = np.unique(classes.row_kind, return_index=True)
+    _, first_line = np.unique(classes.line_kind, return_index=True)
+    chains = classes.chains
+    strongest = chains.kinds[chains.ends[1:] - 1]
+    # Chains are numbered by group first, so that those of a group stand together.
+    of_chain, of_line = rows.group[first_row[strongest]], lines.group[first_line]
+    begin, end = (np.searchsorted(of_chain, of_line, side=side) for side in ("left", "right"))
     width = end - begin
     total = np.cumsum(width)
     _refuse(int(total[-1]) if len(total) else 0, CANDIDATES_MAX)
@@ -218,8 +239,9 @@ def pairs(rows: Rows, lines: Lines, classes: Classes, tests: Sequence[Asked], aw
         row += begin[line]
         passed = np.ones(len(row), np.bool_)
         for test in tests:
-            passed[passed] = test.judge(first_row[row[passed]], first_line[line[passed]])[0]
-        blocks.append([row[passed], line[passed]])
+            passed[passed] = test.judge(first_row[strongest[row[passed]]], first_line[line[passed]])[0]
+        weakest = chains.weakest(row[passed], first_line[line[passed]])
+        blocks.append([weakest, line[passed]])
         count += int(passed.sum())
         _refuse(count, PAIRS_MAX)
         at = stop
@@ -230,7 +252,7 @@ def pairs(rows: Rows, lines: Lines, classes: Classes, tests: Sequence[Asked], aw
         if isinstance(test, AskedExchange):
             given, asked = test.ratio(*ends)
     outside = np.zeros(len(row), np.bool_) if away is None else ~away.judge(*ends)[0]
-    return Pairs(row_kinds[row], line_kinds[line], *ends, given, asked, outside)
+    return Pairs(row, line, *ends, given, asked, outside)
 
 
 def _refuse(count: int, most: int) -> None:

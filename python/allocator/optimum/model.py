@@ -84,6 +84,7 @@ class Model:
         node: Where each flow ends: the kind of the lines, or one lot or source of it.
         take: Column of each class of rows.
         flow: Column of each pair.
+        weaken: Column of what passes for the next weaker kind, by link of the chains.
         serve: Column of units, by arc; -1 where a count says it.
         count: Column of a count of lines, by arc; -1 where any number may be served.
         order: Column of each order that is served whole or not at all.
@@ -103,6 +104,7 @@ class Model:
     node: Ints
     take: Ints
     flow: Ints
+    weaken: Ints
     serve: Ints
     count: Ints
     order: Ints
@@ -121,12 +123,15 @@ class Model:
 
     def find(self, takes: Takes) -> Ints:
         """The pair of each allocation; -1 where its row may not serve its line."""
-        classes = self.classes
-        width = int(classes.row_kind.max(initial=0)) + 1
-        known = self.pairs.line * width + self.pairs.row
-        asked = classes.line_kind[takes.line] * width + classes.row_kind[takes.row]
-        at = np.minimum(np.searchsorted(known, asked), max(len(known) - 1, 0))
-        return np.where(known[at] == asked, at, -1) if len(known) else np.full(len(asked), -1)
+        if not len(self.pairs.row):
+            return np.full(len(takes.row), -1)
+        chains, kind = self.classes.chains, self.classes.row_kind[takes.row]
+        width = int(chains.chain.max(initial=0)) + 1
+        known = self.pairs.line * width + chains.chain[self.pairs.row]
+        asked = self.classes.line_kind[takes.line] * width + chains.chain[kind]
+        at = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+        strong = chains.depth[kind] >= chains.depth[self.pairs.row[at]]
+        return np.where((known[at] == asked) & strong, at, -1)
 
     def arc_of(self, takes: Takes, pair: Ints) -> Ints:
         """The arc through which each allocation reaches its line."""
@@ -220,16 +225,23 @@ class _Draft:
         kind_of_class = self.classes.row_kind[self.row_first]
         supply = np.zeros(int(kind_of_class.max(initial=-1)) + 1, np.int64)
         np.add.at(supply, kind_of_class, self.cap)
+        chain = self.classes.chains.chain
+        in_chain = np.zeros(len(supply), np.int64)
+        np.add.at(in_chain, chain, supply)
         taken = self.step * pairs.given // pairs.asked
         wanted = np.zeros(int(self.classes.line_kind.max(initial=-1)) + 1, np.int64)
         np.add.at(wanted, self.classes.line_kind[self.line_first], self.most)
-        flow_most = np.minimum(supply[pairs.row] // taken, wanted[pairs.line] // self.step)
+        flow_most = np.minimum(in_chain[chain[pairs.row]] // taken, wanted[pairs.line] // self.step)
         take = program.add_columns(self.cap)
         uneven = (taken != self.classes.unit[pairs.first_row]) | (self.step != self.classes.line_unit[pairs.first_line])
         flow = program.add_columns(np.where(uneven, flow_most, INF), integral=uneven)
         out = program.add_rows(len(supply), 0, 0)
         program.put(out[kind_of_class], take, 1)
         program.put(out[pairs.row], flow, -taken)
+        strong, weak = self.classes.chains.links()
+        weaken = program.add_columns(np.full(len(strong), INF))
+        program.put(out[strong], weaken, -1)
+        program.put(out[weak], weaken, 1)
         into = program.add_rows(int(self.node.max(initial=-1)) + 1, 0, 0)
         program.put(into[self.node], flow, self.step)
         arc_class, arc_node = self._arcs()
@@ -244,6 +256,7 @@ class _Draft:
             self.node,
             take,
             flow,
+            weaken,
             serve,
             count,
             order,
@@ -363,6 +376,7 @@ def as_columns(model: Model, takes: Takes, held: dict[str, Takes]) -> Floats:
     steps = np.zeros(len(model.flow), np.int64)
     np.add.at(steps, pair, takes.served)
     value[model.flow] = steps // model.step
+    value[model.weaken] = _weakened(model, takes, pair)
     at = model.arc_of(takes, pair)
     units = model.serve[at] >= 0
     np.add.at(value, model.serve[at[units]], takes.served[units])
@@ -377,3 +391,14 @@ def as_columns(model: Model, takes: Takes, held: dict[str, Takes]) -> Floats:
         np.add.at(by_pair, found[found >= 0], stays[found >= 0])
         value[keep] = by_pair[pairs]
     return value
+
+
+def _weakened(model: Model, takes: Takes, pair: Ints) -> Ints:
+    """What of each kind passes for the next weaker one: what is taken of it and above, but for what is needed there."""
+    chains = model.classes.chains
+    more = np.zeros(len(chains.kinds), np.int64)
+    np.add.at(more, model.classes.row_kind[takes.row], takes.qty)
+    np.subtract.at(more, model.pairs.row[pair], takes.qty)
+    above = np.empty(len(more), np.int64)
+    above[chains.kinds] = np.cumsum(more[chains.kinds][::-1])[::-1]
+    return above[chains.links()[0]]

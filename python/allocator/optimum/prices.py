@@ -14,6 +14,7 @@ from allocator.errors import InputError, Problem
 from allocator.frames.read import Source
 from allocator.model.policy import Policy
 from allocator.optimum.arguments import Wanted, Weight, checked
+from allocator.optimum.chains import Chains
 from allocator.optimum.classes import Classes, Pairs
 from allocator.optimum.ground import Rows
 from allocator.optimum.highs import Solver, load
@@ -141,6 +142,7 @@ def _one_more(stated: Stated, classes: Classes, kinds: Pairs, steps: Gains) -> _
         classes.line_class,
         np.append(classes.unit, classes.line_unit[first]),
         classes.line_unit,
+        _lengthened(classes.chains, len(skus)),
     )
     one = np.ones(len(kind), np.int64)
     pairs = Pairs(
@@ -160,6 +162,19 @@ def _one_more(stated: Stated, classes: Classes, kinds: Pairs, steps: Gains) -> _
         gains = replace(steps, row=np.append(steps.row, most[:-1]))
     more = Rows(np.append(rows.at, none - 1), np.append(rows.balance, none), np.append(rows.group, lines.group[first]))
     return _More(more, added, pairs, gains, skus)
+
+
+def _lengthened(chains: Chains, count: int) -> Chains:
+    """With so many more kinds, each a chain of its own."""
+    kinds = len(chains.kinds) + np.arange(count)
+    chain = int(chains.chain.max(initial=-1)) + 1 + np.arange(count)
+    return replace(
+        chains,
+        chain=np.append(chains.chain, chain),
+        depth=np.append(chains.depth, np.zeros(count, np.int64)),
+        kinds=np.append(chains.kinds, kinds),
+        strength=np.append(chains.strength, chain * chains.width),
+    )
 
 
 def _priced(model: Model, more: _More, stated: Stated, wanted: Wanted) -> Floats:

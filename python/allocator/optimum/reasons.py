@@ -67,6 +67,12 @@ def reasons(takes: Takes, rows: Rows, lines: Lines, by_rules: Ints, *, classes: 
 
 
 def _by_kind(units: Ints, classes: Classes) -> Ints:
-    total = np.zeros(int(classes.row_kind.max(initial=-1)) + 1, np.int64)
+    """Units of each kind of rows and of those that are stronger in its chain."""
+    chains = classes.chains
+    total, above = np.zeros((2, len(chains.kinds)), np.int64)
     np.add.at(total, classes.row_kind, units)
-    return total
+    of_chain = chains.chain[chains.kinds]
+    upwards = np.cumsum(total[chains.kinds][::-1])[::-1]
+    after = np.append(upwards, 0)[chains.ends[1:]]
+    above[chains.kinds] = upwards - after[of_chain]
+    return above

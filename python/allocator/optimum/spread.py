@@ -150,6 +150,9 @@ def _held(model: Model, left: _Left, served: _Served, takes: Takes) -> Takes:
     # Where amounts come in steps of their own, rows are kinds of their own: what stays there is known already.
     unit = model.classes.unit[takes.row[at]]
     at = at[(model.step[pair[at]] == unit) & (model.taken[pair[at]] == unit)]
+    # In a chain a row passes for weaker ones, and what it can be spared for is known only when all are dealt.
+    chain = model.classes.chains.chain
+    at = at[np.bincount(chain)[chain[model.pairs.row[pair[at]]]] == 1]
     at = at[model.node[pair[at]] == model.arc_node[served.arc[takes.line[at]]]]
     pair, row, line = pair[at], takes.row[at], takes.line[at]
     amount = takes.qty[at] // model.step[pair] * model.step[pair]
@@ -173,12 +176,16 @@ def _held(model: Model, left: _Left, served: _Served, takes: Takes) -> Takes:
 
 def _matched(model: Model, by_row: Ints, by_line: Ints, arc: Ints, flow: Ints) -> Takes:
     """Rows to flows, and flows to lines, in order."""
-    classes, pairs = model.classes, model.pairs
+    classes, pairs, chains = model.classes, model.pairs, model.classes.chains
     row = np.flatnonzero(by_row)
-    row = row[np.argsort(classes.row_kind[row], kind="stable")]
+    kind = classes.row_kind[row]
+    row = row[np.lexsort((row, chains.depth[kind], chains.chain[kind]))]
     pair = np.flatnonzero(flow)
-    pair = pair[np.lexsort((pairs.first_line[pair], pairs.row[pair]))]
-    a, b, qty = _overlap(classes.row_kind[row], by_row[row], pairs.row[pair], flow[pair])
+    kind = pairs.row[pair]
+    pair = pair[np.lexsort((pairs.first_line[pair], chains.depth[kind], chains.chain[kind]))]
+    # Weak rows to weak pairs, strong ones to strong ones: then every row is strong enough.
+    of_rows, of_pairs = chains.chain[classes.row_kind[row]], chains.chain[pairs.row[pair]]
+    a, b, qty = _overlap(of_rows, by_row[row], of_pairs, flow[pair])
     row, pair = row[a], pair[b]
     part = qty * pairs.asked[pair] // pairs.given[pair]
     if (part * pairs.given[pair] != qty * pairs.asked[pair]).any():
