@@ -180,6 +180,7 @@ CODES: Final[Mapping[str, str]] = {
     "tracking_mismatch": "A line does not fit how its SKU is tracked.",
     "transaction_unknown": "There is no transaction of this number or type.",
     # flows
+    "delivery_failed": "A receiver did not take an event.",
     "limit_exceeded": "More is asked for than the limit leaves, and nobody may override it so.",
     "line_undecided": "A line was neither approved nor rejected.",
     "rate_missing": "A part has no rate to be shipped with.",

@@ -5,6 +5,7 @@ or nothing, once per key. A step that is refused says why, and what can be done 
 """
 
 from allocator.flows.boards import board
+from allocator.flows.delivery import deliver, mailbox, webhook
 from allocator.flows.doing import Person
 from allocator.flows.events import events, history_of
 from allocator.flows.flow import FLOWS, Flow, Step
@@ -13,4 +14,17 @@ from allocator.flows.settings import keep_settings
 # Whoever looks at `FLOWS` sees all of them: those of partners as well.
 from allocator.flows import partner  # isort: skip
 
-__all__ = ["FLOWS", "Flow", "Person", "Step", "board", "events", "history_of", "keep_settings", "partner"]
+__all__ = [
+    "FLOWS",
+    "Flow",
+    "Person",
+    "Step",
+    "board",
+    "deliver",
+    "events",
+    "history_of",
+    "keep_settings",
+    "mailbox",
+    "partner",
+    "webhook",
+]

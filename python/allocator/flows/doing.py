@@ -230,16 +230,25 @@ def take(
     """
     taken = flow.step(step)
     heading = ledger.heading("document", actor=person.name, role=person.role, key=key, **said)
-    if person.role not in taken.roles:
-        message = f"{step} of a {flow.name} is not for {person.role or 'nobody'}"
-        hint = f"It is for {' or '.join(taken.roles)}" if taken.roles else "It follows from another step"
-        raise InputError(Problem("role_missing", message, column="role", value=person.role[:80], hint=hint))
+    check_role(person, flow, taken)
     kept = {name: getattr(heading, name) for name in ("reason", "note", "day", "approved_by", "details", "key")}
 
     def whole(book: Book) -> Any:  # noqa: ANN401
         return work(Doing(book, person, flow, taken, dict(kept)))
 
     return ledger.do(whole, heading._replace(type=f"{flow.name}: {step}"), person.party, *asked)
+
+
+def check_role(person: Person, flow: Flow, step: Step) -> None:
+    """Makes sure that a step is for the role of a person.
+
+    Raises:
+        InputError: `role_missing`.
+    """
+    if person.role not in step.roles:
+        message = f"{step.name} of a {flow.name} is not for {person.role or 'nobody'}"
+        hint = f"It is for {' or '.join(step.roles)}" if step.roles else "It follows from another step"
+        raise InputError(Problem("role_missing", message, column="role", value=person.role[:80], hint=hint))
 
 
 Seen = TypeVar("Seen")
