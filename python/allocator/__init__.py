@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from allocator.model.limits import Limits
     from allocator.model.policy import Policy
     from allocator.model.scenario import Scenario
+    from allocator.optimum import Optimum, optimize
     from allocator.prepared import Allocation, Decision, PreparedStock, prepare
     from allocator.result import Bound, Result, allocate, bind
     from allocator.scenario import Base, Comparison
@@ -37,6 +38,7 @@ __all__ = [
     "InternalError",
     "Lifecycle",
     "Limits",
+    "Optimum",
     "Policy",
     "PolicyError",
     "PreparedStock",
@@ -47,6 +49,7 @@ __all__ = [
     "bind",
     "check_requests",
     "check_transition",
+    "optimize",
     "prepare",
     "replenish",
     "validate_transitions",
@@ -65,6 +68,7 @@ _HOMES = {
     "InternalError": "errors",
     "Lifecycle": "model.lifecycle",
     "Limits": "model.limits",
+    "Optimum": "optimum",
     "Policy": "model.policy",
     "PolicyError": "errors",
     "PreparedStock": "prepared",
@@ -75,6 +79,7 @@ _HOMES = {
     "bind": "result",
     "check_requests": "limits",
     "check_transition": "transitions",
+    "optimize": "optimum",
     "prepare": "prepared",
     "replenish": "limits",
     "validate_transitions": "transitions",

@@ -19,9 +19,9 @@ import oracle_optimum as oracle
 from allocator import Policy
 from allocator.optimum import OBJECTIVES, Optimum, Prices, classes, optimize, shadow_prices
 from allocator.optimum.arguments import checked
+from allocator.optimum.best import Posed, pose
 from allocator.optimum.model import as_columns
 from allocator.optimum.objectives import aimed_at
-from allocator.optimum.optimize import Posed, pose
 from allocator.optimum.problem import Stated, state
 from drawing import AS_OF
 from oracle import Row

@@ -11,7 +11,7 @@ import numpy as np
 
 from allocator.errors import FileError, Problem
 from allocator.optimum.ground import Ints
-from allocator.optimum.model import INF, Floats, Program
+from allocator.optimum.program import INF, Floats, Program
 
 Status = Literal["optimal", "within_gap", "stopped", "not_begun"]
 

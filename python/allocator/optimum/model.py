@@ -7,69 +7,15 @@ orders, minimums, one lot or source, row limits and whole rows add counts, which
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from allocator.optimum.classes import Classes, Pairs, dense
-from allocator.optimum.ground import WHOLE, Flags, Ints, Lines, Rows
+from allocator.optimum.ground import WHOLE, Ints, Lines, Rows
 from allocator.optimum.objectives import Gains, Takes, kept
-
-Floats: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float64]]
-INF = float("inf")
-
-
-@dataclass
-class Program:
-    """Columns and rows of a mixed integer program, as they are added.
-
-    Attributes:
-        upper: The greatest value of each column; the least is 0.
-        integral: Whether a column must be whole.
-        low: The least value of each row.
-        high: The greatest value of each row.
-        entries: Rows, columns and values of the matrix.
-    """
-
-    upper: list[Floats] = field(default_factory=list)
-    integral: list[Flags] = field(default_factory=list)
-    low: list[Floats] = field(default_factory=list)
-    high: list[Floats] = field(default_factory=list)
-    entries: list[tuple[Ints, Ints, Floats]] = field(default_factory=list)
-    columns: int = 0
-    rows: int = 0
-
-    def add_columns(self, upper: Ints | Floats, *, integral: Flags | bool = False) -> Ints:
-        """New columns, by their numbers."""
-        self.upper.append(upper.astype(np.float64))
-        self.integral.append(np.broadcast_to(np.asarray(integral, np.bool_), upper.shape))
-        self.columns += len(upper)
-        return np.arange(self.columns - len(upper), self.columns)
-
-    def add_rows(self, count: int, low: Ints | float, high: Ints | float) -> Ints:
-        """New rows, by their numbers."""
-        for side, bound in ((self.low, low), (self.high, high)):
-            side.append(np.broadcast_to(np.asarray(bound, np.float64), (count,)))
-        self.rows += count
-        return np.arange(self.rows - count, self.rows)
-
-    def put(self, row: Ints, column: Ints, value: Ints | int) -> None:
-        """Values of the matrix."""
-        self.entries.append((row, column, np.broadcast_to(np.asarray(value, np.float64), row.shape)))
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether any column must be whole."""
-        return any(part.any() for part in self.integral)
-
-    def matrix(self) -> tuple[Ints, Ints, Floats]:
-        """Rows, columns and values, by row and column; values for the same place are added up."""
-        row, column, value = (np.concatenate(parts) for parts in zip(*self.entries, strict=True))
-        place = row * self.columns + column
-        order = np.argsort(place, kind="stable")
-        first = np.flatnonzero(np.diff(place[order], prepend=-1))
-        return row[order][first], column[order][first], np.add.reduceat(value[order], first)
+from allocator.optimum.program import INF, Floats, Program
 
 
 @dataclass(frozen=True)
@@ -123,15 +69,7 @@ class Model:
 
     def find(self, takes: Takes) -> Ints:
         """The pair of each allocation; -1 where its row may not serve its line."""
-        if not len(self.pairs.row):
-            return np.full(len(takes.row), -1)
-        chains, kind = self.classes.chains, self.classes.row_kind[takes.row]
-        width = int(chains.chain.max(initial=0)) + 1
-        known = self.pairs.line * width + chains.chain[self.pairs.row]
-        asked = self.classes.line_kind[takes.line] * width + chains.chain[kind]
-        at = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-        strong = chains.depth[kind] >= chains.depth[self.pairs.row[at]]
-        return np.where((known[at] == asked) & strong, at, -1)
+        return _pair_of(takes, self.classes, self.pairs)
 
     def arc_of(self, takes: Takes, pair: Ints) -> Ints:
         """The arc through which each allocation reaches its line."""
@@ -160,20 +98,28 @@ class Model:
             cost[self.keep["current"][1]] = gains.kept
         return cost
 
-    def counts_what_stays(self, name: str, held: Takes) -> None:
-        """Adds columns for what stays of allocations, where their rows may still serve their lines."""
-        found = self.find(held)
-        there, where = np.unique(found[found >= 0], return_inverse=True)
-        had = np.zeros(len(there), np.int64)
-        np.add.at(had, where, held.qty[found >= 0])
-        keep = self.program.add_columns(had)
-        stays = self.program.add_rows(len(there), -INF, 0)
-        self.program.put(stays, keep, 1)
-        self.program.put(stays, self.flow[there], -self.taken[there])
-        self.keep[name] = there, keep
+
+def _pair_of(takes: Takes, classes: Classes, pairs: Pairs) -> Ints:
+    if not len(pairs.row):
+        return np.full(len(takes.row), -1)
+    chains, kind = classes.chains, classes.row_kind[takes.row]
+    width = int(chains.chain.max(initial=0)) + 1
+    known = pairs.line * width + chains.chain[pairs.row]
+    asked = classes.line_kind[takes.line] * width + chains.chain[kind]
+    at = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+    strong = chains.depth[kind] >= chains.depth[pairs.row[at]]
+    return np.where((known[at] == asked) & strong, at, -1)
 
 
-def build(rows: Rows, lines: Lines, classes: Classes, pairs: Pairs, pool: dict[int, Ints]) -> Model:
+def build(
+    rows: Rows,
+    lines: Lines,
+    classes: Classes,
+    pairs: Pairs,
+    *,
+    pool: Mapping[int, Ints],
+    held: Mapping[str, Takes],
+) -> Model:
     """The whole problem.
 
     Args:
@@ -182,25 +128,20 @@ def build(rows: Rows, lines: Lines, classes: Classes, pairs: Pairs, pool: dict[i
         classes: Their kinds and classes.
         pairs: Kinds that may serve each other.
         pool: Lot or place of each row, by number of `ONE`.
+        held: Allocations of which it counts what stays, by name.
     """
-    program = Program()
-    _, row_first = np.unique(classes.row_class, return_index=True)
-    _, line_first = np.unique(classes.line_class, return_index=True)
-    cap = np.zeros(len(row_first), np.int64)
-    np.add.at(cap, classes.row_class, rows.balance // classes.unit * classes.unit)
-    unit = np.maximum(lines.pack, classes.line_unit)
-    most, number = np.zeros((2, len(line_first)), np.int64)
-    np.add.at(most, classes.line_class, lines.qty // unit * unit)
-    np.add.at(number, classes.line_class, 1)
     step = np.lcm(lines.pack[pairs.first_line], pairs.asked)
-    step = np.maximum(step, classes.line_unit[pairs.first_line])
-    one = lines.one[pairs.first_line]
     lot = np.full(len(pairs.row), -1)
     for which, code in pool.items():
-        lot = np.where(one == which, code[pairs.first_row], lot)
-    node = dense([pairs.line, lot])
-    draft = _Draft(program, rows, lines, classes, pairs, step, node, row_first, line_first, cap, most, number)
-    return draft.finished()
+        lot = np.where(lines.one[pairs.first_line] == which, code[pairs.first_row], lot)
+    draft = _Draft(
+        *(Program(), rows, lines, classes, pairs),
+        step=np.maximum(step, classes.line_unit[pairs.first_line]),
+        node=dense([pairs.line, lot]),
+        row_first=np.unique(classes.row_class, return_index=True)[1],
+        line_first=np.unique(classes.line_class, return_index=True)[1],
+    )
+    return draft.finished(held)
 
 
 @dataclass
@@ -216,11 +157,16 @@ class _Draft:
     node: Ints
     row_first: Ints
     line_first: Ints
-    cap: Ints
-    most: Ints
-    number: Ints
 
-    def finished(self) -> Model:
+    def __post_init__(self) -> None:
+        classes, unit = self.classes, np.maximum(self.lines.pack, self.classes.line_unit)
+        self.cap = np.zeros(len(self.row_first), np.int64)
+        np.add.at(self.cap, classes.row_class, self.rows.balance // classes.unit * classes.unit)
+        self.most, self.number = np.zeros((2, len(self.line_first)), np.int64)
+        np.add.at(self.most, classes.line_class, self.lines.qty // unit * unit)
+        np.add.at(self.number, classes.line_class, 1)
+
+    def finished(self, held: Mapping[str, Takes]) -> Model:
         program, pairs = self.program, self.pairs
         kind_of_class = self.classes.row_kind[self.row_first]
         supply = np.zeros(int(kind_of_class.max(initial=-1)) + 1, np.int64)
@@ -261,13 +207,25 @@ class _Draft:
             count,
             order,
             used,
-            {},
+            {name: self._kept(takes, flow, taken) for name, takes in held.items()},
             arc_class,
             arc_node,
             self.row_first,
             self.line_first,
             line_order,
         )
+
+    def _kept(self, held: Takes, flow: Ints, taken: Ints) -> tuple[Ints, Ints]:
+        """What stays of allocations, where their rows may still serve their lines."""
+        program, found = self.program, _pair_of(held, self.classes, self.pairs)
+        there, where = np.unique(found[found >= 0], return_inverse=True)
+        had = np.zeros(len(there), np.int64)
+        np.add.at(had, where, held.qty[found >= 0])
+        keep = program.add_columns(had)
+        stays = program.add_rows(len(there), -INF, 0)
+        program.put(stays, keep, 1)
+        program.put(stays, flow[there], -taken[there])
+        return there, keep
 
     def _arcs(self) -> tuple[Ints, Ints]:
         """From every node to every class of the lines that it serves."""

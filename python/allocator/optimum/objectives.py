@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from allocator.frames.prepare import Prepared
-from allocator.optimum.eligible import GREATEST, LEAST, AskedSpan, with_keys
+from allocator.optimum.eligible import GREATEST, LEAST, AskedSpan
 from allocator.optimum.ground import Ints, Lines, Rows
 from allocator.plan.keys import NULL_CODE, Columns
 from allocator.plan.places import places
@@ -233,5 +233,4 @@ def _away(columns: Columns, rows: Rows, lines: Lines) -> AskedSpan | None:
     nowhere = here == NULL_CODE
     low = np.where(nowhere, LEAST, here)
     high = np.where(nowhere, GREATEST, ends[np.where(nowhere, len(ends) - 1, here)] - 1)
-    span = AskedSpan(there, there == NULL_CODE, low, high, null_passes=False, outside=False)
-    return with_keys(span, rows, lines)
+    return AskedSpan(there, there == NULL_CODE, low, high, null_passes=False, outside=False)

@@ -18,9 +18,10 @@ from allocator.optimum.chains import Chains
 from allocator.optimum.classes import Classes, Pairs
 from allocator.optimum.ground import Rows
 from allocator.optimum.highs import Solver, load
-from allocator.optimum.model import Floats, Model, build
+from allocator.optimum.model import Model, build
 from allocator.optimum.objectives import Gains, aimed_at
 from allocator.optimum.problem import Stated, state
+from allocator.optimum.program import Floats
 from allocator.result import checked_day, checked_policy
 
 GOLDEN = (5**0.5 - 1) / 2
@@ -102,7 +103,7 @@ def shadow_prices(
     steps = aim.steps
     classes, kinds = stated.classes([steps], places=bool(steps.away), keeps=False)
     more = _one_more(stated, classes, kinds, steps)
-    model = build(more.rows, stated.lines, more.classes, more.kinds, {})
+    model = build(more.rows, stated.lines, more.classes, more.kinds, pool={}, held={})
     found = _priced(model, more, stated, wanted) * float(steps.factor)
     single = lines.plain & (lines.pack == 1)
     exact = bool(single.all()) and not model.program.is_whole

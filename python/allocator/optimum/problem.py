@@ -17,7 +17,7 @@ from allocator.frames.read import Source, read
 from allocator.model.policy import Policy
 from allocator.optimum.arguments import Wanted
 from allocator.optimum.classes import Classes, Pairs, classify, pairs, pools
-from allocator.optimum.eligible import Asked, asked, passing
+from allocator.optimum.eligible import Asked, asked, passing, with_keys
 from allocator.optimum.ground import Ints, Lines, Rows, gather
 from allocator.optimum.objectives import Gains, Measure, Takes, measure, with_current
 from allocator.plan.compile import compile_columns
@@ -61,7 +61,8 @@ class Stated:
 
     def classes(self, gains: list[Gains], *, places: bool, keeps: bool) -> tuple[Classes, Pairs]:
         """Kinds and classes for objectives, and the pairs of kinds that may serve each other."""
-        away = self.measure.away if places else None
+        away = self.measure.away
+        away = with_keys(away, self.rows, self.lines) if places and away is not None else None
         held = self.measure.current if keeps else None
         tests = list(self.tests.values())
         found = classify(self.plan, self.rows, self.lines, tests, away=away, gains=gains, held=held)

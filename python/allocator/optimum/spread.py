@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 
 from allocator.optimum.ground import Flags, Ints, Lines, Rows
-from allocator.optimum.model import Floats, Model
+from allocator.optimum.model import Model
 from allocator.optimum.objectives import Takes
+from allocator.optimum.program import Floats
 
 
 class UnevenError(Exception):

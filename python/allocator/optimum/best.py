@@ -111,12 +111,10 @@ def pose(stated: Stated, aims: Sequence[Aim]) -> Posed:
     gains = [aim.steps for aim in aims]
     keeps = any(gain.kept for gain in gains)
     classes, kinds = stated.classes(gains, places=any(gain.away for gain in gains), keeps=keeps)
-    model = build(stated.rows, stated.lines, classes, kinds, dict(stated.pool))
     held = {"rules": stated.ordered}
     if keeps and stated.measure.current is not None:
         held = {"current": stated.measure.current} | held
-    for name, allocations in held.items():
-        model.counts_what_stays(name, allocations)
+    model = build(stated.rows, stated.lines, classes, kinds, pool=stated.pool, held=held)
     return Posed(classes, kinds, model, held)
 
 
