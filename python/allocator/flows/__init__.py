@@ -12,7 +12,7 @@ from allocator.flows.flow import FLOWS, Flow, Step
 from allocator.flows.settings import keep_settings
 
 # Whoever looks at `FLOWS` sees all of them: those of partners as well.
-from allocator.flows import partner  # isort: skip
+from allocator.flows import partner, scanning  # isort: skip
 
 __all__ = [
     "FLOWS",
@@ -26,5 +26,6 @@ __all__ = [
     "keep_settings",
     "mailbox",
     "partner",
+    "scanning",
     "webhook",
 ]

@@ -79,6 +79,9 @@ class SkuSettings(Part):
         swap: What may become of a promise when another unit is scanned: `never` (the very unit is picked), `free` (a
             unit that nobody else was promised may take its place), `held` (one that was promised to another order too,
             if that order is served all the same).
+        gtin: Its GTIN, by which a label names it.
+        scan: Whether an order of it is scanned as `used` goods (all of an order into one box) or as `distribution`
+            goods (a box by product, with dimensions).
         custom: Anything else.
 
     Example:
@@ -107,6 +110,8 @@ class SkuSettings(Part):
     regulation: Names = ()
     documents: Names = ()
     swap: Literal["never", "free", "held"] = "never"
+    gtin: Annotated[str, Field(pattern=r"^([0-9]{8}|[0-9]{12,14})$")] | None = None
+    scan: Literal["used", "distribution"] = "distribution"
     custom: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
