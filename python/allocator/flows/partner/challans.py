@@ -6,7 +6,7 @@ come back for each one that is consumed: the reverse challan, made in the same c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from allocator.errors import InputError, Problem
@@ -261,8 +261,18 @@ def parts_of(doing: Doing, challan: str, rows: Sequence[Mapping[str, Any]]) -> l
     left = {line.n: line.qty - line.progress for line in lines}
     shares: list[tuple[DocumentLine, int]] = []
     problems: list[Problem] = []
+    by_n = {line.n: line for line in lines}
+    by_goods: dict[int, list[DocumentLine]] = {}
+    for line in lines:
+        by_goods.setdefault(line.goods_id or 0, []).append(line)
     for n, row in enumerate(rows):
-        mine = [line for line in lines if _means(doing, row, line)]
+        near: Iterable[DocumentLine] = lines
+        if "line" in row:
+            near = [by_n[row["line"]]] if row["line"] in by_n else []
+        elif "serial" in row:
+            numbers = doing.book.numbers.get(row["serial"], ())
+            near = [line for _, goods_id in numbers for line in by_goods.get(goods_id, ())]
+        mine = [line for line in near if _means(doing, row, line)]
         if not mine or not any(name in row for name in ("line", "serial", "sku")):
             message, hint = "no such part is on the challan", "Name its line, its serial, or its SKU"
             problems.append(Problem("goods_unknown", message, "parts", row=n, hint=hint))
@@ -293,8 +303,6 @@ def parts_of(doing: Doing, challan: str, rows: Sequence[Mapping[str, Any]]) -> l
 
 def _means(doing: Doing, row: Mapping[str, Any], line: DocumentLine) -> bool:
     """Whether a part is of a line of the challan: by everything that it says."""
-    if "line" in row and row["line"] != line.n:
-        return False
     if "sku" in row and doing.book.catalog.sku(line.sku_id or 0).sku != row["sku"]:
         return False
     return "serial" not in row or line.goods_id in {goods for _, goods in doing.book.numbers.get(row["serial"], ())}

@@ -59,6 +59,7 @@ class _Counted:
     found: list[tuple[DocumentLine, int, str]] = field(default_factory=list)
     strange: list[tuple[str, str, int, dict[str, str]]] = field(default_factory=list)
     left: dict[int, int] = field(default_factory=dict)
+    skus: set[str] = field(default_factory=set)
 
     def take(self, line: DocumentLine, qty: int, state: str) -> None:
         self.found.append((line, qty, state))
@@ -112,6 +113,8 @@ def receive_shipment(
 def _matched(doing: Doing, lines: Sequence[DocumentLine], rows: Sequence[Mapping[str, Any]] | None) -> _Counted:
     """Finds what was counted on the lines of the shipment."""
     result = _Counted(left={line.n: line.qty - line.progress for line in lines})
+    by_goods = {line.goods_id: line for line in lines if line.goods_id is not None}
+    result.skus.update(sku_of(doing, goods_id).sku for goods_id in by_goods)
     doing.book.find_numbers(row["serial"] for row in rows or () if "serial" in row)
     problems: list[Problem] = []
     seen: set[str] = set()
@@ -126,7 +129,7 @@ def _matched(doing: Doing, lines: Sequence[DocumentLine], rows: Sequence[Mapping
                         Problem("id_duplicate", "it was counted twice", "counted", "serial", n, row["serial"])
                     )
                 seen.add(row["serial"])
-                _match_unit(doing, lines, result, row)
+                _match_unit(doing, by_goods, result, row)
             else:
                 _match_qty(doing, lines, result, row, n)
         except InputError as error:
@@ -140,14 +143,13 @@ def _state(row: Mapping[str, Any]) -> str:
     return "accepted" if row.get("condition", "good") == "good" else "damaged"
 
 
-def _match_unit(doing: Doing, lines: Sequence[DocumentLine], result: _Counted, row: Mapping[str, Any]) -> None:
-    mine = {goods_id for _, goods_id in doing.book.numbers.get(row["serial"], ())}
-    line = next((each for each in lines if each.goods_id in mine and result.left[each.n]), None)
+def _match_unit(doing: Doing, by_goods: Mapping[int, DocumentLine], result: _Counted, row: Mapping[str, Any]) -> None:
+    mine = [goods_id for _, goods_id in doing.book.numbers.get(row["serial"], ()) if goods_id in by_goods]
+    line = next((by_goods[goods_id] for goods_id in mine if result.left[by_goods[goods_id].n]), None)
     if line is not None:
         result.take(line, 1, _state(row))
     else:
-        here = {sku_of(doing, each.goods_id).sku for each in lines if each.goods_id is not None}
-        kind = "excess" if row.get("sku") in here else "wrong part"
+        kind = "excess" if row.get("sku") in result.skus else "wrong part"
         result.strange.append((kind, row.get("sku", ""), 1, {"serial": row["serial"]}))
 
 
@@ -168,7 +170,7 @@ def _match_qty(doing: Doing, lines: Sequence[DocumentLine], result: _Counted, ro
                 result.take(line, part, _state(row))
             left -= part
     if left:
-        kind = "excess" if any(line.sku_id == sku.sku_id for line in lines) else "wrong part"
+        kind = "excess" if sku.sku in result.skus else "wrong part"
         result.strange.append((kind, sku.sku, left, {"lot": row["lot"]} if "lot" in row else {}))
 
 
@@ -196,10 +198,9 @@ def _received(doing: Doing, document: Document, site: Site, result: _Counted, *,
         doing.link(number, "shipment", document.number)
         told = _receipt_lines(doing, number, result)
         for line in {line.n: line for line, *_ in result.found}.values():
-            counted = sum(qty for each, qty, _ in result.found if each.n == line.n)
-            done = line.progress + counted
-            doing.line(document.number, line.n, progress=done,
-                       state="counted" if done == line.qty else "in transit")  # fmt: skip
+            done = line.qty - result.left[line.n]
+            state_ = "counted" if done == line.qty else "in transit"
+            doing.line(document.number, line.n, progress=done, state=state_)
         doing.go(document.number, "partly received" if any(result.left.values()) else "received")
         if to_store:
             _requests_received(doing, result)
