@@ -11,6 +11,7 @@ from allocator.errors import InputError
 from allocator.flows import Person, board
 from allocator.flows.partner import (
     allocate_indent,
+    assign_indent,
     consume,
     cost_by_contract,
     dashboard,
@@ -61,6 +62,15 @@ def test_indents_challans_and_defectives_wait_for_the_store_and_the_technician(n
     assert steps(network, TIM) == [("consume", challan["number"])]
     consume(network, challan["number"], [{"line": 1}], TIM)
     assert ("inward", challan["reverse"]) in steps(network, SAM)
+
+
+def test_who_only_looks_on_has_nothing_to_do(partners: Ledger) -> None:
+    stocked(partners, [{"sku": "valve", "qty": 1}], EVE)
+    number = raise_indent(partners, [{"sku": "valve", "qty": 1}], SAM, customer="C-7", service_order="SR-1")["number"]
+    assert number == "IN-000001"
+    assign_indent(partners, number, DESK, site="ASP-2", reason="closer")
+    assert ("allocate", number) in steps(partners, EVE)
+    assert steps(partners, SAM) == []
 
 
 def test_stock_is_told_by_site_with_what_it_is_worth(partners: Ledger) -> None:

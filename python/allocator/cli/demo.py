@@ -63,6 +63,9 @@ def demo(
     against: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="The second policy; `whole_lines` of the demo if absent.")
     ] = None,
+    day: Annotated[
+        bool, typer.Option("--day", help="A day in the life of a service partner instead, on a ledger in memory.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Allocates a year of real order lines of over 400 grocery stores, and shows what came of it.
@@ -74,7 +77,11 @@ def demo(
 
     - `allocator demo`
     - `allocator demo --against fefo-with-safety-stock.toml --out compared`
+    - `allocator demo --day`
     """
+    if day:
+        _show_day()
+        return
     check_installed()
     prepare_folder(out)
     second_policy = policy("whole_lines") if against is None else Policy.load(against)
@@ -102,6 +109,19 @@ def demo(
     say("\n" + explained + "\n")
     _show_second(first, second)
     _show_end(world, clock, out)
+
+
+def _show_day() -> None:
+    from allocator.flows.day import a_day  # noqa: PLC0415 - only who asks for it waits for the ledger
+    from allocator.ledger import Ledger  # noqa: PLC0415
+
+    def tell(sentence: str, seen: pl.DataFrame | None) -> None:
+        say(sentence)
+        if seen is not None:
+            say_table(seen)
+
+    with Ledger.open("sqlite://", tenant="day") as ledger:
+        a_day(ledger, tell)
 
 
 def _show_first(outcome: Outcome) -> None:

@@ -57,8 +57,9 @@ def board(ledger: Ledger, person: Person, *, limit: int = ROWS_MAX) -> pl.DataFr
 
 def _whose(person: Person, step: Step) -> tuple[str, dict[str, Any]]:
     where, params = seen_by(person)
-    if {"storekeeper", "warehouse"} <= set(step.roles):
-        return f"{where} AND d.party = :shelf", params | {"shelf": person.party}
+    shelf = {"storekeeper", "warehouse"} <= set(step.roles)
+    if shelf or (person.party and not step.shared):
+        return f"{where} AND d.party = :own", params | {"own": person.party}
     return where, params
 
 

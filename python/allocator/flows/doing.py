@@ -97,16 +97,16 @@ class Doing:
             raise InputError(unknown_document(number, what))
         return found
 
-    def begin(self, number: str, *, shared: bool = False) -> Document:
+    def begin(self, number: str) -> Document:
         """The document that the step is about, which must be in a state in which it can be taken, by this person.
 
-        Only those work on it whose it is; if it is `shared`, whoever sees it.
+        Only those work on it whose it is; if the step is shared, whoever sees it.
 
         Raises:
             InputError: `document_unknown`, `role_missing`, `step_impossible`.
         """
         found = self.document(number)
-        if self.person.party not in ("", found.party) and not shared:
+        if self.person.party not in ("", found.party) and not self.step.shared:
             message = (
                 f"{number} is worked on by {found.party or 'the business'}: {self.person.party} can only look at it"
             )

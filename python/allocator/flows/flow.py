@@ -20,6 +20,7 @@ class Step:
         before: The states in which it can be taken; '' is before there is a document.
         after: The states that it may lead to, the usual one first.
         roles: Who takes it; none where it follows from a step of another document.
+        shared: Whether all who see the document take it, not only those whose it is.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Step:
     before: tuple[str, ...]
     after: tuple[str, ...]
     roles: tuple[str, ...] = ()
+    shared: bool = False
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ CHALLANS: Final = known(
             Step("issue", "What is allocated goes out; the reverse challan is made with it.", ("",), ("out",),
                  ("storekeeper", "warehouse")),
             Step("consume", "Parts were used for the job.", ("out",), ("out", "settled"),
-                 ("technician", "storekeeper", "service")),
+                 ("technician", "storekeeper", "service"), shared=True),
             Step("return", "Unused parts come back, with their first receipt date and expiry.", ("out",),
                  ("out", "settled"), ("storekeeper", "warehouse")),
         ),
@@ -213,7 +213,7 @@ def _ended(
     rows = read_lines(parts, (), PARTS)
 
     def work(doing: Doing) -> dict[str, Any]:
-        document = doing.begin(challan, shared=step == "consume")
+        document = doing.begin(challan)
         (reverse,) = doing.book.documents.linked_from(challan, "challan")
         shares = parts_of(doing, challan, rows)
         site = settings_site(doing, document)
