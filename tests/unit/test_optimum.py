@@ -6,13 +6,19 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from allocator import FileError, InputError, Policy, PolicyError
 from allocator.cli.app import BAD_INPUT, program
 from allocator.optimum import OBJECTIVES, Optimum, classes, optimize, shadow_prices
+from allocator.optimum import best as best_plan
 from allocator.optimum import highs as solver
+from allocator.optimum.arguments import checked
+from allocator.optimum.legal import is_legal
+from allocator.optimum.objectives import Takes
+from allocator.optimum.problem import Stated, state
 
 DAY = dt.date(2026, 6, 30)
 
@@ -116,6 +122,31 @@ def test_substitutes_are_exchanged_whole() -> None:
     assert found.lines.sort("line_id")["allocated"].to_list() == [3, 3]
     assert found.by_rules.lines.sort("line_id")["allocated"].to_list() == [4, 1]
     assert found.allocations.filter(pl.col("line_id") == "1").rows() == [("1", "A", 1, 1, 1), ("1", "B", 4, 2, 2)]
+
+
+def nothing_fits(found: Optimum, reason: str) -> bool:
+    """The solver knows that nothing can be served; it did not find a plan that had to be thrown away."""
+    return found.status == "optimal" and set(found.lines["reason"]) == {reason} and found.allocations.is_empty()
+
+
+def test_two_lines_do_not_share_an_exchange() -> None:
+    stock = {"stock_id": ["B"], "sku": ["Y"], "qty_on_hand": [5]}
+    demand = {"line_id": ["1", "2"], "sku": ["X", "X"], "qty": [1, 1]}
+    policy = Policy(substitutes=[{"sku": "X", "substitute": "Y", "ratio": "1/2"}])
+    assert nothing_fits(best(stock, demand, policy), "exchange")
+
+
+def test_two_rows_do_not_make_up_an_exchange() -> None:
+    stock = {"stock_id": ["A", "B"], "sku": ["Y", "Y"], "qty_on_hand": [1, 1]}
+    demand = {"line_id": ["1"], "sku": ["X"], "qty": [1]}
+    policy = Policy(substitutes=[{"sku": "X", "substitute": "Y", "ratio": 2}])
+    assert nothing_fits(best(stock, demand, policy), "insufficient")
+
+
+def test_a_minimum_is_reached_in_whole_packs() -> None:
+    stock = {"stock_id": ["A"], "sku": ["X"], "qty_on_hand": [3]}
+    demand = {"line_id": ["1"], "sku": ["X"], "qty": [5]}
+    assert nothing_fits(best(stock, demand, Policy(fill={"qty_min": 3, "pack": 2})), "below_minimum")
 
 
 def test_quantities_with_decimals_stay_exact() -> None:
@@ -244,6 +275,38 @@ def test_a_plan_of_the_solver_that_breaks_a_rule_is_never_given(monkeypatch: pyt
     found = best()
     assert found.status == "by_rules"
     assert found.allocations.equals(found.by_rules.allocations)
+
+
+def test_a_plan_that_is_worse_than_that_of_the_rules_is_never_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    none = np.zeros(0, np.int64)
+    monkeypatch.setattr(best_plan, "spread", lambda *_: Takes(none, none, none, none))
+    assert best().status == "by_rules"
+    assert best().lines["allocated"].to_list() == [5, 0]
+
+
+def test_a_plan_that_is_found_illegal_is_never_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(best_plan, "is_legal", lambda *_: False)
+    assert best().status == "by_rules"
+
+
+def test_what_is_illegal_is_found_so() -> None:
+    # The second line asks for a longer life than A has, and three of A are more than there are.
+    lives, posed = stated()
+    assert is_legal(takes([(0, 0, 5)]), lives.rows, lives.lines, posed, {})
+    assert not is_legal(takes([(1, 1, 5)]), lives.rows, lives.lines, posed, {})
+    assert not is_legal(takes([(0, 0, 6)]), lives.rows, lives.lines, posed, {})
+
+
+def stated() -> tuple[Stated, list]:
+    """The small problem: row 0 is B, which lives longest, and row 1 is A; line 0 takes anything."""
+    wanted = checked(["units"], time_limit=1, gap=0, horizon_days=0, problems=[])
+    found = state(STOCK, DEMAND, LONGEST_FIRST, None, wanted=wanted, as_of=DAY, problems=[])
+    return found, list(found.tests.values())
+
+
+def takes(rows: list[tuple[int, int, int]]) -> Takes:
+    row, line, qty = np.array(rows).T
+    return Takes(row, line, qty, qty)
 
 
 # --- what one more unit is worth ---

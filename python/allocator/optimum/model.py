@@ -100,15 +100,15 @@ class Model:
 
 
 def _pair_of(takes: Takes, classes: Classes, pairs: Pairs) -> Ints:
+    """The pair of each allocation; -1 for none. In chains are legal allocations only: they need not be looked at."""
     if not len(pairs.row):
         return np.full(len(takes.row), -1)
-    chains, kind = classes.chains, classes.row_kind[takes.row]
-    width = int(chains.chain.max(initial=0)) + 1
-    known = pairs.line * width + chains.chain[pairs.row]
-    asked = classes.line_kind[takes.line] * width + chains.chain[kind]
+    chain = classes.chains.chain
+    width = int(chain.max(initial=0)) + 1
+    known = pairs.line * width + chain[pairs.row]
+    asked = classes.line_kind[takes.line] * width + chain[classes.row_kind[takes.row]]
     at = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-    strong = chains.depth[kind] >= chains.depth[pairs.row[at]]
-    return np.where((known[at] == asked) & strong, at, -1)
+    return np.where(known[at] == asked, at, -1)
 
 
 def build(
