@@ -468,5 +468,11 @@ def test_the_command_refuses_what_makes_no_sense(objectives: list[str], capsys: 
 
 
 @pytest.mark.usefixtures("folder")
+def test_the_command_knows_before_solving_that_a_column_is_not_there(capsys: pytest.CaptureFixture) -> None:
+    assert program([*BASIC, "--where", "colour"]) == BAD_INPUT
+    assert "demand.colour" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
 def test_the_command_can_fail_when_the_time_is_over() -> None:
     assert program([*BASIC, "--time-limit", "0.000000001", "--fail-stopped"]) == 1

@@ -10,11 +10,10 @@ from typing import Annotated, Any, Final
 import polars as pl
 import typer
 
-from allocator.cli.given import TABLES_HELP, AsOf, Demand, Json, PolicyName, Stock, day, gathered
+from allocator.cli.given import TABLES_HELP, AsOf, Demand, Given, Json, PolicyName, Stock, gathered, given
 from allocator.cli.save import check_folder, save, save_json
 from allocator.cli.show import say, say_json, say_table, working
 from allocator.errors import InputError, Problem
-from allocator.model.policy import Policy
 from allocator.optimum import OBJECTIVES, Optimum, Prices, optimize, shadow_prices
 from allocator.optimum.arguments import Objectives
 
@@ -79,24 +78,31 @@ def optimum(
     names = [f"{name}.parquet" for name in (*TABLES, *(["prices"] if prices else []))]
     if out is not None:
         check_folder(out, [*names, "run.json"], files)
-    found = gathered(
-        {
-            "as_of": partial(day, as_of),
-            "policy": partial(Policy.load, policy),
-            "objectives": partial(_objectives, objective or ["units"]),
-        }
-    )
-    settings = {"as_of": found["as_of"], "horizon_days": horizon_days, "time_limit": time_limit}
+    with working("reading"):
+        found = gathered(
+            {
+                "tables": partial(given, stock, demand, policy, as_of),
+                "objectives": partial(_objectives, objective or ["units"]),
+            }
+        )
+    asked: Given = found["tables"]
+    _check_where(where, asked.demand)
+    settings: dict[str, Any] = {"as_of": asked.as_of, "horizon_days": horizon_days, "time_limit": time_limit}
     with working("looking for the best plan"):
         best = optimize(
-            *(stock, demand, found["policy"]), **settings, objectives=found["objectives"], current=current, gap=gap
+            *(asked.stock, asked.demand, asked.policy),
+            **settings,
+            objectives=found["objectives"],
+            current=current,
+            gap=gap,
         )
         tables = {name: getattr(best, name) for name in TABLES if name != "where"} | {"where": best.where(where)}
     if prices:
         with working("pricing one more unit"):
-            priced = shadow_prices(stock, demand, found["policy"], **settings, objective=_first(found["objectives"]))
+            first = found["objectives"] if isinstance(found["objectives"], dict) else found["objectives"][0]
+            priced = shadow_prices(asked.stock, asked.demand, asked.policy, **settings, objective=first)
         tables["prices"] = priced.skus
-    record = _record(best, found, tables)
+    record = _record(best, tables)
     if out is not None:
         with working(f"writing {out}"):
             for name, file in zip(tables, names, strict=True):
@@ -135,15 +141,22 @@ def _objectives(given: list[str]) -> Objectives:
     return weights
 
 
-def _first(objectives: Any) -> Any:  # noqa: ANN401 - as `Objectives`
-    return objectives if isinstance(objectives, dict) else objectives[0]
+def _check_where(column: str, demand: pl.DataFrame) -> None:
+    """Refuses a column that is not there before the solver is at work for a minute.
+
+    Raises:
+        InputError: `column_missing`.
+    """
+    if column not in demand.columns:
+        hint = f"The table has {', '.join(demand.columns)}"
+        raise InputError(Problem("column_missing", "demand has no such column", "demand", column, hint=hint))
 
 
-def _record(best: Optimum, found: dict[str, Any], tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
+def _record(best: Optimum, tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
     return {
-        "as_of": found["as_of"].isoformat(),
-        "policy": {"name": found["policy"].name} | found["policy"].plain(),
-        "policy_fingerprint": found["policy"].fingerprint(),
+        "as_of": best.bound.as_of.isoformat(),
+        "policy": {"name": best.policy.name} | best.policy.plain(),
+        "policy_fingerprint": best.policy.fingerprint(),
         "status": best.status,
         "solver_seconds": best.solver_seconds,
         "comparison": best.comparison.to_dicts(),
