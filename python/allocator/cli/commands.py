@@ -72,6 +72,10 @@ COMMANDS: Final = {
         "documents.app",
         "Policies, lifecycles, limits, rules of sharing, quotas, reallocations, scenarios: list, show, check, copy.",
     ),
+    "studio": Command(
+        "studio.studio",
+        "Shows the page for analysts: levers, measures side by side, who gained and who lost, one line explained.",
+    ),
     "demo": Command(
         "demo.demo",
         "Allocates a year of real order lines of over 400 grocery stores, and shows what came of it.",

@@ -165,6 +165,10 @@ class Base:
         after = self._after(scenario, before, start, additions=additions, findings=findings)
         return Comparison(self, scenario, before, after)
 
+    def part_of_everything(self) -> Part:
+        """Everything, as it is."""
+        return self._part(None)
+
     def part_of_sku(self, sku: str | int) -> Part:
         """Everything that competes with a SKU, as it is; nothing if there is no such SKU."""
         return self._part(np.unique(self._groups_of_skus(pl.Series([sku]))))

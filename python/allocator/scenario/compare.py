@@ -91,6 +91,28 @@ class Comparison:
         return frame.with_columns(difference=pl.col("scenario") - pl.col("base"))
 
     @cached_property
+    def reasons(self) -> pl.DataFrame:
+        """One row per reason, that of most lines first.
+
+        Columns: `reason` (Enum); how many lines are short for it, `lines_base`, `lines_scenario` (Int64); what they
+        lack, `short_base`, `short_scenario` (Int64 or Decimal, base units).
+        """
+        whole = self.base.part_of_everything()
+        sides = [_shortages(part, sign) for part, sign in ((self.before, -1), (self.after, 1))]
+        ours = _shortages(whole, 1)
+        found = pl.concat([ours, *sides]).group_by("reason").agg(pl.all().sum())
+        both = found.join(ours, on="reason", how="left", suffix="_base", maintain_order="left").fill_null(0)
+        both = both.filter((pl.col("lines") > 0) | (pl.col("lines_base") > 0))
+        table = self.base.bound.prepared.demand
+        return both.select(
+            both["reason"].cat.to(REASON),
+            "lines_base",
+            pl.col("lines").alias("lines_scenario"),
+            quantity(both["short_base"], table).alias("short_base"),
+            quantity(both["short"], table).alias("short_scenario"),
+        ).sort("lines_scenario", "lines_base", "reason", descending=[True, True, False])
+
+    @cached_property
     def segments(self) -> pl.DataFrame:
         """One row per segment, in order of the columns of `by`, which come first.
 
@@ -219,6 +241,13 @@ class Comparison:
         rows = self.after.demand[ROW].to_numpy()
         kept = np.searchsorted(rows, lines, side="right") > np.searchsorted(rows, lines)
         return lines[np.flatnonzero(np.diff(lines, prepend=-1))], int(less[kept & (less > 0)].sum())
+
+
+def _shortages(part: Part, sign: int) -> pl.DataFrame:
+    """Lines that are short and units that they lack, by the number of the reason, to be added or taken away."""
+    lines = part.lines.select("reason", short=part.demand["qty"] - pl.col("allocated")).filter(pl.col("short") > 0)
+    counted = lines.group_by("reason").agg(lines=pl.len().cast(pl.Int64), short=pl.col("short").sum())
+    return counted.with_columns(pl.col("lines", "short") * sign)
 
 
 ORDER: Final = (

@@ -25,31 +25,39 @@ ROW: Final = 26
 def side_by_side(kpis: pl.DataFrame, wanted: Sequence[str] | None) -> Chart:
     """A row of bars for each measure: the base, then every scenario."""
     alt = drawing()
-    names = kpis.columns[1:]
-    chosen = list(wanted) if wanted is not None else _first_of(differing(kpis))
-    charts = []
-    for kpi in chosen:
-        word, row = WORDS[kpi], kpis.filter(pl.col("kpi") == kpi)
-        values = row.unpivot(on=names, variable_name="scenario", value_name="value").select("scenario", "value")
-        base = values["value"][0]
-        values = values.with_columns(
-            said=pl.Series([_beside(v, base, kpi) for v in values["value"]]), kind=pl.col("scenario") == names[0]
-        )
-        most = max((value for value in values["value"] if value is not None), default=0.0)
-        # The numbers stand at the bars, so that no axis is needed; the room at the right is theirs.
-        x = alt.X("value:Q", title=None, axis=None, scale=alt.Scale(domain=[0, 1.45 * most or 1], nice=False))
-        y = alt.Y("scenario:N", title=None, sort=names, axis=alt.Axis(ticks=False, domain=False, labelLimit=220))
-        colour = alt.Color("kind:N", legend=None, scale=alt.Scale(domain=[True, False], range=[GREY, BLUE]))
-        bars = alt.Chart(values).encode(x=x, y=y)
-        label = {"align": "left", "dx": 5, "color": "#1f2933", "fontSize": 12}
-        drawn = bars.mark_bar(height=ROW - 9).encode(color=colour) + bars.mark_text(**label).encode(text="said:N")
-        charts.append(drawn.properties(title=_title(alt, word.title), width=WIDTH - 120, height=ROW * len(names)))
-    if not charts:
+    chosen = list(wanted) if wanted is not None else told_first(differing(kpis))
+    if not chosen:
         return _nothing(alt, "No measure differs from the base")
-    head = f"{len(names) - 1} scenario{'s' * (len(names) > 2)} beside the base"
-    return _styled(
-        alt.vconcat(*charts, spacing=18, title=_title(alt, head, "Measures that differ; grey is the base", 16))
+    count = kpis.width - 2
+    head = f"{count} scenario{'s' * (count > 1)} beside the base"
+    charts = [_bars(alt, kpis, kpi, WIDTH - 120) for kpi in chosen]
+    title = _title(alt, head, "Measures that differ; grey is the base", 16)
+    return _styled(alt.vconcat(*charts, spacing=18, title=title))
+
+
+def measure(kpis: pl.DataFrame, kpi: str, *, width: int = WIDTH - 120) -> Chart:
+    """Bars of one measure: the base, then every scenario."""
+    return _styled(_bars(drawing(), kpis, kpi, width))
+
+
+def _bars(alt: Altair, kpis: pl.DataFrame, kpi: str, width: int) -> Chart:
+    names, word = kpis.columns[1:], WORDS[kpi]
+    row = kpis.filter(pl.col("kpi") == kpi)
+    values = row.unpivot(on=names, variable_name="scenario", value_name="value").select("scenario", "value")
+    base = values["value"][0]
+    values = values.with_columns(
+        said=pl.Series([_beside(value, base, kpi) for value in values["value"]]), kind=pl.col("scenario") == names[0]
     )
+    most = max((value for value in values["value"] if value is not None), default=0.0)
+    # The numbers stand at the bars, so that no axis is needed; the room at the right is theirs.
+    room = 1 + 145 / (width - 130)
+    x = alt.X("value:Q", title=None, axis=None, scale=alt.Scale(domain=[0, room * most or 1], nice=False))
+    y = alt.Y("scenario:N", title=None, sort=names, axis=alt.Axis(ticks=False, domain=False, labelLimit=220))
+    colour = alt.Color("kind:N", legend=None, scale=alt.Scale(domain=[True, False], range=[GREY, BLUE]))
+    bars = alt.Chart(values).encode(x=x, y=y)
+    label = {"align": "left", "dx": 5, "color": "#1f2933", "fontSize": 12}
+    drawn = bars.mark_bar(height=ROW - 9).encode(color=colour) + bars.mark_text(**label).encode(text="said:N")
+    return drawn.properties(title=_title(alt, word.title), width=width, height=ROW * len(names))
 
 
 def _beside(value: float | None, base: float | None, kpi: str) -> str:
@@ -288,7 +296,7 @@ def frontier(frame: pl.DataFrame, most: Sequence[str], least: Sequence[str]) -> 
 # --- what all share ---
 
 
-def _first_of(kpis: Sequence[str]) -> list[str]:
+def told_first(kpis: Sequence[str]) -> list[str]:
     """Those that planners look at first, and no more than fit a page."""
     first = [
         "unit_fill",

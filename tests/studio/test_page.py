@@ -1,0 +1,145 @@
+"""The page for analysts, in a real browser, as people use it."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from allocator.model.scenario import Scenario
+from allocator.studio.sample import sample
+from browser import PICTURES, Visit
+
+CARD = "[data-kpi='Units served'] b"
+
+
+FOCUSED = """() => {
+    let at = document.activeElement;
+    while (at && at.shadowRoot && at.shadowRoot.activeElement) at = at.shadowRoot.activeElement;
+    return at ? at.getAttribute("role") || at.tagName : "";
+}"""
+"""The role of what has the focus, wherever it is."""
+
+
+def served(page: Page) -> str:
+    return page.locator(CARD).inner_text()
+
+
+def seen(page: Page, text: str) -> Locator:
+    """What is seen of a text: a tab keeps what it shows beside it, hidden."""
+    return page.get_by_text(text).locator("visible=true").first
+
+
+def by_keyboard(page: Page, key: str, times: int = 1) -> None:
+    for _ in range(times):
+        page.keyboard.press(key)
+
+
+def test_it_loads_with_the_measures_of_the_base(visit: Visit) -> None:
+    expect(visit.page.get_by_role("heading", name="What if?")).to_be_visible()
+    expect(visit.page.get_by_text("400 lines, 240 stock rows")).to_be_visible()
+    assert re.fullmatch(r"\d\d\.\d%", served(visit.page))
+    visit.keep("laptop-base")
+
+
+def test_a_lever_moved_by_keyboard_changes_the_measures_and_back(visit: Visit) -> None:
+    page, before = visit.page, served(visit.page)
+    page.get_by_role("slider").first.focus()
+    by_keyboard(page, "ArrowRight", 2)
+    expect(page.locator(CARD)).not_to_have_text(before)
+    expect(page.locator("[data-kpi='Units served'] i")).to_contain_text("worse")
+    expect(page.get_by_text("400 of 400 lines were worked out again.")).to_be_visible()
+    visit.keep("laptop-scenario")
+    by_keyboard(page, "ArrowLeft", 2)
+    expect(page.locator(CARD)).to_have_text(before)
+
+
+def test_all_can_be_reached_by_keyboard_alone(visit: Visit) -> None:
+    page = visit.page
+    roles: set[str] = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        roles.add(page.evaluate(FOCUSED))
+    assert {"slider", "SELECT", "tab"} <= roles
+
+
+def test_who_gained_and_lost_why_and_one_line(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_label("Whose demand").select_option("customer")
+    page.get_by_role("slider").first.focus()
+    by_keyboard(page, "ArrowRight", 2)
+    page.get_by_role("tab", name="Lines").click()
+    expect(seen(page, "lines gained")).to_be_visible()
+    expect(page.get_by_role("cell", name="web shop").locator("visible=true").first).to_be_visible()
+    visit.keep("laptop-lines")
+    page.get_by_role("tab", name="Reasons").click()
+    expect(seen(page, "lines served before it took what it could have had")).to_be_visible()
+    page.get_by_role("tab", name="Explain").click()
+    expect(seen(page, "Under the scenario")).to_be_visible()
+    page.get_by_label("Line", exact=True).locator("visible=true").fill("nobody")
+    page.keyboard.press("Tab")
+    expect(seen(page, "there is no such line")).to_be_visible()
+
+
+def test_the_scenario_and_the_result_can_be_taken_along(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    page.get_by_role("slider").first.focus()
+    by_keyboard(page, "ArrowRight", 2)
+    page.get_by_role("tab", name="Export").click()
+    expect(seen(page, 'factor = "11/10"')).to_be_visible()
+    with page.expect_download() as taken:
+        seen(page, "Scenario (TOML)").click()
+    taken.value.save_as(tmp_path / "scenario.toml")
+    (lever,) = Scenario.load(tmp_path / "scenario.toml").levers
+    assert (lever.lever, lever.factor) == ("demand_surge", Fraction(11, 10))
+    with page.expect_download() as taken:
+        seen(page, "Lines (CSV)").click()
+    assert taken.value.suggested_filename == "lines.csv"
+
+
+def test_a_bad_file_is_told_with_every_problem_and_a_good_one_mends_it(
+    visit: Visit, bad_file: Path, tmp_path: Path
+) -> None:
+    page = visit.page
+    page.get_by_label("Tables").select_option("My own files")
+    expect(page.get_by_role("alert")).to_contain_text("choose the file of the stock")
+    stock, demand = sample()
+    stock.write_csv(tmp_path / "stock.csv")
+    demand.write_csv(tmp_path / "demand.csv")
+    files = page.locator("input[type=file]")
+    files.nth(0).set_input_files(tmp_path / "stock.csv")
+    files.nth(1).set_input_files(bad_file)
+    expect(page.get_by_role("alert")).to_contain_text("2 problems")
+    expect(page.get_by_role("alert")).to_contain_text("demand.qty, row 0")
+    visit.keep("laptop-bad-file")
+    files.nth(1).set_input_files(tmp_path / "demand.csv")
+    expect(page.locator(CARD)).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_policy_that_makes_no_sense_is_told(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_text("Policy as text").click()
+    page.locator(".cm-content").first.click()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type('stock_order = "fefoo"')
+    expect(page.get_by_role("alert")).to_contain_text("fefoo")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_is_readable_without_scrolling_sideways(chromium: Browser, address: str, width: int) -> None:
+    opened = Visit(chromium, width, 1700)
+    opened.page.goto(address)
+    opened.page.wait_for_selector("[data-kpi]")
+    opened.page.get_by_role("slider").first.focus()
+    by_keyboard(opened.page, "ArrowRight", 2)
+    expect(opened.page.get_by_text("400 of 400 lines were worked out again.")).to_be_visible()
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    name = f"width-{width}"
+    opened.keep(name)
+    opened.page.close()
+    assert not opened.complaints
+    assert (PICTURES / f"{name}.png").stat().st_size > 10_000
