@@ -126,7 +126,7 @@ def test_no_plan_of_any_small_world_is_better(case: Case) -> None:
     assert_best(case)
 
 
-@QUICK
+@hypothesis.settings(QUICK, max_examples=80)
 @given(cases)
 def test_no_plan_is_better_where_rows_pass_for_weaker_ones(case: Case) -> None:
     with patch.object(classes, "CHAINED_MIN", 0):  # chains are for large groups otherwise
