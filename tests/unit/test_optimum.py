@@ -401,6 +401,21 @@ def test_quantities_that_a_solver_would_round_are_refused() -> None:
     assert codes(error) == [("value_overflow", "qty_on_hand")]
 
 
+@pytest.mark.parametrize(
+    ("costs", "objectives"),
+    [
+        ([Decimal("1e25"), Decimal(1)], ["value"]),
+        ([Decimal("9000000000.000001"), Decimal("0.000001")], ["value"]),
+        ([Decimal(1), Decimal(1)], {"value": 10**30, "units": 1}),
+        ([Decimal(1), Decimal(1)], {"units": 1e-300, "waste": 1}),
+    ],
+)
+def test_costs_and_weights_that_a_solver_cannot_hold_are_refused(costs: list, objectives: object) -> None:
+    with pytest.raises(InputError) as error:
+        best(STOCK | {"unit_cost": costs}, objectives=objectives)
+    assert codes(error) == [("value_overflow", "objectives")]
+
+
 def test_a_policy_that_tells_too_much_apart_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classes, "PAIRS_MAX", 1)
     with pytest.raises(PolicyError) as error:

@@ -12,12 +12,19 @@ from typing import Final, NamedTuple
 import numpy as np
 import polars as pl
 
+from allocator.errors import InputError, Problem
 from allocator.frames.prepare import Prepared
 from allocator.optimum.eligible import GREATEST, LEAST, AskedSpan
 from allocator.optimum.ground import Ints, Lines, Rows
 from allocator.plan.keys import NULL_CODE, Columns
 from allocator.plan.places import places
 from allocator.scenario.rows import MICRO, micro_cost
+
+STEPS_MAX = 2**40
+"""What one unit may count, in steps that are whole, for a solver that counts in floats."""
+
+COST_MAX = 2**62
+"""Millionths of a unit cost."""
 
 
 class Objective(NamedTuple):
@@ -62,6 +69,12 @@ class Gains:
     kept: int = 0
     nothing: int = 0
     factor: Fraction = Fraction(1)
+
+    @property
+    def largest(self) -> int:
+        """The most that one unit counts, whichever way."""
+        parts = [int(np.abs(part).max(initial=0)) for part in (self.row, self.line) if part is not None]
+        return max(*parts, abs(self.away), self.kept, 0)
 
     def reduced(self) -> Gains:
         """The same in the largest steps in which it is whole, without what counts anyway."""
@@ -115,6 +128,8 @@ class Measure:
         factors = {name: weight * self.gains[name].factor for name, weight in weights.items()}
         whole = lcm(*(factor.denominator for factor in factors.values()))
         times = {name: int(factor * whole) for name, factor in factors.items()}
+        if sum(self.gains[name].largest * n for name, n in times.items()) > 2**62:
+            raise _too_far_apart()
 
         def total(side: str) -> Ints | None:
             parts = [(getattr(self.gains[name], side), n) for name, n in times.items()]
@@ -156,10 +171,25 @@ class Aim(NamedTuple):
 
 
 def aimed_at(measured: Measure, names: Sequence[str], weights: Mapping[str, Fraction] | None) -> list[Aim]:
-    """What is aimed at, one after the other: the weighted sum if there are weights, then each other name."""
+    """What is aimed at, one after the other: the weighted sum if there are weights, then each other name.
+
+    Raises:
+        InputError: `value_overflow`: one unit counts too much beside another for a solver that counts in floats.
+    """
+    if "value" in names and "value" not in measured.gains:
+        raise _too_far_apart()
     found = [] if weights is None else [Aim("weighted", measured.weighted(weights), weights)]
     rest = [name for name in names if weights is None or name not in weights]
-    return [*found, *(Aim(name, measured.gains[name].reduced(), {name: Fraction(1)}) for name in rest)]
+    found += [Aim(name, measured.gains[name].reduced(), {name: Fraction(1)}) for name in rest]
+    if any(aim.steps.largest > STEPS_MAX for aim in found):
+        raise _too_far_apart()
+    return found
+
+
+def _too_far_apart() -> InputError:
+    message = f"costs and weights of one unit differ by more than a factor of {STEPS_MAX:,}"
+    hint = "Round unit costs, or use weights that are closer to each other"
+    return InputError(Problem("value_overflow", message, column="objectives", hint=hint))
 
 
 def exact_sum(factor: Ints, amount: Ints) -> int:
@@ -186,8 +216,9 @@ def measure(
     gains = {"units": Gains(line=np.ones(len(lines.at), np.int64)), "lateness": _lateness(prepared, lines, as_of)}
     stock = prepared.stock.frame
     if "unit_cost" in stock.columns and stock["unit_cost"].null_count() == 0:
-        cost = stock.select(micro_cost(stock).cast(pl.Int64)).to_series().to_numpy()[rows.at]
-        gains["value"] = Gains(row=cost, factor=Fraction(1, 10**MICRO))
+        cost = stock.select(micro_cost(stock)).to_series().gather(pl.Series(rows.at))
+        if cost.is_between(-COST_MAX, COST_MAX).all():
+            gains["value"] = Gains(row=cost.cast(pl.Int64).to_numpy(), factor=Fraction(1, 10**MICRO))
     gains["waste"] = Gains(row=np.zeros(len(rows.at), np.int64))
     if "expires_on" in stock.columns:
         last = stock["expires_on"].cast(pl.Int64).fill_null(GREATEST).to_numpy()
