@@ -63,8 +63,8 @@ def optimize(
     Raises:
         InputError: The tables or arguments make no sense, with every problem of them: beside those of `allocate`,
             `argument_value`, `argument_missing` (no current allocations), `column_missing` and `value_null` (no
-            unit cost for `value`), `value_overflow` (quantities, costs or weights that a solver would round), and those of
-            current allocations in `reallocate`.
+            unit cost for `value`), `value_overflow` (quantities, costs or weights that a solver would round), and those
+            of current allocations in `reallocate`.
         PolicyError: The policy does not fit the tables, or `problem_too_large`.
         FileError: A file cannot be read, or `extra_missing`: the solver is not installed.
 
