@@ -104,6 +104,16 @@ class TestChoosing:
         with refused("document_unknown"):
             history_of(stores, number, Person("zoe", "storekeeper", "ASP-3"))
 
+    def test_a_partner_is_told_who_serves_its_job_and_nothing_of_their_stock(self, store: Ledger) -> None:
+        answer = indent(store, [{"sku": "pump", "qty": 3}], by=SAM)
+        assert [row["site"] for row in answer["choice"]] == ["ASP-1"]
+        assert "_choice" not in "".join(history_of(store, answer["number"], SAM)["patch"])
+        assert '"site":"Central"' in "".join(history_of(store, answer["number"], OLGA)["patch"])
+        out(store, [{"sku": "pump", "qty": 2}])
+        other = indent(store, [{"sku": "pump", "qty": 1}], by=SAM)["choice"]
+        assert other[0] == {"site": "ASP-2", "distance": 40, "why": "first"}
+        assert (other[1]["site"], other[1]["covered"]) == ("ASP-1", 0)
+
     def test_what_nobody_has_waits_and_is_assigned_once_it_is_there(self, store: Ledger) -> None:
         answer = indent(store, [{"sku": "grease", "qty": 3}], bu="")
         assert answer["site"] == "Central"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from allocator.flows.doing import Person
-from allocator.flows.events import seen_by
+from allocator.flows.events import now_of, seen_by
 from allocator.flows.flow import FLOWS, Step
 from allocator.ledger.snapshot import MOMENT, Snapshot, snapshot
 
@@ -45,7 +45,7 @@ def board(ledger: Ledger, person: Person, *, limit: int = ROWS_MAX) -> pl.DataFr
                 if person.role in step.roles and states and flow.name != "settings":
                     found = _waiting(moment, flow.name, states, _whose(person, step), limit)
                     parts.append(found.with_columns(step=pl.lit(step.name), says=pl.lit(step.says)))
-        now = moment.rows("SELECT recorded_at FROM tenant WHERE tenant = :tenant")[0][0]
+        now = now_of(moment)
     rows = pl.concat(parts) if parts else pl.DataFrame(schema=BOARD | {"step": pl.String, "says": pl.String})
     return (
         rows.sort("due_at", "opened_at", "number", nulls_last=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Person, unknown_document
-from allocator.ledger.snapshot import MOMENT, snapshot
+from allocator.ledger.snapshot import MOMENT, Snapshot, snapshot
 
 if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
@@ -61,7 +63,7 @@ def events(ledger: Ledger, since: int = 0, *, limit: int = 1000, person: Person 
         page = f"{_PAGE} e.seq > :since{theirs} ORDER BY e.seq, e.n LIMIT :rows) page"
         last = moment.rows(page, since=since, rows=limit, **params)[0][0]
         where = f"e.seq > :since AND e.seq <= :last{theirs} ORDER BY e.seq, e.n"
-        return _told(moment.frame(_SQL + where, EVENT, since=since, last=last or since, **params))
+        return _told(moment.frame(_SQL + where, EVENT, since=since, last=last or since, **params), person)
 
 
 def history_of(ledger: Ledger, number: str, person: Person | None = None) -> pl.DataFrame:
@@ -73,10 +75,25 @@ def history_of(ledger: Ledger, number: str, person: Person | None = None) -> pl.
     theirs, params = seen_by(person)
     with snapshot(ledger) as moment:
         where = f"e.number = :number{theirs} ORDER BY e.seq, e.n"
-        frame = _told(moment.frame(_SQL + where, EVENT, number=number, **params))
+        frame = _told(moment.frame(_SQL + where, EVENT, number=number, **params), person)
     if frame.is_empty():
         raise InputError(unknown_document(number, "document"))
     return frame
+
+
+def _public(patch: str) -> str:
+    """What changed, without the details that only the business sees: their names begin with `_`."""
+    said = json.loads(patch)
+    if not any(name.startswith("_") for name in said.get("details", ())):
+        return patch
+    said["details"] = {name: value for name, value in said["details"].items() if not name.startswith("_")}
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+
+
+def now_of(moment: Snapshot) -> int:
+    """The moment, in microseconds since 1970; not before the last transaction, whatever the clock says."""
+    recorded: int = moment.rows("SELECT recorded_at FROM tenant WHERE tenant = :tenant")[0][0]
+    return max(time.time_ns() // 1000, recorded)
 
 
 def seen_by(person: Person | None) -> tuple[str, dict[str, Any]]:
@@ -90,7 +107,9 @@ def seen_by(person: Person | None) -> tuple[str, dict[str, Any]]:
     return where, params
 
 
-def _told(frame: pl.DataFrame) -> pl.DataFrame:
+def _told(frame: pl.DataFrame, person: Person | None) -> pl.DataFrame:
+    if person is not None and person.party:
+        frame = frame.with_columns(pl.Series("patch", [_public(text) for text in frame["patch"]], dtype=pl.String))
     texts = [name for name, dtype in EVENT.items() if dtype == pl.String]
     frame = frame.with_columns(pl.col(texts).replace("", None), at=pl.col("recorded_at").cast(MOMENT))
     return frame.select("seq", "n", "at", *list(EVENT)[3:])

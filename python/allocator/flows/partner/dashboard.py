@@ -10,7 +10,7 @@ import polars as pl
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, look, within
-from allocator.flows.events import seen_by
+from allocator.flows.events import now_of, seen_by
 from allocator.flows.partner.network import MONEY, partner_of, settings_in_force
 from allocator.ledger.snapshot import Snapshot, snapshot
 from allocator.limits import replenish
@@ -145,7 +145,7 @@ def turnaround(ledger: Ledger, person: Person, *, since: dt.date | None = None) 
     settings, _ = _theirs(ledger, person, "")
     with snapshot(ledger) as moment:
         heads = _heads(moment, "indent", person, since, closed=None)
-        now = moment.rows("SELECT recorded_at FROM tenant WHERE tenant = :tenant")[0][0]
+        now = now_of(moment)
     rows = []
     for state, opened, marks, details in heads.select("state", "opened_at", "marks", "details").iter_rows():
         passed, said = json.loads(marks or "{}"), json.loads(details or "{}")
@@ -204,7 +204,7 @@ def leakage(ledger: Ledger, person: Person) -> pl.DataFrame:
     settings, _ = _theirs(ledger, person, "")
     parts = []
     with snapshot(ledger) as moment:
-        now = moment.rows("SELECT recorded_at FROM tenant WHERE tenant = :tenant")[0][0]
+        now = now_of(moment)
         for what, flow in (("part", "delivery challan"), ("defective", "reverse challan")):
             heads = _said(_heads(moment, flow, person, None, closed=0), "indent", "customer", "holder")
             lines = _lines(moment, flow, person, None, closed=0).join(heads, on="number")

@@ -10,7 +10,7 @@ from allocator.flows.doing import Doing, Person, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.challans import REVERSE, reverse_goes_on
 from allocator.flows.partner.indents import close_if_over, settings_site
-from allocator.flows.partner.network import as_qty, partner_of, quantity, read_qty, settings_in_force, stock_rows
+from allocator.flows.partner.network import as_qty, bu_of, partner_of, quantity, read_qty, settings_in_force, stock_rows
 from allocator.flows.partner.shipments import in_json, sku_of
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.lines import Lines, number, read_lines, text
@@ -240,7 +240,8 @@ def send_to_repair(
         with doing.transaction("change_status", document=repair, document_kind=REPAIRS.name) as heading:
             doing.post(heading, lines)
             details = {"vendor": vendor} if vendor else {}
-            doing.open(REPAIRS, "in repair", number=repair, party=site.name, place=site.name, details=details)
+            doing.open(REPAIRS, "in repair", number=repair, bu=bu_of(doing, site, ""), party=site.name, place=site.name,
+                       details=details)  # fmt: skip
             told = []
             for n, (stock, qty) in enumerate(taken, start=1):
                 goods_id, _ = key_of(stock)

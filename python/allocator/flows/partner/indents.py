@@ -11,7 +11,7 @@ from allocator.flows.doing import Doing, Person, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.choosing import Wanted, choose, demand
 from allocator.flows.partner.network import bu_of, partner_of, quantity, read_qty, settings_in_force, site_named
-from allocator.flows.partner.supply import promises_of
+from allocator.flows.partner.supply import promises_of, told_short
 from allocator.ledger.documents import Document
 from allocator.ledger.lines import Lines, Unfit, read_lines, text
 from allocator.ledger.reserve import Wish, reserve
@@ -88,7 +88,8 @@ def raise_indent(
 
     Returns:
         `number`, `state`, `site` (who fulfils it; None if nobody can), `lines`, and `choice`: every site with what it
-        could serve, the chosen one first, and `why` it comes before the next.
+        could serve, the chosen one first, and `why` each comes after the one before it. A partner is told of its own
+        stock only.
 
     Raises:
         InputError: `sku_unknown`, `site_unknown`, `qty_step`, `argument_value`, …
@@ -114,7 +115,8 @@ def raise_indent(
             state, site = _assigned(doing, settings, number, told, due_h(settings.sla(contract_type, priority)))
         lines_told = [{"line": n, "sku": sku.sku, "qty": quantity(qty, sku)}
                       for n, (sku, qty) in enumerate(wanted.lines, start=1)]  # fmt: skip
-        return {"number": number, "state": state, "site": site, "lines": lines_told, "choice": told}
+        seen = _seen(doing, told, site)
+        return {"number": number, "state": state, "site": site, "lines": lines_told, "choice": seen}
 
     identity = (asked, said, priority, required_by, party, bu)
     answer: dict[str, Any] = take(ledger, person, INDENTS, "raise", work, *identity, key=key, note=note)
@@ -163,9 +165,21 @@ def _assigned(
     kept = [{name: row[name] for name in ("site", "covered", "asked", "distance", "why")} for row in told[:SITES_TOLD]]
     state = "assigned" if site else "raised"
     doing.go(number, state, step=doing.step.name if document.state in doing.step.before else "assign", party=party,
-             counterparty="" if party == job_at else job_at, place=site or "", details={"choice": kept},
+             counterparty="" if party == job_at else job_at, place=site or "", details={"_choice": kept},
              due_s=due_s)  # fmt: skip
     return state, site
+
+
+def _seen(doing: Doing, told: Sequence[Mapping[str, Any]], site: str | None) -> list[Mapping[str, Any]]:
+    """Of a choice, what a person may see: a partner what it could serve itself, and the name of who does."""
+    own = doing.person.party
+    if not own:
+        return list(told)
+    return [
+        row if row["site"] == own else {name: row[name] for name in ("site", "distance", "why")}
+        for row in told
+        if row["site"] in (own, site)
+    ]
 
 
 def assign_indent(
@@ -204,7 +218,7 @@ def assign_indent(
                 raise InputError(Problem("stock_short", message, column="site", value=site))
         with doing.transaction():
             state, chosen = _assigned(doing, settings, indent, told)
-        return {"number": indent, "state": state, "site": chosen, "choice": told}
+        return {"number": indent, "state": state, "site": chosen, "choice": _seen(doing, told, chosen)}
 
     answer: dict[str, Any] = take(ledger, person, INDENTS, "assign", work, indent, site, key=key, reason=reason)
     return answer
@@ -247,17 +261,14 @@ def allocate_indent(ledger: Ledger, indent: str, person: Person, *, key: str = "
             for line, row, one in zip(lines, rows, answer["lines"], strict=True):
                 state = "allocated" if not one["short"] else "short"
                 doing.line(indent, line.n, state=state, details={"short": one["reason"]})
-                told.append({"line": line.n, "sku": row["sku"], **{k: one[k] for k in _TOLD}})
-            got = any(one["allocated"] for one in told)
+                told.append({"line": line.n, "sku": row["sku"], **told_short(doing, line, one)})
+            got = any(one["allocated"] for one in answer["lines"])
             due = due_h(_sla(settings, document), "dispatch") if got else None
             doing.go(indent, "allocated" if got else "assigned", marks=["allocated"] if got else [], due_s=due)
         return {"number": indent, "state": "allocated" if got else "assigned", "lines": told}
 
     answer: dict[str, Any] = take(ledger, person, INDENTS, "allocate", work, indent, key=key)
     return answer
-
-
-_TOLD: Final = ("requested", "allocated", "short", "reason")
 
 
 def _sla(settings: PartnerSettings, document: Document) -> Sla:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, take
+from allocator.flows.doing import Doing, Person, number_of, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.network import as_qty, quantity, read_qty, settings_in_force, site_named, still_wanted
 from allocator.flows.partner.requests import PART_REQUEST
@@ -90,7 +90,7 @@ def receive_shipment(
         InputError: `document_unknown`, `step_impossible`; `tracking_mismatch`: units are counted by their serials.
     """
     rows = None if counted is None else read_lines(counted, (), COUNTED)
-    flow = CHALLANS_WAREHOUSE if shipment.startswith(f"{CHALLANS_WAREHOUSE.prefix}-") else SHIPMENTS
+    flow = _flow_of(ledger, shipment)
 
     def work(doing: Doing) -> dict[str, Any]:
         document = doing.begin(shipment)
@@ -108,6 +108,14 @@ def receive_shipment(
 
     answer: dict[str, Any] = take(ledger, person, flow, "receive", work, shipment, rows, final, key=key, note=note)
     return answer
+
+
+def _flow_of(ledger: Ledger, shipment: str) -> Flow:
+    """Which way a shipment goes: to a partner, or back to the warehouse."""
+    sql = "SELECT flow FROM document WHERE tenant = :tenant AND number = :number"
+    with ledger.store.session() as session:
+        row = session.one(sql, {"tenant": ledger.tenant, "number": number_of(shipment)})
+    return CHALLANS_WAREHOUSE if row and row[0] == CHALLANS_WAREHOUSE.name else SHIPMENTS
 
 
 def _matched(doing: Doing, lines: Sequence[DocumentLine], rows: Sequence[Mapping[str, Any]] | None) -> _Counted:

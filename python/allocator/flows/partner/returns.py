@@ -16,6 +16,7 @@ from allocator.flows.partner.network import (
     MONEY,
     Row,
     as_qty,
+    bu_of,
     partner_of,
     quantity,
     read_qty,
@@ -27,7 +28,7 @@ from allocator.flows.partner.network import (
 )
 from allocator.flows.partner.provenance import provenance
 from allocator.flows.partner.shipments import CHALLANS_WAREHOUSE, account_of, in_json, read_references, sku_of
-from allocator.flows.partner.supply import DECIDED, settle_lines
+from allocator.flows.partner.supply import DECIDED, settle_lines, told_qty
 from allocator.ledger.documents import DocumentLine
 from allocator.ledger.lines import Lines, number, read_lines, text
 from allocator.ledger.records import Account, day_of
@@ -177,7 +178,8 @@ def raise_return(
         chosen = _chosen(doing, rows, candidates(doing, settings, site))
         tied = provenance(doing, {row.goods.goods_id for row, _, _ in chosen})
         with doing.transaction():
-            request = doing.open(RETURNS, "requested", party=site.name, place=warehouse_of(settings, warehouse).name)
+            place = warehouse_of(settings, warehouse).name
+            request = doing.open(RETURNS, "requested", bu=bu_of(doing, site, ""), party=site.name, place=place)
             told = []
             for n, (row, qty, why) in enumerate(chosen, start=1):
                 sku, from_ = doing.book.catalog.sku(row.goods.sku_id), tied[row.goods.goods_id]
@@ -268,7 +270,7 @@ def decide_return(
                 state = "rejected" if not approved else "approved" if approved == line.qty else "reduced"
                 details = {"approved": approved, **({"reason": reason} if reason else {})}
                 doing.line(request, line.n, state=state, details=details)
-                told.append({"line": line.n, "state": state, "approved": approved})
+                told.append({"line": line.n, "state": state, "approved": told_qty(doing, line, approved)})
             state = "approved" if any(approved for _, approved, _ in settled) else "rejected"
             doing.go(request, state)
         return {"number": request, "state": state, "lines": told}

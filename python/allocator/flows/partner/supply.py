@@ -56,7 +56,7 @@ def decide_request(
                 state = "rejected" if not approved else "approved" if approved == line.qty else "reduced"
                 details = {"approved": approved, **({"reason": reason} if reason else {})}
                 doing.line(request, line.n, state=state, details=details)
-                told.append({"line": line.n, "state": state, "approved": approved})
+                told.append({"line": line.n, "state": state, "approved": told_qty(doing, line, approved)})
             state = "approved" if any(approved for _, approved, _ in settled) else "rejected"
             doing.go(request, state, marks=["decided"])
         return {"number": request, "state": state, "lines": told}
@@ -119,8 +119,8 @@ def allocate_request(ledger: Ledger, request: str, person: Person, *, key: str =
             for line, row in zip(wanted, rows, strict=True):
                 one = got[row["line_id"]]
                 doing.line(request, line.n, line_id=row["line_id"], details={"short": one["reason"]})
-                told.append({"line": line.n, "sku": row["sku"], **{k: one[k] for k in _TOLD}})
-            state = "allocated" if any(one["allocated"] for one in told) else "approved"
+                told.append({"line": line.n, "sku": row["sku"], **told_short(doing, line, one)})
+            state = "allocated" if any(one["allocated"] for one in got.values()) else "approved"
             doing.go(request, state, marks=["allocated"])
         return {"number": request, "state": state, "lines": told}
 
@@ -128,7 +128,15 @@ def allocate_request(ledger: Ledger, request: str, person: Person, *, key: str =
     return answer
 
 
-_TOLD: Final = ("requested", "allocated", "short", "reason")
+def told_qty(doing: Doing, line: DocumentLine, steps: int) -> int | str:
+    """Steps of the SKU of a line as a quantity."""
+    return quantity(steps, doing.book.catalog.sku(line.sku_id or 0))
+
+
+def told_short(doing: Doing, line: DocumentLine, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What a line got of what it asked for, and why not more."""
+    qtys = {name: told_qty(doing, line, answer[name]) for name in ("requested", "allocated", "short")}
+    return {**qtys, "reason": answer["reason"]}
 
 
 def _good(policy: Policy) -> Policy:
