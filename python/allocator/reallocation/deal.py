@@ -12,7 +12,8 @@ import polars as pl
 from allocator.model.policy import FILLS, Fill, Policy
 from allocator.plan.spec import SERVED
 from allocator.reallocation.inputs import World, available, sums
-from allocator.reallocation.runs import TAKES, Fills, eligible, serve
+from allocator.reallocation.runs import TAKES, Fills, competing, eligible, serve
+from allocator.reallocation.sequence import Sequence
 
 WIN, GAIN, IMPROVE, FILL, SPARED, REDISTRIBUTE, LOSE, SKIP = range(8)
 """Strategies, the stronger first; `SPARED` is a `lose` that a limit lets keep what nobody takes."""
@@ -43,13 +44,13 @@ class Wishes:
     Attributes:
         strategy: The code of its strategy.
         falls_to: The code of what it is if that cannot be kept.
-        place: Its place in the order of service, among all lines (UInt32).
+        sequence: The order of service.
         may_gain: Whether a limit lets it gain.
     """
 
     strategy: Codes
     falls_to: Codes
-    place: pl.Series
+    sequence: Sequence
     may_gain: npt.NDArray[np.bool_]
 
 
@@ -147,29 +148,39 @@ class Deal:
 
     def _ask(self, qty: Units, fills: Fills, level: int | None) -> None:
         """Runs the engine for lines that ask for more than nothing, over what is free and what weaker lines have."""
-        rows = np.flatnonzero(qty > 0).astype(np.uint32)
+        rows = np.flatnonzero(qty > 0)
         if not len(rows):
             return
-        asks = pl.DataFrame({"l": rows, "qty": qty[rows], "place": self.wishes.place.to_numpy()[rows]})
-        run = serve(self.world, asks.sort("place").drop("place"), self._parts(level), fills)
+        sequence = self.wishes.sequence
+        if sequence.engine_order is None:
+            rows = sequence.of(rows)
+        asks = pl.DataFrame({"l": rows.astype(np.uint32), "qty": qty[rows]})
+        run = serve(self.world, asks, self._parts(level, competing(self.world, asks["l"])), fills, sequence)
         self.has = pl.concat([self.has, run.takes.with_columns(row=pl.lit(None, pl.UInt32), sure=pl.lit(value=True))])
         self.reason[run.lines.to_numpy()] = run.reasons.to_numpy()
 
-    def _parts(self, level: int | None) -> pl.DataFrame:
-        """What is free of each row, and what lines weaker than a class have of it, the weakest first."""
-        taken = sums(self.has["s"], self.has["qty"], len(self.base.there))
-        free = pl.DataFrame(
-            {"s": np.arange(len(taken), dtype=np.uint32), "held": np.zeros(len(taken), np.uint8)}
-        ).with_columns(qty=pl.Series(np.maximum(self.base.there - taken.to_numpy(), 0)))
+    def _parts(self, level: int | None, rows: npt.NDArray[np.bool_] | None) -> pl.DataFrame:
+        """What is free of each row, and what lines weaker than a class have of it, the weakest first.
+
+        Args:
+            level: The class; None for none, who takes from nobody.
+            rows: Which rows count; None for all.
+        """
+        free = np.maximum(self.base.there - sums(self.has["s"], self.has["qty"], len(self.base.there)).to_numpy(), 0)
+        which = np.arange(free.size) if rows is None else np.flatnonzero(rows)
+        none = np.zeros(which.size, np.uint8)
+        parts = pl.DataFrame({"s": which.astype(np.uint32), "held": none, "qty": free[which]})
         if level is None:
-            return free
+            return parts
         who = self.strategy[self.has["l"].to_numpy()]
         weaker = (who > level) & (who <= SPARED) & ~self.has["sure"].to_numpy()
+        if rows is not None:
+            weaker &= rows[self.has["s"].to_numpy()]
         if not weaker.any():
-            return free
+            return parts
         held = self.has.select("s", pl.Series("held", (SPARED + 1 - who).astype(np.uint8)), "qty").filter(weaker)
         held = held.group_by("s", "held").agg(pl.col("qty").sum()).sort("s", "held")
-        return free.merge_sorted(held, key="s")
+        return parts.merge_sorted(held, key="s")
 
     def _cut(self) -> None:
         """Takes what stronger lines took of a row from those who had it: the weakest, and the last served, first."""
@@ -177,12 +188,16 @@ class Deal:
         contested = pl.Series(over[self.has["s"].to_numpy()])
         if not contested.any():
             return
-        rows = self.has["l"].to_numpy()
-        ranked = self.has.with_columns(
+        ranked = self.has.filter(contested)
+        rows = ranked["l"].to_numpy()
+        ordered = self.wishes.sequence.of(np.unique(rows).astype(np.intp))
+        place = np.empty(len(self.strategy), np.uint32)
+        place[ordered] = np.arange(ordered.size, dtype=np.uint32)
+        ranked = ranked.with_columns(
             who=pl.Series(self.strategy[rows]),
-            place=self.wishes.place.gather(self.has["l"]),
-            there=pl.Series(self.base.there[self.has["s"].to_numpy()]),
-        ).filter(contested)
+            place=pl.Series(place[rows]),
+            there=pl.Series(self.base.there[ranked["s"].to_numpy()]),
+        )
         ranked = ranked.sort("s", pl.col("sure").not_(), "who", "place")
         ahead = pl.col("qty").cum_sum().over("s") - pl.col("qty")
         left = pl.col("there").sub(ahead).clip(0, pl.col("qty"))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from allocator.engine import CORE
@@ -36,6 +38,8 @@ CURRENT: Final = {
 
 NO_SEGMENT: Final = -1
 
+Codes = npt.NDArray[np.uint32]
+
 
 @dataclass(frozen=True)
 class World:
@@ -57,6 +61,12 @@ class World:
     held: pl.DataFrame
     segment: pl.Series
     spared: pl.Series
+
+    @cached_property
+    def skus(self) -> tuple[Codes, Codes]:
+        """The SKUs of stock rows and of lines, as codes."""
+        (stock, demand), _ = CORE.encode([self.prepared.stock.frame["sku"], self.prepared.demand.frame["sku"]])
+        return stock.to_numpy(), demand.to_numpy()
 
 
 def gather(

@@ -13,7 +13,7 @@ from allocator.model.reallocation import STRATEGIES, Reallocation
 from allocator.plan.spec import SERVED
 from allocator.reallocation.deal import SKIP, Base, Dealt, Wishes
 from allocator.reallocation.inputs import World, sums
-from allocator.reallocation.wishes import changed_pairs, moved_units
+from allocator.reallocation.wishes import changed_pairs, moved_units, pair_keys
 from allocator.result import REASON, quantity
 
 WHY: Final = {
@@ -54,11 +54,15 @@ class Outcome:
         stock row), `qty_served` (units of the line), both Int64 or Decimal; `stage`. By the rows of demand, then stock.
         """
         world = self.world
-        stays = world.held.with_row_index("row").join(self._moving.select("row"), on="row", how="anti").drop("row")
-        open_ = self.dealt.has.group_by("l", "s").agg(pl.col("qty", "served").sum())
-        pairs = pl.concat([stays, open_.with_columns(stage=pl.lit("open"))])
-        pairs = pairs.group_by("l", "s", "stage").agg(pl.col("qty", "served").sum()).drop_nulls("s")
-        pairs = pairs.sort("l", "s", "stage")
+        skips = pl.Series(self.wishes.strategy == SKIP).gather(world.held["l"])
+        stays = world.held.filter((pl.col("stage") != "open") | skips).drop_nulls("s")
+        open_ = self.dealt.has.select("l", "s", "qty", "served", stage=pl.lit("open"))
+        pairs = pl.concat([stays.select(open_.columns), open_])
+        keys = pair_keys(pairs["l"], pairs["s"])
+        order = pl.Series(keys).arg_sort()
+        pairs = pairs[order]
+        if not np.diff(keys[order.to_numpy()]).all():  # a line has a row in two stages, or in two parts
+            pairs = pairs.group_by("l", "s", "stage").agg(pl.col("qty", "served").sum()).sort("l", "s", "stage")
         stock, demand = world.prepared.stock, world.prepared.demand
         return pl.DataFrame(
             {
@@ -88,13 +92,16 @@ class Outcome:
             "why",
             "reason",
         )
+        ids = self.world.prepared.demand.frame["line_id"]
+        between = self._spans.select("from", "to").drop_nulls().unique()
         takers = (
-            self.moves.filter(pl.col("from_line").is_not_null() & pl.col("to_line").is_not_null())
-            .group_by("from_line")
-            .agg(to_lines=pl.col("to_line").unique().sort())
+            between.with_columns(to_lines=ids.gather(between["to"])).group_by("from").agg(pl.col("to_lines").sort())
         )
-        joined = frame.join(takers, left_on="line_id", right_on="from_line", how="left", maintain_order="left")
-        return joined.with_columns(pl.col("to_lines").fill_null([]))
+        # What few lines have is put where they are, behind one empty list for all others.
+        lists = pl.concat([pl.Series("to_lines", [[]], dtype=pl.List(ids.dtype)), takers["to_lines"]])
+        which = np.zeros(frame.height, np.uint32)
+        which[takers["from"].to_numpy()] = np.arange(1, takers.height + 1, dtype=np.uint32)
+        return frame.with_columns(lists.gather(pl.Series(which)))
 
     @cached_property
     def moves(self) -> pl.DataFrame:
@@ -103,20 +110,7 @@ class Outcome:
         Columns: `stock_id`; `from_line`, `to_line` (null: free stock); `qty` (units of the stock row). Of several who
         lost and several who gained of one row, the first in the rows of demand are put together with the first.
         """
-        pairs = self._changed
-        sides = pairs.group_by("s").agg(
-            (pl.col("out") > 0).any().alias("lost"), (pl.col("gain") > 0).any().alias("won")
-        )
-        between = pairs.join(sides.filter("lost", "won"), on="s", how="semi")
-        plain = pairs.join(sides.filter(~(pl.col("lost") & pl.col("won"))), on="s", how="semi")
-        line = pl.col("l")
-        alone = plain.select(
-            "s",
-            pl.when(pl.col("out") > 0).then(line).alias("from"),
-            pl.when(pl.col("gain") > 0).then(line).alias("to"),
-            qty=pl.col("out") + pl.col("gain"),
-        )
-        spans = pl.concat([_between(between), alone]).sort("s", maintain_order=True)
+        spans = self._spans
         ids = self.world.prepared.demand.frame["line_id"]
         return pl.DataFrame(
             {
@@ -126,6 +120,23 @@ class Outcome:
                 "qty": quantity(spans["qty"], self.world.prepared.stock),
             }
         )
+
+    @cached_property
+    def _spans(self) -> pl.DataFrame:
+        """`s`, `from`, `to` (rows), `qty`: the moves."""
+        pairs, rows = self._changed, self.world.prepared.stock.frame.height
+        sides = np.zeros((2, rows), bool)
+        for side, name in zip(sides, ("out", "gain"), strict=True):
+            side[pairs["s"].filter(pairs[name] > 0).to_numpy()] = True
+        both = pl.Series((sides[0] & sides[1])[pairs["s"].to_numpy()])
+        line = pl.col("l")
+        alone = pairs.filter(~both).select(
+            "s",
+            pl.when(pl.col("out") > 0).then(line).alias("from"),
+            pl.when(pl.col("gain") > 0).then(line).alias("to"),
+            qty=pl.col("out") + pl.col("gain"),
+        )
+        return pl.concat([_between(pairs.filter(both)), alone]).sort("s", maintain_order=True)
 
     @cached_property
     def totals(self) -> pl.DataFrame:
@@ -167,12 +178,6 @@ class Outcome:
     @cached_property
     def _changed(self) -> pl.DataFrame:
         return changed_pairs(self.base, self.dealt)
-
-    @cached_property
-    def _moving(self) -> pl.DataFrame:
-        held = self.world.held.with_row_index("row")
-        skips = pl.Series(self.wishes.strategy == SKIP).gather(held["l"])
-        return held.filter((pl.col("stage") == "open") & ~skips)
 
     @cached_property
     def _lines(self) -> pl.DataFrame:
@@ -218,8 +223,9 @@ class Outcome:
     def _taken(self) -> pl.Series:
         """Of which lines others have something that they had."""
         pairs = self._changed
-        given = pairs.filter(pl.col("gain") > 0)["s"].unique()
-        return self._any_of(pairs.filter((pl.col("out") > 0) & pl.col("s").is_in(given.implode()))["l"])
+        given = np.zeros(self.world.prepared.stock.frame.height, bool)
+        given[pairs["s"].filter(pairs["gain"] > 0).to_numpy()] = True
+        return self._any_of(pairs["l"].filter((pairs["out"] > 0) & pl.Series(given[pairs["s"].to_numpy()])))
 
 
 AMOUNTS: Final = ("requested", "before", "after", "gained", "lost", "short")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from allocator.engine import CORE, BoundPlan
@@ -14,6 +15,7 @@ from allocator.model.order import OrderKey
 from allocator.plan.compile import compile_plan
 from allocator.plan.spec import FillRule, Part, Plan
 from allocator.reallocation.inputs import World
+from allocator.reallocation.sequence import Sequence
 
 ANY = FillRule("no", None, None, None, None, whole_rows=False)
 HELD = "$held"
@@ -40,23 +42,28 @@ class Run:
     reasons: pl.Series
 
 
-def serve(world: World, asks: pl.DataFrame, parts: pl.DataFrame, fills: Fills) -> Run:
+def serve(world: World, asks: pl.DataFrame, parts: pl.DataFrame, fills: Fills, sequence: Sequence) -> Run:
     """Serves lines out of parts of stock rows.
 
     Args:
         world: Tables, policy and day.
-        asks: `l` and `qty` (what each asks), in order of service.
+        asks: `l` and `qty` (what each asks): by row, or in order of service where the engine cannot order them.
         parts: `s`, `held` and `qty`, in order of `s`: a row may be there in parts, of which those that fewer would
             miss are taken first.
         fills: How lines are filled.
+        sequence: The order of service.
     """
-    parts = _competing(world, asks, parts).rechunk()
-    policy = world.policy.model_copy(update={"demand_order": ()})
-    stock = _stock(world, parts)
+    parts, order = parts.rechunk(), sequence.engine_order
+    policy = world.policy.model_copy(update={"demand_order": order or ()})
+    stock, demand = _stock(world, parts), _demand(world, asks)
+    if order is None:
+        demand = replace(demand, ascending=True)
+    else:
+        demand = replace(demand, frame=demand.frame.with_columns(sequence.segments(asks["l"])))
     if (parts["held"] > 0).any():
         policy = policy.model_copy(update={"stock_order": (OrderKey(column=HELD), *policy.full_stock_order())})
         stock = replace(stock, frame=stock.frame.with_columns(parts["held"].alias(HELD)))
-    plan = compile_plan(Prepared(stock, _demand(world, asks)), policy, world.as_of, CORE)
+    plan = compile_plan(Prepared(stock, demand), policy, world.as_of, CORE)
     if plan.safety is not None:
         # What others have was promised beside the safety stock: it is kept out of the free part alone.
         plan = replace(plan, safety=replace(plan.safety, counts=plan.safety.counts & (parts["held"] == 0)))
@@ -93,14 +100,14 @@ def eligible(world: World, pairs: pl.DataFrame) -> pl.Series:
     return pl.Series(served == pairs["served"].to_numpy())
 
 
-def _competing(world: World, asks: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
-    """The parts that lines could take at all, where few lines ask."""
-    stock, demand = world.prepared.stock.frame, world.prepared.demand.frame
-    few = asks.height * 4 < demand.height and not world.policy.substitutes
-    if not few or stock.schema["sku"] != demand.schema["sku"]:
-        return parts
-    skus = demand["sku"].gather(asks["l"]).unique()
-    return parts.filter(stock["sku"].is_in(skus.implode()).gather(parts["s"]))
+def competing(world: World, lines: pl.Series) -> npt.NDArray[np.bool_] | None:
+    """Which stock rows are of the SKUs of some lines; None where that would leave few out, or they are not all."""
+    if lines.len() * 4 >= world.prepared.demand.frame.height or world.policy.substitutes:
+        return None
+    rows, asked = world.skus
+    wanted = np.zeros(max(rows.max(initial=0), asked.max(initial=0)) + 1, bool)
+    wanted[asked[lines.to_numpy()]] = True
+    return wanted[rows]
 
 
 def _stock(world: World, parts: pl.DataFrame) -> Table:
@@ -112,7 +119,7 @@ def _stock(world: World, parts: pl.DataFrame) -> Table:
 def _demand(world: World, asks: pl.DataFrame) -> Table:
     table = world.prepared.demand
     frame = table.frame if _all(asks["l"], table) else table.frame[asks["l"]]
-    return replace(table, frame=frame.with_columns(qty=asks["qty"]), ascending=True)
+    return replace(table, frame=frame.with_columns(qty=asks["qty"]))
 
 
 def _all(rows: pl.Series, table: Table) -> bool:

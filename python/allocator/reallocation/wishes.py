@@ -8,12 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from allocator.engine import CORE
 from allocator.frames.quantity import scaled
-from allocator.model.order import OrderKey
 from allocator.model.reallocation import Reallocation
-from allocator.plan import rules
-from allocator.plan.keys import Columns
 from allocator.reallocation.deal import (
     CODES,
     FILL,
@@ -30,6 +26,7 @@ from allocator.reallocation.deal import (
     Wishes,
 )
 from allocator.reallocation.inputs import World, sums
+from allocator.reallocation.sequence import Sequence
 
 
 def wishes_of(world: World, plan: Reallocation) -> Wishes:
@@ -40,52 +37,7 @@ def wishes_of(world: World, plan: Reallocation) -> Wishes:
     strategy = np.array([CODES[name] for name in own], np.int8)[number]
     strategy[world.spared.is_not_null().to_numpy()] = SKIP
     falls_to = np.array([CODES[name] for name in falls], np.int8)[number]
-    return Wishes(strategy, falls_to, _places(world, plan), np.ones(len(number), bool))
-
-
-def _places(world: World, plan: Reallocation) -> pl.Series:
-    """The place of each line in the order of service: by segment, then by its order, then by id."""
-    demand = world.prepared.demand
-    lines = pl.int_range(demand.frame.height, dtype=pl.UInt32, eager=True)
-    by_id = lines if demand.ascending else CORE.argsort_ids(demand.frame["line_id"])
-    orders = [segment.order or world.policy.demand_order for segment in plan.segments] + [world.policy.demand_order]
-    sequence = []
-    keys = _Keys(world)
-    for number, order in enumerate(orders):
-        segment = number if number < len(plan.segments) else -1
-        inside = by_id.filter((world.segment == segment).gather(by_id)) if plan.segments else by_id
-        known = [(keys.of(key), key) for key in order]
-        used = [(series, key) for series, key in known if series is not None]
-        if inside.len() and used:
-            frame = pl.DataFrame([series.gather(inside).alias(str(n)) for n, (series, _) in enumerate(used)])
-            names, descending = frame.columns, [key.descending for _, key in used]
-            nulls_last = [key.nulls == "last" for _, key in used]
-            frame = frame.with_columns(line=inside)
-            frame = frame.sort(names, descending=descending, nulls_last=nulls_last, maintain_order=True)
-            inside = frame["line"]
-        sequence.append(inside)
-    place = np.empty(lines.len(), np.uint32)
-    place[pl.concat(sequence).to_numpy()] = np.arange(lines.len(), dtype=np.uint32)
-    return pl.Series(place)
-
-
-class _Keys:
-    """The columns by which lines are ordered."""
-
-    def __init__(self, world: World) -> None:
-        self._columns = Columns(world.prepared.stock, world.prepared.demand, CORE)
-        self._shelf_life = world.policy.shelf_life
-
-    def of(self, key: OrderKey) -> pl.Series | None:
-        """The values of a key; None where all are the same."""
-        if key.column == "shelf_life_days_min":
-            days = rules.days_min(self._shelf_life, self._columns)
-            return days if isinstance(days, pl.Series) else None
-        if not self._columns.has("demand", key.column):
-            return None
-        series = self._columns.demand[key.column]
-        # Categories order by their number, which says nothing: text orders by code point.
-        return series.cast(pl.String) if isinstance(series.dtype, pl.Enum | pl.Categorical) else series
+    return Wishes(strategy, falls_to, Sequence(world, plan), np.ones(len(number), bool))
 
 
 # --- limits on change ---
@@ -132,7 +84,8 @@ def _wanting(wishes: Wishes, base: Base) -> npt.NDArray[np.intp]:
     turn[(strategy == WIN) & short] = 0
     turn[(strategy == LOSE) & (base.held > 0)] = 2
     lines = np.flatnonzero(turn >= 0)
-    return lines[np.lexsort((wishes.place.to_numpy()[lines], turn[lines]))]
+    served = wishes.sequence.of(lines)
+    return served[np.argsort(turn[served], kind="stable")]
 
 
 def _granted(wishes: Wishes, lines: npt.NDArray[np.intp]) -> Wishes:
@@ -156,13 +109,23 @@ def changed_pairs(base: Base, dealt: Dealt) -> pl.DataFrame:
     kept = dealt.has["row"].is_not_null() & (dealt.has["qty"] == base.open["qty"].gather(dealt.has["row"]))
     same = np.zeros(base.open.height, bool)
     same[dealt.has["row"].filter(kept).to_numpy()] = True
-    # Most rows are as they were: only the others are put together.
-    before = base.open.filter(pl.Series(~same)).select("l", "s", was="qty", now=pl.lit(0, pl.Int64))
-    after = dealt.has.filter(~kept).select("l", "s", was=pl.lit(0, pl.Int64), now="qty")
-    pairs = pl.concat([before, after]).group_by("l", "s").agg(pl.col("was", "now").sum())
-    pairs = pairs.filter(pl.col("was") != pl.col("now"))
-    change = pl.col("now") - pl.col("was")
-    return pairs.select("l", "s", out=(-change).clip(0), gain=change.clip(0)).sort("s", "l")
+    # Most rows are as they were: only the others are put together, by row and line in one number.
+    before, after = base.open.filter(pl.Series(~same)), dealt.has.filter(~kept)
+    change = np.concatenate([-before["qty"].to_numpy(), after["qty"].to_numpy()])
+    keys = np.concatenate([pair_keys(frame["s"], frame["l"]) for frame in (before, after)])
+    order = pl.Series(keys).arg_sort().to_numpy()
+    keys = keys[order]
+    first = np.flatnonzero(np.diff(keys, prepend=~keys[:1]) != 0)
+    if first.size:
+        change, keys = np.add.reduceat(change[order], first), keys[first]
+    pairs = pl.DataFrame({"l": keys.astype(np.uint32), "s": (keys >> np.uint64(32)).astype(np.uint32)})
+    return pairs.with_columns(out=np.maximum(-change, 0), gain=np.maximum(change, 0)).filter(pl.Series(change != 0))
+
+
+def pair_keys(high: pl.Series, low: pl.Series) -> npt.NDArray[np.uint64]:
+    """Two row numbers as one number."""
+    first: npt.NDArray[np.uint64] = high.to_numpy().astype(np.uint64)
+    return first << np.uint64(32) | low.to_numpy().astype(np.uint64)
 
 
 def moved_units(moved: pl.DataFrame) -> int:
