@@ -55,14 +55,10 @@ class Outcome:
         """
         world = self.world
         skips = pl.Series(self.wishes.strategy == SKIP).gather(world.held["l"])
-        stays = world.held.filter((pl.col("stage") != "open") | skips).drop_nulls("s")
+        stays = world.held.filter((pl.col("stage") != "open") | skips).drop_nulls("s").sort("stage")
         open_ = self.dealt.has.select("l", "s", "qty", "served", stage=pl.lit("open"))
-        pairs = pl.concat([stays.select(open_.columns), open_])
-        keys = pair_keys(pairs["l"], pairs["s"])
-        order = pl.Series(keys).arg_sort()
-        pairs = pairs[order]
-        if not np.diff(keys[order.to_numpy()]).all():  # a line has a row in two stages, or in two parts
-            pairs = pairs.group_by("l", "s", "stage").agg(pl.col("qty", "served").sum()).sort("l", "s", "stage")
+        parts = [stays.filter(pl.col("stage") <= "open"), open_, stays.filter(pl.col("stage") > "open")]
+        pairs = _added_up(pl.concat(part.select(open_.columns) for part in parts))
         stock, demand = world.prepared.stock, world.prepared.demand
         return pl.DataFrame(
             {
@@ -98,7 +94,7 @@ class Outcome:
             between.with_columns(to_lines=ids.gather(between["to"])).group_by("from").agg(pl.col("to_lines").sort())
         )
         # What few lines have is put where they are, behind one empty list for all others.
-        lists = pl.concat([pl.Series("to_lines", [[]], dtype=pl.List(ids.dtype)), takers["to_lines"]])
+        lists = pl.concat([pl.Series("to_lines", [[]], dtype=pl.List(ids.dtype)), takers["to_lines"]], rechunk=True)
         which = np.zeros(frame.height, np.uint32)
         which[takers["from"].to_numpy()] = np.arange(1, takers.height + 1, dtype=np.uint32)
         return frame.with_columns(lists.gather(pl.Series(which)))
@@ -259,6 +255,18 @@ def _why() -> pl.Expr:
         .otherwise(word("never_gains"))
         .cast(_WHY)
     )
+
+
+def _added_up(pairs: pl.DataFrame) -> pl.DataFrame:
+    """The pairs by line, row and stage, each of them once; given by stage."""
+    keys = pair_keys(pairs["l"], pairs["s"])
+    order = np.argsort(keys, kind="stable" if pairs["stage"].n_unique() > 1 else None)
+    keys, stage = keys[order], pairs["stage"].rank("dense").to_numpy()[order]
+    first = np.flatnonzero((np.diff(keys, prepend=~keys[:1]) != 0) | (np.diff(stage, prepend=0) != 0))
+    if not first.size:
+        return pairs
+    sums_of = {name: np.add.reduceat(pairs[name].to_numpy()[order], first) for name in ("qty", "served")}
+    return pairs[order[first]].with_columns(**{name: pl.Series(total) for name, total in sums_of.items()})
 
 
 def _between(pairs: pl.DataFrame) -> pl.DataFrame:

@@ -124,8 +124,9 @@ def changed_pairs(base: Base, dealt: Dealt) -> pl.DataFrame:
 
 def pair_keys(high: pl.Series, low: pl.Series) -> npt.NDArray[np.uint64]:
     """Two row numbers as one number."""
-    first: npt.NDArray[np.uint64] = high.to_numpy().astype(np.uint64)
-    return first << np.uint64(32) | low.to_numpy().astype(np.uint64)
+    upper, lower = (side.to_numpy().astype(np.uint64) for side in (high, low))
+    keys: npt.NDArray[np.uint64] = (upper << np.uint64(32)) | lower
+    return keys
 
 
 def moved_units(moved: pl.DataFrame) -> int:
