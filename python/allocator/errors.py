@@ -150,6 +150,8 @@ CODES: Final[Mapping[str, str]] = {
     "value_text": "A text is not what its column holds, such as letters for a number.",
     # the ledger
     "allocation_unknown": "There is no open allocation of this id.",
+    "asset_taken": "An asset is not free, or not any more, for the order.",
+    "asset_unfit": "An asset does not fit its order.",
     "blocks_held": "Goods cannot do this while they are blocked.",
     "device_unfit": "A device cannot do this, for every reason that is told.",
     "document_exists": "There is a document of this number already.",
@@ -166,6 +168,7 @@ CODES: Final[Mapping[str, str]] = {
     "outcome_unknown": "The store failed while committing: it may or may not have happened.",
     "return_unfit": "A unit cannot come back so, or is not at this step of its return.",
     "reversal_impossible": "A transaction cannot be reversed, or was already.",
+    "client_outdated": "An app is too old to change anything.",
     "scan_confirmed": "A scan cannot be undone any more.",
     "scan_excess": "More is scanned than was ordered.",
     "scan_pending": "Packing is confirmed before everything is scanned, and every box confirmed.",

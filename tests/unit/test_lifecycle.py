@@ -38,7 +38,7 @@ def test_every_preset_comes_back_as_it_went(preset, form):
 
 
 def test_the_presets_are_those_of_the_docs():
-    assert Lifecycle.presets() == ["asset", "device", "lot", "serial"]
+    assert Lifecycle.presets() == ["asset", "device", "lot", "part", "serial"]
 
 
 def test_a_serial_changes_exactly_as_the_requirement_says():

@@ -12,13 +12,14 @@ from allocator.flows.flow import FLOWS, Flow, Step
 from allocator.flows.settings import keep_settings
 
 # Whoever looks at `FLOWS` sees all of them: those of partners as well.
-from allocator.flows import partner, scanning  # isort: skip
+from allocator.flows import assets, partner, scanning  # isort: skip
 
 __all__ = [
     "FLOWS",
     "Flow",
     "Person",
     "Step",
+    "assets",
     "board",
     "deliver",
     "events",
