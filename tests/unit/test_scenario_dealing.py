@@ -181,3 +181,49 @@ def test_such_scenarios_survive_being_written(lever: dict) -> None:
     made = Scenario(name="x", levers=[lever])
     for form in ("toml", "yaml", "json"):
         assert Scenario.loads(made.dumps(form), form) == made
+
+
+# --- maximum stock limits ---
+
+PARTS = {
+    "stock_id": ["W", "P1", "P2"],
+    "sku": ["VALVE", "VALVE", "VALVE"],
+    "qty_on_hand": [100, 8, 25],
+    "location": ["hub", "asp1", "asp2"],
+    "bu": [None, "service", "service"],
+    "asp": [None, "A1", "A2"],
+}
+ASKED = {
+    "line_id": ["1", "2", "3"],
+    "sku": ["VALVE"] * 3,
+    "qty": [30, 10, 40],
+    "bu": ["service", "service", None],
+    "asp": ["A1", "A2", None],
+}
+LIMITS = {"lever": "stock_limits", "limits": {"rules": [{"name": "all", "units_max": 20}], "above_limit": "reduce"}}
+
+
+def partners(*levers: dict) -> Comparison:
+    policy = Policy(location={"scope": "any", "exclude": ["asp1", "asp2"]})
+    made = Base(PARTS, ASKED, policy, as_of=AS_OF)
+    return made.run(Scenario(name="limits", levers=levers))
+
+
+def test_partners_get_no_more_than_their_limits_leave() -> None:
+    found = partners(LIMITS)
+    assert after(found) == [("1", 12), ("2", 0), ("3", 40)]
+    assert found.changes.filter(line_id="1")["reason_after"].to_list() == ["above_limit"]
+
+
+def test_limits_are_measured_before_and_after() -> None:
+    kpis = {row["kpi"]: row for row in partners(LIMITS).kpis.iter_rows(named=True)}
+    assert (kpis["msl_breaches"]["base"], kpis["msl_breaches"]["scenario"]) == (2, 1)  # A2 has 25 already
+    assert kpis["msl_cover"]["scenario"] == pytest.approx((20 + 25) / 40)
+    assert kpis["msl_cover"]["base"] == pytest.approx((38 + 35) / 40)
+
+
+def test_limits_in_value_need_a_cost_and_say_so() -> None:
+    value = {"lever": "stock_limits", "limits": {"rules": [{"name": "all", "value_max": 100}]}}
+    with pytest.raises(InputError, match="unit_cost_missing"):
+        partners(value)
+    assert Scenario.loads(Scenario(name="x", levers=[LIMITS]).dumps()).levers[0].limits.rules[0].units_max == 20

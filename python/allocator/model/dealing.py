@@ -10,6 +10,7 @@ from allocator.errors import PolicyError, Problem
 from allocator.model.document import Name, Names, Part
 from allocator.model.exact import Constant
 from allocator.model.fair_share import FairShare
+from allocator.model.limits import Limits
 from allocator.model.quotas import Quotas
 from allocator.model.reallocation import Reallocation
 
@@ -53,6 +54,17 @@ class Rations(Part):
     protections: Rows = ()
 
 
+class StockLimits(Part):
+    """Lines that name a BU and an ASP get no more than the maximum stock limits of their partner leave.
+
+    Attributes:
+        limits: As in `docs/limits.md`. What a partner holds is what stock rows of its `bu` and `asp` hold.
+    """
+
+    lever: Literal["stock_limits"] = "stock_limits"
+    limits: Limits
+
+
 class Dealing(Part):
     """What the base allocates is promised, and dealt again by a plan: strategies by segment, freezes, change limits.
 
@@ -64,5 +76,5 @@ class Dealing(Part):
     plan: Reallocation
 
 
-CeilingLever: TypeAlias = FairShares | Rations
+CeilingLever: TypeAlias = FairShares | Rations | StockLimits
 DealingLever: TypeAlias = CeilingLever | Dealing

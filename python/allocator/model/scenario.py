@@ -10,7 +10,7 @@ from pydantic import Field
 
 from allocator.errors import Problem
 from allocator.model.consistency import AT_LEAST_ONE, checked, filled
-from allocator.model.dealing import Dealing, FairShares, Rations
+from allocator.model.dealing import Dealing, FairShares, Rations, StockLimits
 from allocator.model.document import Document, Name, Part
 from allocator.model.levers import (
     Lever,
@@ -55,7 +55,7 @@ def _settled(lever: Lever) -> Iterator[Hashable]:
             yield from (*lever.allow, *lever.forbid)
         case Places():
             yield from (*lever.exclude, *lever.include)
-        case OtherShelfLife() | OtherContracts() | FairShares() | Rations() | Dealing():
+        case OtherShelfLife() | OtherContracts() | FairShares() | Rations() | StockLimits() | Dealing():
             yield lever.lever
         case OtherSubstitutes():
             yield from ((entry.sku, entry.substitute) for entry in lever.add)

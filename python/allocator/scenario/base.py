@@ -17,7 +17,7 @@ from allocator.frames.named import check_named
 from allocator.frames.prepare import Prepared, Table
 from allocator.frames.read import Source
 from allocator.model.chance import Uncertain
-from allocator.model.dealing import Dealing, DealingLever, FairShares
+from allocator.model.dealing import Dealing, DealingLever, FairShares, StockLimits
 from allocator.model.document import did_you_mean
 from allocator.model.levers import DemandNew, NewRows, PolicyLever, RowLever
 from allocator.model.policy import Policy
@@ -26,12 +26,13 @@ from allocator.plan.compile import compile_plan
 from allocator.plan.spec import SERVED
 from allocator.result import Bound, Result, bind
 from allocator.scenario.additions import ROW, added, bases, quantities_named
-from allocator.scenario.ceilings import capped, ceilings, noted
+from allocator.scenario.ceilings import Ceilings, capped, ceilings, noted
 from allocator.scenario.compare import After, Comparison
 from allocator.scenario.compete import Competition, Numbers
 from allocator.scenario.dealt import dealt
 from allocator.scenario.draw import Draws, check_per
 from allocator.scenario.measure import Measures, Terms
+from allocator.scenario.msl import fullness
 from allocator.scenario.orders import Orders
 from allocator.scenario.part import Answered, Part
 from allocator.scenario.policies import policy_under, skus_concerned
@@ -306,7 +307,20 @@ class Base:
             own = pl.when(had_all).then(limits.reason.fill_null(SERVED)).otherwise("reason")
             lines = lines.with_columns(reason=own)
         part = Part(fresh.stock.frame, fresh.demand.frame, lines, takes, policy, fresh.stock.scale, day)
-        return After(part, result, outcome, None if limits is None else limits.quota_use)
+        return After(part, result, outcome, self._further(scenario, part, limits))
+
+    def _further(
+        self, scenario: Scenario, after: Part, limits: Ceilings | None
+    ) -> dict[str, tuple[float | None, float | None]]:
+        """Measures that only some levers have. Under limits the part is everything, as they concern every SKU."""
+        found: dict[str, tuple[float | None, float | None]] = {}
+        if limits is not None and limits.quota_use is not None:
+            found["quota_use"] = (None, limits.quota_use)
+        for lever in scenario.levers:
+            if isinstance(lever, StockLimits):
+                ours, base = (fullness(part, lever) for part in (after, self.part_of_everything()))
+                found |= {name: (base.get(name), value) for name, value in ours.items()}
+        return found
 
     def _pulled(
         self, scenario: Scenario, start: Part, additions: dict[int, pl.DataFrame], findings: Findings

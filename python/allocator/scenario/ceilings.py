@@ -6,20 +6,19 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import polars as pl
 
 from allocator.errors import AllocatorError
 from allocator.fairness import ration, share
 from allocator.frames.findings import Findings
-from allocator.frames.prepare import Prepared, Table
-from allocator.frames.quantity import quantity_columns
-from allocator.model.dealing import FairShares, Rations
+from allocator.frames.prepare import Prepared
+from allocator.model.dealing import CeilingLever, FairShares, Rations, StockLimits
 from allocator.model.levers import Lever
-from allocator.model.policy import Policy
 from allocator.result import Result, quantity
-from allocator.scenario.additions import ROW
+from allocator.scenario.given import as_given, in_steps
+from allocator.scenario.msl import granted
 from allocator.scenario.part import REASON
 
 T = TypeVar("T")
@@ -48,8 +47,13 @@ def ceilings(levers: Sequence[Lever], possible: Result, findings: Findings) -> C
         possible: The run without ceilings: what it allocates is what there is to share.
         findings: Every problem, by lever.
     """
-    # Quotas come first, and shares are dealt within them.
-    asked = [(n, lever) for kind in (Rations, FairShares) for n, lever in enumerate(levers) if isinstance(lever, kind)]
+    # Limits and quotas come first, and shares are dealt within them.
+    asked = [
+        (n, lever)
+        for kind in (StockLimits, Rations, FairShares)
+        for n, lever in enumerate(levers)
+        if isinstance(lever, kind)
+    ]
     if not asked:
         return None
     prepared = possible.bound.prepared
@@ -61,15 +65,9 @@ def ceilings(levers: Sequence[Lever], possible: Result, findings: Findings) -> C
     found = Ceilings(units, pl.Series([None], dtype=pl.UInt8()).new_from_index(0, len(units)), None)
     for number, lever in asked:
         may_have = lines.with_columns(quantity(found.units, demand).alias("qty"))
-        day = possible.bound.as_of
-        work = (
-            partial(_rationed, supply, may_have, lever, day)
-            if isinstance(lever, Rations)
-            else partial(_shared, supply, may_have, lever)
-        )
-        limits = noted(findings, f"levers.{number}", work)
+        limits = noted(findings, f"levers.{number}", partial(_limits, lever, supply, may_have, possible))
         if limits is not None:
-            found = _lower(found, limits, "rationed" if isinstance(lever, Rations) else "shared", demand.scale)
+            found = _lower(found, limits, WORDS[type(lever)], demand.scale)
     return found
 
 
@@ -92,24 +90,26 @@ def capped(prepared: Prepared, found: Ceilings) -> Prepared:
     return Prepared(prepared.stock, replace(prepared.demand, frame=demand))
 
 
-def as_given(table: Table, policy: Policy) -> pl.DataFrame:
-    """A table of the base as somebody would give it: quantities in base units, no units of measure, no row numbers."""
-    frame = table.frame
-    counted = {*quantity_columns(table.name, policy), "qty_on_hand", "qty_reserved", "qty"} & {*frame.columns}
-    units = [quantity(frame[name], table).alias(name) for name in sorted(counted)]
-    return frame.with_columns(units).select(pl.exclude("unit", ROW))
-
-
-def in_steps(value: pl.Expr, scale: int) -> pl.Expr:
-    """A quantity as a whole number of its smallest units."""
-    return (value.cast(pl.Decimal(38, scale)) * 10**scale).cast(pl.Int64) if scale else value.cast(pl.Int64)
-
-
 class _Limits(NamedTuple):
     """What a lever lets lines have: `at` (their row), `limit`; and how much of the quotas that is."""
 
     lines: pl.DataFrame
     use: float | None
+
+
+WORDS: Final = {StockLimits: "above_limit", Rations: "rationed", FairShares: "shared"}
+"""Why a line has no more, by lever, in the sequence in which they cut."""
+
+
+def _limits(lever: CeilingLever, supply: pl.DataFrame, lines: pl.DataFrame, possible: Result) -> _Limits:
+    day = possible.bound.as_of
+    match lever:
+        case StockLimits():
+            return _Limits(granted(lines, as_given(possible.bound.prepared.stock, possible.policy), lever, day), None)
+        case Rations():
+            return _rationed(supply, lines, lever, day)
+        case FairShares():
+            return _shared(supply, lines, lever)
 
 
 def _shared(supply: pl.DataFrame, lines: pl.DataFrame, lever: FairShares) -> _Limits:

@@ -17,7 +17,7 @@ from allocator.reallocation.outcome import Outcome
 from allocator.result import Result, quantity
 from allocator.scenario.additions import ROW
 from allocator.scenario.compete import Numbers
-from allocator.scenario.measure import Measures
+from allocator.scenario.measure import BY_LEVER, Measures
 from allocator.scenario.part import REASON, Part
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ class After(NamedTuple):
         part: The part under its levers.
         result: The allocation of it.
         outcome: What a lever that deals again did to each line; None without one.
-        quota_use: The share of the quotas of a lever that is granted; None without quotas.
+        further: Measures that only some levers have, by name: of the base, and under the scenario.
     """
 
     part: Part
     result: Result
     outcome: Outcome | None
-    quota_use: float | None
+    further: dict[str, tuple[float | None, float | None]]
 
 
 class Comparison:
@@ -55,7 +55,7 @@ class Comparison:
 
     def __init__(self, base: Base, scenario: Scenario, before: Part, after: After) -> None:
         self.base, self.scenario = base, scenario
-        self.before, (self.after, self.result, self.outcome, self._quota_use) = before, after
+        self.before, (self.after, self.result, self.outcome, self._further) = before, after
 
     @property
     def lines_run(self) -> int:
@@ -82,11 +82,8 @@ class Comparison:
         lines, units = self._churn
         rows = [(name, base[name], ours[name]) for name in ours]
         moved = units / 10**self.before.scale
-        rows += [
-            ("lines_changed", 0.0, float(lines)),
-            ("units_moved", 0.0, moved),
-            ("quota_use", None, self._quota_use),
-        ]
+        rows += [("lines_changed", 0.0, float(lines)), ("units_moved", 0.0, moved)]
+        rows += [(name, *self._further.get(name, (None, None))) for name in BY_LEVER]
         frame = pl.DataFrame(rows, {"kpi": pl.String, "base": pl.Float64, "scenario": pl.Float64}, orient="row")
         return frame.with_columns(difference=pl.col("scenario") - pl.col("base"))
 

@@ -14,7 +14,7 @@ from allocator.plan.spec import SERVED
 from allocator.reallocation import reallocate
 from allocator.reallocation.outcome import Outcome
 from allocator.result import quantity
-from allocator.scenario.ceilings import as_given, in_steps
+from allocator.scenario.given import as_given, in_steps
 from allocator.scenario.part import REASON, Part
 
 

@@ -17,10 +17,10 @@ from allocator.model.monte_carlo import MonteCarlo
 from allocator.model.scenario import Scenario
 from allocator.scenario.base import Base
 from allocator.scenario.compare import Comparison
-from allocator.scenario.measure import CHURN, KPIS
+from allocator.scenario.measure import BY_LEVER, CHURN, KPIS
 from allocator.scenario.show import Chart, Progress, Shown, Table
 
-KPI_NAMES: Final = (*KPIS, *CHURN)
+KPI_NAMES: Final = (*KPIS, *CHURN, *BY_LEVER)
 QUANTILES: Final = {"p5": 0.05, "median": 0.5, "p95": 0.95}
 
 
@@ -316,7 +316,7 @@ def _ran(base: Base, scenarios: Sequence[Scenario], progress: Progress | None) -
 
 def _kpis(base: Base) -> dict[str, float | None]:
     """The measures of the base; against itself it changes nothing."""
-    return base.kpis | {"lines_changed": 0.0, "units_moved": 0.0, "quota_use": None}
+    return base.kpis | dict.fromkeys(CHURN, 0.0) | dict.fromkeys(BY_LEVER)
 
 
 def _row(found: Comparison) -> dict[str, Any]:

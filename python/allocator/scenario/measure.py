@@ -43,9 +43,15 @@ KPIS: Final[Mapping[str, str]] = {
 CHURN: Final[Mapping[str, str]] = {
     "lines_changed": "lines of the base that get another quantity or other stock",
     "units_moved": "what lines no longer take from the stock row where they took it; cancelled lines do not count",
-    "quota_use": "share of the quotas of a lever `rations` that is granted",
 }
 """What is measured of a comparison."""
+
+BY_LEVER: Final[Mapping[str, str]] = {
+    "quota_use": "share of the quotas of a lever `rations` that is granted",
+    "msl_breaches": "BUs, ASPs and SKUs above their limit under a lever `stock_limits`, with what lines get",
+    "msl_cover": "share of the limits in units that partners have then",
+}
+"""What is measured only where a lever says of what."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from allocator.scenario.compete import Numbers, spans
 
 FURTHER: Final[Mapping[str, str]] = {
     "rationed": "quotas or protection grant it no more",
+    "above_limit": "the maximum stock limit of its partner leaves no more",
     "shared": "its fair share is no more",
     "undealt": "the plan that deals again gives it no more, and did not ask for it",
 }

@@ -49,6 +49,8 @@ WORDS: Final[dict[str, Word]] = {
     "lines_changed": Word("Lines changed", "count", -1),
     "units_moved": Word("Units moved", "units", -1),
     "quota_use": Word("Quotas used", "share", 0),
+    "msl_breaches": Word("Stock limits exceeded", "count", -1),
+    "msl_cover": Word("Stock limits filled", "share", 0),
 }
 """Every measure, in the sequence of tables."""
 
