@@ -9,6 +9,7 @@ from typing import TypeAlias
 import polars as pl
 
 from allocator import _core
+from allocator.errors import InternalError, Problem
 from allocator.plan.spec import Plan
 
 # --- columns ---
@@ -222,3 +223,8 @@ class ReadyStock:
     def serve(self, lines: list[LineSpec]) -> list[Served]:
         """Serves lines in this order from one balance, which is then forgotten."""
         return self._stock.serve(lines)
+
+    def set_left(self, row: int, left: int) -> None:
+        """Says what is left of a stock row from now on. One that could serve nobody before is not looked at."""
+        if not self._stock.set_left(row, left):
+            raise InternalError(Problem("internal", "there is no such stock row", value=str(row)))

@@ -149,17 +149,28 @@ class PreparedStock:
             PolicyError: The policy does not fit the lines.
         """
         if isinstance(line, (dict, Mapping)):  # a dict is told at once, other mappings take longer
-            try:
-                self._check(line)
-                spec = self._spec(line, first=True)
-                return self._decision(line, spec[2], self._ready.serve([spec])[0])
-            except UnforeseenError:
-                return self._decide_from_tables([line])[0]
+            return self.allocate_plain(line) or self._decide_from_tables([line])[0]
         given = list(_checked_lines(line))
         try:
             return self._decide(given)
         except UnforeseenError:
             return self._decide_from_tables(given)
+
+    def allocate_plain(self, line: Line) -> Decision | None:
+        """As `allocate` for one line; None where that would have to be decided from tables."""
+        try:
+            self._check(line)
+            spec = self._spec(line, first=True)
+            return self._decision(line, spec[2], self._ready.serve([spec])[0])
+        except UnforeseenError:
+            return None
+
+    def set_left(self, row: int, left: int) -> None:
+        """Says what is left of a row of the stock, by its place in it, for all that is decided from now on.
+
+        For a caller who keeps the stock and decides on every line with `allocate_plain`: tables are not told.
+        """
+        self._ready.set_left(row, left)
 
     def _decide(self, given: Sequence[Line]) -> list[Decision]:
         """Lines that share one balance, in the order in which they were given."""

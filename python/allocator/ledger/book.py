@@ -287,7 +287,7 @@ class Book:
         undo = self._undo
         if undo is not None and key not in undo.balances:
             undo.balances[key] = self.balances.get(key, NOTHING)
-        self.known.put(key, balance)
+        self.known.put(key, balance, in_stock=self.catalog.accounts[account_id].kind == "stock")
 
     def put_line(self, line: Line) -> None:
         """A demand line as it is now."""
@@ -351,7 +351,7 @@ class Book:
     def _take_back(self, undo: _Undo) -> None:
         out = self.written
         for key, balance in undo.balances.items():
-            self.known.put(key, balance)
+            self.known.put(key, balance, in_stock=self.catalog.accounts[key[1]].kind == "stock")
         self.lines.update(undo.lines)
         self.allocations.update(undo.allocations)
         self.goods_last, self.account_last, self.allocation_last = undo.lasts

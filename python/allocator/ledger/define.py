@@ -47,6 +47,7 @@ def define(book: Book, heading: Heading, skus: Sequence[Mapping[str, Any]], life
     with book.transaction(heading._replace(details=said)) as seq:
         _write(book, seq, rows, named)
     book.catalog.refresh(session, 0, seq)
+    book.known.shelves.clear()
     return seq
 
 

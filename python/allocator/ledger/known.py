@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from allocator.ledger.records import Balance, Goods
 from allocator.ledger.store import Session
+
+if TYPE_CHECKING:
+    from allocator.ledger.shelves import Shelves
 
 NOTHING: Final = Balance(0, 0)
 
@@ -35,6 +38,7 @@ class Known:
         goods: By number.
         balances: What of goods is in an account, where there is any.
         accounts_of: The accounts in which some goods are.
+        shelves: Stock laid out to decide on single lines, by policy and day.
     """
 
     def __init__(self, head: Head) -> None:
@@ -43,6 +47,7 @@ class Known:
         self.balances: dict[Key, Balance] = {}
         self.accounts_of: dict[int, set[int]] = {}
         self.versions: dict[Key, int] = {}
+        self.shelves: dict[tuple[str, int], Shelves] = {}
         self._ids_of_sku: dict[int, list[int]] = {}
         self._skus: set[int] = set()
 
@@ -103,10 +108,13 @@ class Known:
         del self.goods[goods.goods_id], self.accounts_of[goods.goods_id]
         self._ids_of_sku[goods.sku_id].remove(goods.goods_id)
 
-    def put(self, key: Key, balance: Balance) -> None:
+    def put(self, key: Key, balance: Balance, *, in_stock: bool) -> None:
         """What of some goods is in an account from now on."""
         self.balances[key] = balance
         (self.accounts_of[key[0]].add if balance.qty else self.accounts_of[key[0]].discard)(key[1])
+        if in_stock and self.shelves:
+            for shelves in self.shelves.values():
+                shelves.put(key, self.goods[key[0]].sku_id, balance.qty - balance.reserved)
 
     def _know(self, goods_id: int, account_id: int, qty: int, reserved: int, version: int) -> None:
         self.balances[goods_id, account_id] = Balance(qty, reserved)

@@ -64,8 +64,8 @@ def decide(book: Book, rows: Sequence[Mapping[str, Any]], policy: Policy, day: i
                 skus[name] = sku
     scale = max(sku.scale for sku in skus.values())
     together = rows[-1]["_turn"] > 0
-    policy = _policy(policy, skus, together=together)
-    stock, keys, policy = _stock(book, skus, scale, policy)
+    policy = policy_for(policy, skus, together=together)
+    stock, keys, policy = stock_of(book, skus, scale, policy)
     rows = _read(book, rows, days_of_demand(policy, skus.values()))
     findings = Findings()
     demand = prepare_demand(_demand(rows, scale, together=together), policy, CORE, scale, findings)
@@ -103,7 +103,7 @@ def _read_row(book: Book, row: Mapping[str, Any], days: set[str]) -> dict[str, A
     return read
 
 
-def _stock(
+def stock_of(
     book: Book, skus: Mapping[str, Sku], scale: int, policy: Policy
 ) -> tuple[Table, list[tuple[int, int]], Policy]:
     """The stock rows of some SKUs by id, the goods and account of each, and the policy that reads their columns."""
@@ -148,7 +148,7 @@ def _demand(rows: Sequence[Mapping[str, Any]], scale: int, *, together: bool) ->
     return frame.with_columns(pl.Series(TURN, [row["_turn"] for row in rows])) if together else frame
 
 
-def _policy(policy: Policy, skus: Mapping[str, Sku], *, together: bool) -> Policy:
+def policy_for(policy: Policy, skus: Mapping[str, Sku], *, together: bool) -> Policy:
     """The policy; one that names no statuses takes those that the lifecycles call allocatable."""
     update: dict[str, Any] = {}
     if "statuses" not in policy.model_fields_set:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from allocator.errors import InputError, Problem
+from allocator.errors import AllocatorError, InputError, Problem
 from allocator.ledger.book import Book
 from allocator.ledger.change import HELD, RESERVED, check_status, close
 from allocator.ledger.lines import Unfit, text
@@ -20,6 +22,7 @@ from allocator.ledger.live import decide
 from allocator.ledger.records import Account, Allocation, Heading, Line, Movement
 from allocator.ledger.requests import Request
 from allocator.ledger.selection import Share, stock_id, units
+from allocator.ledger.shelves import free_of, shelves_for
 from allocator.model.policy import Policy
 
 Key = tuple[int, int]
@@ -159,12 +162,46 @@ def plan(book: Book, wishes: Sequence[Wish], heading: Heading | None = None) -> 
     decided = Decided([], seq=book.seq)
     for turn, wish in enumerate(wishes):
         decided.rows += _wanting(book, wish.lines, turn)
-    _decide(book, wishes[0], decided, decided.rows)
+    wanting = [row for row in decided.rows if row["qty"] > 0]
+    if heading is None:
+        _decide(book, wishes[0], decided, wanting)
+    else:
+        held: dict[Key, int] = {}
+        others = _from_shelves(book, wishes[0], decided, wanting, held)
+        with book.held(held):
+            _decide(book, wishes[0], decided, others)
     return decided
 
 
-def _decide(book: Book, wish: Wish, decided: Decided, rows: Sequence[Mapping[str, Any]]) -> None:
-    wanting = [row for row in rows if row["qty"] > 0]
+def _from_shelves(
+    book: Book, wish: Wish, decided: Decided, rows: Sequence[Mapping[str, Any]], held: dict[Key, int]
+) -> list[Mapping[str, Any]]:
+    """Decides on what shelves can serve, and adds what it takes to `held`; returns the lines of all other wishes."""
+    shelves = shelves_for(book, wish.policy, wish.day)
+    if shelves is None:
+        return list(rows)
+    others: list[Mapping[str, Any]] = []
+    asked: set[int] = set()
+    for _, lines in groupby(rows, key=itemgetter("_turn")):
+        mine = list(lines)
+        skus = {row["_sku"].sku_id for row in mine}
+        # Whoever wants what an earlier wish wants, too, comes after it.
+        found = None if skus & asked else shelves.serve(mine)
+        if found is None:
+            others += mine
+            asked |= skus
+            continue
+        decided.taken |= found
+        for taken in found.values():
+            for key, qty in taken:
+                held[key] = held.get(key, 0) + qty
+                shelves.put(key, book.goods[key[0]].sku_id, free_of(book.balance(*key)) - held[key])
+    if others:
+        shelves.ask(book, others)
+    return others
+
+
+def _decide(book: Book, wish: Wish, decided: Decided, wanting: Sequence[Mapping[str, Any]]) -> None:
     if not wanting:
         return
     outcome = decide(book, wanting, wish.policy, wish.day)
@@ -198,7 +235,7 @@ def _anew_where_stale(book: Book, wish: Wish, planned: Decided) -> Decided:
         for key, qty in fresh.taken[line_id]:
             held[key] = held.get(key, 0) + qty
     with book.held(held):
-        _decide(book, wish, fresh, again)
+        _decide(book, wish, fresh, [row for row in again if row["qty"] > 0])
     return fresh
 
 
@@ -210,11 +247,16 @@ def take(book: Book, heading: Heading, wish: Wish, decided: Decided) -> dict[str
     if any(row["line_id"] in decided.taken for row in rows):
         ends = wish.hold_until
         stage, told = (RESERVED, "") if ends is None else (HELD, str(ends))
-        with book.transaction(heading) as seq:
-            promising = _Promising(book, stage, ends, told, {}, heading)
-            for row in rows:
-                if row["line_id"] in decided.taken:
-                    made[row["line_id"]] = _promise(promising, row, decided.taken[row["line_id"]])
+        try:
+            with book.transaction(heading) as seq:
+                promising = _Promising(book, stage, ends, told, {}, heading)
+                for row in rows:
+                    if row["line_id"] in decided.taken:
+                        made[row["line_id"]] = _promise(promising, row, decided.taken[row["line_id"]])
+        except AllocatorError:
+            # Shelves have given it away already.
+            book.known.shelves.clear()
+            raise
     return {"seq": seq, "lines": [_told(row, decided, made.get(row["line_id"], [])) for row in rows]}
 
 

@@ -1,5 +1,7 @@
 //! Stock laid out beforehand, which serves one line, or a few, at a time.
 
+use std::sync::{PoisonError, RwLock};
+
 use allocator_core::problem::{Ids, Problem};
 use allocator_core::{Error, Line, Prepared};
 use pyo3::prelude::*;
@@ -32,7 +34,7 @@ struct LineSpec(Option<u32>, u16, i64, i64, Option<i64>, Vec<(i64, i64)>, bool);
 
 /// The stock side of a plan, in stock order and by group. The ids of the plan's rows ascend.
 #[pyclass(frozen, module = "allocator._core")]
-pub struct PreparedStock(OwnStock);
+pub struct PreparedStock(RwLock<OwnStock>);
 
 #[pymethods]
 impl PreparedStock {
@@ -40,9 +42,8 @@ impl PreparedStock {
     fn new(py: Python<'_>, spec: PlanSpec) -> PyResult<Self> {
         guard(py, || {
             let problem = OwnProblem::try_new(spec, |spec| spec.problem(Ids::Ascending, Ids::Ascending))?;
-            Ok(Self(OwnStock::try_new(problem, |problem| {
-                Prepared::new(problem.borrow_dependent())
-            })?))
+            let stock = OwnStock::try_new(problem, |problem| Prepared::new(problem.borrow_dependent()))?;
+            Ok(Self(RwLock::new(stock)))
         })
     }
 
@@ -51,7 +52,8 @@ impl PreparedStock {
     /// The GIL is kept: giving it away and waiting for it would take longer than the work.
     #[allow(clippy::type_complexity)]
     fn serve(&self, py: Python<'_>, lines: Vec<LineSpec>) -> PyResult<Vec<(i64, u8, Vec<(u32, i64, i64)>)>> {
-        let stock = self.0.borrow_dependent();
+        let stock = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let stock = stock.borrow_dependent();
         let lines: Vec<Line> = lines
             .into_iter()
             .map(|LineSpec(group, fill, need, qty_min, pack, asks, first)| Line {
@@ -71,6 +73,14 @@ impl PreparedStock {
         guard_attached(py, || {
             let served = stock.serve(&lines).into_iter();
             Ok(served.map(|line| (line.allocated, line.reason, line.takes)).collect())
+        })
+    }
+
+    /// Says what is left of a stock row from now on; false if there is no such row.
+    fn set_left(&self, py: Python<'_>, row: u32, left: i64) -> PyResult<bool> {
+        guard_attached(py, || {
+            let mut stock = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            Ok(stock.with_dependent_mut(|_, stock| stock.set_left(row, left)))
         })
     }
 }

@@ -55,6 +55,8 @@ pub struct Prepared<'a> {
     tests: Vec<usize>,
     /// For each partition its rows, and how many of each group could serve anyone.
     shelves: Vec<(Book, Vec<u32>)>,
+    /// Where each stock row lies: its partition, and its place there.
+    places: Vec<(u32, u32)>,
 }
 
 impl<'a> Prepared<'a> {
@@ -65,7 +67,7 @@ impl<'a> Prepared<'a> {
         let run = Run::with(problem, || eligibility);
         let stock = run.partition_stock();
         let bits = run.grouping.bits;
-        let shelves = (0..run.grouping.partitions())
+        let shelves: Vec<(Book, Vec<u32>)> = (0..run.grouping.partitions())
             .into_par_iter()
             .map(|partition| {
                 let (mut book, mut ends, mut rows) = (Book::default(), Vec::new(), Vec::new());
@@ -82,7 +84,33 @@ impl<'a> Prepared<'a> {
             })
             .collect();
         drop(stock);
-        Ok(Self { run, tests, shelves })
+        let mut places = vec![(u32::MAX, u32::MAX); problem.stock.on_hand.len()];
+        for (partition, (book, _)) in (0..).zip(&shelves) {
+            for (at, row) in (0..).zip(&book.rows) {
+                places[row.number as usize] = (partition, at);
+            }
+        }
+        Ok(Self {
+            run,
+            tests,
+            shelves,
+            places,
+        })
+    }
+
+    /// Says what is left of a stock row from now on; false if there is no such row. One that could serve nobody when the
+    /// stock was laid out is not looked at, whatever is left of it now.
+    pub fn set_left(&mut self, row: u32, left: i64) -> bool {
+        let Some(&(partition, at)) = self.places.get(row as usize) else {
+            return false;
+        };
+        match self.shelves.get_mut(partition as usize) {
+            Some((book, _)) => {
+                book.rows[at as usize].left = left;
+                true
+            }
+            None => false,
+        }
     }
 
     /// Whether a line is one that this stock can serve: its fill rule exists, and it asks something of each test.
