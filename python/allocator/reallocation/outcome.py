@@ -12,7 +12,8 @@ import polars as pl
 from allocator.model.reallocation import STRATEGIES, Reallocation
 from allocator.plan.spec import SERVED
 from allocator.reallocation.deal import SKIP, Base, Dealt, Wishes
-from allocator.reallocation.inputs import World, sums
+from allocator.reallocation.inputs import STAGES, World, sums
+from allocator.reallocation.runs import TAKES
 from allocator.reallocation.wishes import changed_pairs, moved_units, pair_keys
 from allocator.result import REASON, quantity
 
@@ -34,6 +35,7 @@ WHY: Final = {
 """Why a line ended as it did, in words that complete 'because …'."""
 
 _WHY = pl.Enum(list(WHY))
+_STAGE = pl.Enum(sorted(STAGES))
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,10 @@ class Outcome:
         """
         world = self.world
         skips = pl.Series(self.wishes.strategy == SKIP).gather(world.held["l"])
-        stays = world.held.filter((pl.col("stage") != "open") | skips).drop_nulls("s").sort("stage")
-        open_ = self.dealt.has.select("l", "s", "qty", "served", stage=pl.lit("open"))
-        parts = [stays.filter(pl.col("stage") <= "open"), open_, stays.filter(pl.col("stage") > "open")]
-        pairs = _added_up(pl.concat(part.select(open_.columns) for part in parts))
+        stays = world.held.filter((pl.col("stage") != "open") | skips).drop_nulls("s")
+        stays = stays.select(*TAKES, pl.col("stage").cast(_STAGE)).sort("stage")
+        open_ = self.dealt.has.select(*TAKES, stage=pl.lit("open", _STAGE))
+        pairs = _added_up(pl.concat([stays.filter(stage="frozen"), open_, stays.filter(pl.col("stage") != "frozen")]))
         stock, demand = world.prepared.stock, world.prepared.demand
         return pl.DataFrame(
             {
@@ -66,7 +68,7 @@ class Outcome:
                 "stock_id": stock.frame["stock_id"].gather(pairs["s"]),
                 "qty": quantity(pairs["qty"], stock),
                 "qty_served": quantity(pairs["served"], demand),
-                "stage": pairs["stage"],
+                "stage": pairs["stage"].cast(pl.String),
             }
         )
 
@@ -260,9 +262,10 @@ def _why() -> pl.Expr:
 def _added_up(pairs: pl.DataFrame) -> pl.DataFrame:
     """The pairs by line, row and stage, each of them once; given by stage."""
     keys = pair_keys(pairs["l"], pairs["s"])
-    order = np.argsort(keys, kind="stable" if pairs["stage"].n_unique() > 1 else None)
-    keys, stage = keys[order], pairs["stage"].rank("dense").to_numpy()[order]
-    first = np.flatnonzero((np.diff(keys, prepend=~keys[:1]) != 0) | (np.diff(stage, prepend=0) != 0))
+    stage = pairs["stage"].to_physical().cast(pl.Int8).to_numpy()
+    order = np.argsort(keys, kind="stable" if (stage != stage[:1]).any() else None)
+    keys, stage = keys[order], stage[order]
+    first = np.flatnonzero((np.diff(keys, prepend=~keys[:1]) != 0) | (np.diff(stage, prepend=-1) != 0))
     if not first.size:
         return pairs
     sums_of = {name: np.add.reduceat(pairs[name].to_numpy()[order], first) for name in ("qty", "served")}
@@ -270,18 +273,28 @@ def _added_up(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _between(pairs: pl.DataFrame) -> pl.DataFrame:
-    """`s`, `from`, `to`, `qty`: the units of rows that some lost and some gained, laid beside each other."""
-    lost, gained = (_spans(pairs, name) for name in ("out", "gain"))
-    ends = pl.concat([lost.select("s", "end"), gained.select("s", "end")]).unique().sort("s", "end")
-    begin = pl.col("end").shift(1).over("s").fill_null(0)
-    spans = ends.with_columns(qty=pl.col("end") - begin)
-    for name, side in (("from", lost), ("to", gained)):
-        owners = side.select("s", "end", pl.col("l").alias(name))
-        spans = spans.join_asof(owners, on="end", by="s", strategy="forward", check_sortedness=False)
-    return spans.select("s", "from", "to", "qty")
+    """`s`, `from`, `to`, `qty`: the units of rows that some lost and some gained, laid beside each other.
 
-
-def _spans(pairs: pl.DataFrame, name: str) -> pl.DataFrame:
-    """`s`, `l` and where its part ends among those of the row."""
-    found = pairs.filter(pl.col(name) > 0).sort("s", "l")
-    return found.select("s", "l", end=pl.col(name).cum_sum().over("s"))
+    All rows lie one behind another, each as long as the more of what it lost and gained; `pairs` are by row.
+    """
+    s, lines = pairs["s"].to_numpy(), pairs["l"].to_numpy()
+    first = np.flatnonzero(np.diff(s, prepend=~s[:1]) != 0)
+    if not first.size:
+        return pl.DataFrame(schema={"s": pl.UInt32, "from": pl.UInt32, "to": pl.UInt32, "qty": pl.Int64})
+    amounts = {name: pairs[name].to_numpy() for name in ("out", "gain")}
+    total = np.maximum(*(np.add.reduceat(amount, first) for amount in amounts.values()))
+    limits, counts = np.cumsum(total), np.diff(np.append(first, s.size))
+    ends = {}
+    for name, amount in amounts.items():
+        so_far = np.cumsum(amount)
+        ends[name] = so_far + np.repeat(limits - total - (so_far - amount)[first], counts)
+    cuts = np.union1d(*(end[amounts[name] > 0] for name, end in ends.items()))
+    row = np.searchsorted(limits, cuts)
+    spans = pl.DataFrame({"s": s[first][row], "qty": np.diff(cuts, prepend=0)})
+    owners = []
+    for name, side in (("out", "from"), ("gain", "to")):
+        has = np.flatnonzero(amounts[name] > 0)
+        at = has[np.minimum(np.searchsorted(ends[name][has], cuts), has.size - 1)]
+        own = pl.Series((s[at] == s[first][row]) & (ends[name][at] >= cuts))
+        owners.append(pl.select(pl.when(own).then(pl.Series(lines[at])).alias(side)).to_series())
+    return spans.with_columns(owners).select("s", "from", "to", "qty")
