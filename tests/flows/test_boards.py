@@ -83,6 +83,12 @@ def test_stock_is_told_by_site_with_what_it_is_worth(partners: Ledger) -> None:
         stock_view(partners, EVE, party="ASP-1")
 
 
+def test_half_a_unit_is_worth_half(partners: Ledger) -> None:
+    stocked(partners, [{"sku": "grease", "qty": Decimal("2.25")}])
+    told = stock_view(partners, SAM).select("sku", "on_hand", "value").rows()
+    assert told == [("grease", Decimal("2.25"), Decimal(18))]
+
+
 def test_cover_is_what_is_on_hand_of_the_limit(partners: Ledger) -> None:
     stocked(partners, [{"sku": "valve", "qty": 15}])
     assert msl_cover(partners, SAM).select("asp", "sku", "on_hand", "units_max", "cover").rows() == [

@@ -99,6 +99,8 @@ class TestChoosing:
             allocate_indent(stores, number, SAM)
         assert allocate_indent(stores, number, EVE)["state"] == "allocated"
         challan = issue_challan(stores, number, EVE, holder="tim")
+        with refused("ASP-1 can only look at it"):
+            return_unused(stores, challan["number"], [{"line": 1}], SAM)
         assert consume(stores, challan["number"], [{"line": 1}], TIM)["state"] == "settled"
         assert history_of(stores, number, SAM).height == history_of(stores, number, EVE).height
         with refused("document_unknown"):

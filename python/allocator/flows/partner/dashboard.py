@@ -4,37 +4,31 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, look, within
-from allocator.flows.events import now_of, seen_by
-from allocator.flows.partner.network import MONEY, partner_of, settings_in_force
-from allocator.ledger.snapshot import Snapshot, snapshot
+from allocator.flows.doing import Person
+from allocator.flows.events import now_of
+from allocator.flows.partner.network import MONEY
+from allocator.flows.partner.reading import (
+    HOUR,
+    View,
+    age_name,
+    age_step,
+    heads_of,
+    lines_of,
+    said_of,
+    the_day,
+    theirs,
+    units_of,
+    value_of,
+)
+from allocator.ledger.snapshot import exact, snapshot
 from allocator.limits import replenish
-from allocator.model.network import PartnerSettings, Site
 
 if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
-
-AGES: Final = (30, 90, 180)
-"""Days that part the ages of stock and of leaks."""
-
-HOUR: Final = 3_600_000_000
-
-STOCK: Final[dict[str, Any]] = {
-    "account_id": pl.Int64, "sku_id": pl.Int64, "lot": pl.String, "received_on": pl.Int64, "expires_on": pl.Int64,
-    "unit_cost": pl.String, "qty": pl.Int64, "reserved": pl.Int64,
-}  # fmt: skip
-HEADS: Final[dict[str, Any]] = {
-    "number": pl.String, "state": pl.String, "bu": pl.String, "party": pl.String, "opened_at": pl.Int64,
-    "due_at": pl.Int64, "marks": pl.String, "details": pl.String,
-}  # fmt: skip
-LINES: Final[dict[str, Any]] = {
-    "number": pl.String, "n": pl.Int64, "sku_id": pl.Int64, "qty": pl.Int64, "progress": pl.Int64, "line": pl.String,
-}  # fmt: skip
 
 
 def stock_view(ledger: Ledger, person: Person, *, party: str = "") -> pl.DataFrame:
@@ -45,14 +39,15 @@ def stock_view(ledger: Ledger, person: Person, *, party: str = "") -> pl.DataFra
         `reserved`, `available`, `defective`, `expired`, `expiring` (within the days of the settings) in units, `value`
         at unit cost (null without one), and `age_days`: the age of its oldest receipt.
     """
-    settings, sites = _theirs(ledger, person, party)
-    with snapshot(ledger) as moment:
-        rows = _stock(moment, sites, settings)
-        on_hand = pl.col("qty").sum().alias("on_hand")
-        told = rows.group_by("site", "sku", "sku_group", "condition").agg(
-            on_hand, pl.col("reserved").sum(), *_sums(), pl.col("age_days").max()
-        )
-        told = moment.exact(told.join(moment.skus.select("sku", "scale"), on="sku"), *_UNITS).drop("scale")
+    return _stock_view(View.of(ledger, person, party))
+
+
+def _stock_view(view: View) -> pl.DataFrame:
+    on_hand = pl.col("qty").sum().alias("on_hand")
+    told = view.rows.group_by("site", "sku", "sku_group", "condition", "scale").agg(
+        on_hand, pl.col("reserved").sum(), *_sums(), pl.col("age_days").max()
+    )
+    told = exact(told, view.scale, *_UNITS)
     return told.sort("site", "sku", "condition").select(
         "site", "sku", "sku_group", "condition", *_UNITS, "value", "age_days"
     )
@@ -79,13 +74,14 @@ def ageing(ledger: Ledger, person: Person, *, party: str = "") -> pl.DataFrame:
     Returns:
         One row per site and age: `site`, `days` (`0-29`, `30-89`, …), `units` of the SKUs, and `value`.
     """
-    settings, sites = _theirs(ledger, person, party)
-    with snapshot(ledger) as moment:
-        rows = _stock(moment, sites, settings)
-    rows = rows.with_columns(step=_age_step(pl.col("age_days")))
+    return _ageing(View.of(ledger, person, party))
+
+
+def _ageing(view: View) -> pl.DataFrame:
+    rows = view.rows.with_columns(step=age_step(pl.col("age_days")))
     units = pl.col("units").sum()
     return rows.group_by("site", "step").agg(units, pl.col("value").sum()).sort("site", "step").select(
-        "site", days=_age_name(), units="units", value="value"
+        "site", days=age_name(), units="units", value="value"
     )  # fmt: skip
 
 
@@ -96,12 +92,13 @@ def expiring(ledger: Ledger, person: Person, *, party: str = "") -> pl.DataFrame
         One row per lot and place: `site`, `location`, `sku`, `lot`, `expires_on`, `days_left` (below zero once it has
         expired), `units`, `value`.
     """
-    settings, sites = _theirs(ledger, person, party)
-    with snapshot(ledger) as moment:
-        rows = _stock(moment, sites, settings).filter(pl.col("is_expiring") | pl.col("is_expired"))
-        places = moment.accounts.select("account_id", "location")
-    left = (pl.col("expires") - pl.lit(_today())).dt.total_days()
-    return rows.join(places, on="account_id").sort("expires", "site", "location", "sku", "lot").select(
+    return _expiring(View.of(ledger, person, party))
+
+
+def _expiring(view: View) -> pl.DataFrame:
+    rows = view.rows.filter(pl.col("is_expiring") | pl.col("is_expired"))
+    left = (pl.col("expires") - pl.lit(the_day())).dt.total_days()
+    return rows.sort("expires", "site", "location", "sku", "lot").select(
         "site", "location", "sku", pl.col("lot").replace("", None), expires_on="expires", days_left=left,
         units="units", value="value",
     )  # fmt: skip
@@ -109,21 +106,22 @@ def expiring(ledger: Ledger, person: Person, *, party: str = "") -> pl.DataFrame
 
 def msl_cover(ledger: Ledger, person: Person, *, party: str = "") -> pl.DataFrame:
     """How far the stock of each partner is from its limits: as `replenish` tells it, for all that a limit holds for."""
-    settings, sites = _theirs(ledger, person, party)
-    partners = {site.name for site in settings.partners}
-    with snapshot(ledger) as moment:
-        rows = _stock(moment, [site for site in sites if site.name in partners], settings)
-        skus = moment.skus.select("sku", settings="settings")
+    return _msl_cover(View.of(ledger, person, party))
+
+
+def _msl_cover(view: View) -> pl.DataFrame:
+    settings = view.settings
+    rows = view.rows.filter(pl.col("site").is_in([site.name for site in settings.partners]))
     bus = {site.name: site.bus[0] if len(site.bus) == 1 else "" for site in settings.sites}
     stock = rows.select(
         "sku", "status", "condition", "blocked", bu=pl.col("site").replace_strict(bus, return_dtype=pl.String),
         asp="site", qty_on_hand="units", expires_on="expires", unit_cost="cost",
     )  # fmt: skip
     known = [(sku, kept.get("sku_group"), kept.get("unit_cost"), kept.get("pack"))
-             for sku, text in skus.iter_rows() if (kept := json.loads(text)) is not None]  # fmt: skip
+             for sku, text in view.skus.iter_rows() if (kept := json.loads(text)) is not None]  # fmt: skip
     schema = {"sku": pl.String, "sku_group": pl.String, "unit_cost": pl.String, "pack": pl.Int64}
     frame = pl.DataFrame(known, schema=schema, orient="row").with_columns(pl.col("unit_cost").cast(MONEY))
-    told = replenish(stock, settings.limits, as_of=_today(), skus=frame)
+    told = replenish(stock, settings.limits, as_of=the_day(), skus=frame)
     return told.filter(pl.col("rule").is_not_null()).with_columns(
         cover=pl.when(pl.col("units_max") > 0).then(pl.col("on_hand") / pl.col("units_max"))
     )  # fmt: skip
@@ -142,9 +140,9 @@ def turnaround(ledger: Ledger, person: Person, *, since: dt.date | None = None) 
         `hours_median` and `hours_p90` of those, `sla_hours` (null without a term), `met` and `missed`: late ones that
         are not done count as missed.
     """
-    settings, _ = _theirs(ledger, person, "")
+    settings, _ = theirs(ledger, person, "")
     with snapshot(ledger) as moment:
-        heads = _heads(moment, "indent", person, since, closed=None)
+        heads = heads_of(moment, "indent", person, since, closed=None)
         now = now_of(moment)
     rows = []
     for state, opened, marks, details in heads.select("state", "opened_at", "marks", "details").iter_rows():
@@ -183,8 +181,8 @@ def fill_rate(ledger: Ledger, person: Person, *, since: dt.date | None = None) -
         full) and `unit_fill`, between 0 and 1.
     """
     with snapshot(ledger) as moment:
-        heads = _said(_heads(moment, "indent", person, since, closed=None), "contract_type")
-        lines = _lines(moment, "indent", person, since, closed=None)
+        heads = said_of(heads_of(moment, "indent", person, since, closed=None), "contract_type")
+        lines = lines_of(moment, "indent", person, since, closed=None)
     both = lines.join(heads, on="number").filter(pl.col("state") != "cancelled")
     asked, sent = pl.col("units").sum(), pl.col("units_done").sum()
     return both.group_by("contract_type").agg(
@@ -201,13 +199,13 @@ def leakage(ledger: Ledger, person: Person) -> pl.DataFrame:
         `customer`, `holder`, `sku`, `units`, `value`, `age_days` since it was issued, `days` (as of `ageing`), and
         `late`: whether it is past the day by which everything should be accounted for.
     """
-    settings, _ = _theirs(ledger, person, "")
+    settings, _ = theirs(ledger, person, "")
     parts = []
     with snapshot(ledger) as moment:
         now = now_of(moment)
         for what, flow in (("part", "delivery challan"), ("defective", "reverse challan")):
-            heads = _said(_heads(moment, flow, person, None, closed=0), "indent", "customer", "holder")
-            lines = _lines(moment, flow, person, None, closed=0).join(heads, on="number")
+            heads = said_of(heads_of(moment, flow, person, None, closed=0), "indent", "customer", "holder")
+            lines = lines_of(moment, flow, person, None, closed=0).join(heads, on="number")
             said = pl.col("line").str.json_path_match
             due = sum(said(f"$.{name}").cast(pl.Int64).fill_null(0) * sign
                       for name, sign in (("defective_due", 1), ("defective_in", -1), ("waived", -1)))  # fmt: skip
@@ -215,14 +213,14 @@ def leakage(ledger: Ledger, person: Person) -> pl.DataFrame:
             parts.append(lines.with_columns(what=pl.lit(what), left=left).filter(pl.col("left") > 0))
     rows = pl.concat(parts).with_columns(
         age_days=((now - pl.col("opened_at")) // (24 * HOUR)).cast(pl.Int64),
-        units=_units_of(pl.col("left"), pl.col("scale")),
+        units=units_of(pl.col("left"), pl.col("scale")),
     )
     return rows.with_columns(
-        value=pl.col("cost") * pl.col("units"), step=_age_step(pl.col("age_days")),
+        value=value_of(pl.col("left")), step=age_step(pl.col("age_days")),
         late=pl.col("age_days") > settings.return_days,
     ).sort("opened_at", "what", "number", "n").select(
         "what", "number", "party", "indent", "customer", "holder", "sku", "units", "value", "age_days",
-        days=_age_name(), late="late",
+        days=age_name(), late="late",
     )  # fmt: skip
 
 
@@ -233,12 +231,11 @@ def cost_by_contract(ledger: Ledger, person: Person, *, since: dt.date | None = 
         One row per contract type and SKU: `contract_type`, `sku`, `units` consumed, `value` at unit cost.
     """
     with snapshot(ledger) as moment:
-        heads = _said(_heads(moment, "delivery challan", person, since, closed=None), "contract_type")
-        lines = _lines(moment, "delivery challan", person, since, closed=None).join(heads, on="number")
+        heads = said_of(heads_of(moment, "delivery challan", person, since, closed=None), "contract_type")
+        lines = lines_of(moment, "delivery challan", person, since, closed=None).join(heads, on="number")
     used = pl.col("line").str.json_path_match("$.consumed").cast(pl.Int64).fill_null(0)
-    rows = lines.with_columns(units=_units_of(used, pl.col("scale"))).filter(pl.col("units") > 0)
-    value = (pl.col("cost") * pl.col("units")).sum()
-    return rows.group_by("contract_type", "sku").agg(pl.col("units").sum(), value=value).sort(
+    rows = lines.with_columns(units=units_of(used, pl.col("scale")), value=value_of(used)).filter(pl.col("units") > 0)
+    return rows.group_by("contract_type", "sku").agg(pl.col("units", "value").sum()).sort(
         "contract_type", "sku", nulls_last=True
     )  # fmt: skip
 
@@ -247,135 +244,14 @@ def dashboard(
     ledger: Ledger, person: Person, *, party: str = "", since: dt.date | None = None
 ) -> dict[str, pl.DataFrame]:
     """Everything of this page, by name, for one person: of their own site, or of all that they see (SP-24)."""
+    view = View.of(ledger, person, party)
     return {
-        "stock": stock_view(ledger, person, party=party),
-        "ageing": ageing(ledger, person, party=party),
-        "msl_cover": msl_cover(ledger, person, party=party),
+        "stock": _stock_view(view),
+        "ageing": _ageing(view),
+        "msl_cover": _msl_cover(view),
         "fill_rate": fill_rate(ledger, person, since=since),
         "turnaround": turnaround(ledger, person, since=since),
         "leakage": leakage(ledger, person),
-        "expiring": expiring(ledger, person, party=party),
+        "expiring": _expiring(view),
         "cost_by_contract": cost_by_contract(ledger, person, since=since),
     }
-
-
-# --- reading ---
-
-
-def _theirs(ledger: Ledger, person: Person, party: str) -> tuple[PartnerSettings, list[Site]]:
-    """The settings, and the sites that a person may see, or the one of these that they name."""
-
-    def asked(doing: Doing) -> tuple[PartnerSettings, list[Site]]:
-        settings = settings_in_force(doing)
-        if person.party or party:
-            return settings, [partner_of(doing, settings, party)]
-        return settings, [s for s in settings.sites if not s.bus or not person.bus or set(s.bus) & set(person.bus)]
-
-    return look(ledger, person, asked)
-
-
-def _today() -> dt.date:
-    return dt.datetime.now(dt.UTC).date()
-
-
-def _age_step(days: pl.Expr) -> pl.Expr:
-    return pl.sum_horizontal((days >= limit).cast(pl.Int64) for limit in AGES)
-
-
-def _age_name() -> pl.Expr:
-    names = [f"{low}-{high - 1}" for low, high in zip((0, *AGES), AGES, strict=False)]
-    return pl.col("step").replace_strict(dict(enumerate([*names, f"{AGES[-1]}+"])), return_dtype=pl.String)
-
-
-def _units_of(steps: pl.Expr, scale: pl.Expr) -> pl.Expr:
-    """Whole units: what is begun counts."""
-    step = pl.lit(10, pl.Int64).pow(scale)
-    return (steps + step - 1) // step
-
-
-def _stock(moment: Snapshot, sites: list[Site], settings: PartnerSettings) -> pl.DataFrame:
-    """What the sites have: one row per account, SKU, lot, receipt day, expiry and cost."""
-    accounts = moment.accounts.filter(pl.col("kind") == "stock")
-    owner = {
-        account_id: site.name
-        for account_id, location in accounts.select("account_id", "location").iter_rows()
-        for site in sites
-        if location is not None and within(location, site.place)
-    }
-    sql = (
-        "SELECT b.account_id, b.sku_id, g.lot, g.received_on, g.expires_on, g.unit_cost, SUM(b.qty), SUM(b.reserved) "
-        "FROM balance b JOIN goods g ON g.tenant = b.tenant AND g.goods_id = b.goods_id WHERE b.tenant = :tenant "
-        "AND b.account_id = ANY(:ids) GROUP BY b.account_id, b.sku_id, g.lot, g.received_on, g.expires_on, "
-        "g.unit_cost"
-    )
-    rows = moment.frame(sql, STOCK, ids=sorted(owner))
-    where = pl.DataFrame({"account_id": list(owner), "site": list(owner.values())},
-                         schema={"account_id": pl.Int64, "site": pl.String})  # fmt: skip
-    today = _today()
-    expires = pl.col("expires_on").cast(pl.Int32).cast(pl.Date)
-    soon = today + dt.timedelta(days=settings.expiring_days)
-    return (
-        rows.join(where, on="account_id")
-        .join(accounts.select("account_id", "status", "condition", "blocks"), on="account_id")
-        .join(_skus(moment), on="sku_id")
-        .join(moment.allocatable.with_columns(allocatable=pl.lit(value=True)), on=["lifecycle", "status"], how="left")
-        .with_columns(
-            pl.col("allocatable").fill_null(value=False), blocked=pl.col("blocks").is_not_null(), expires=expires,
-            cost=pl.coalesce(pl.col("unit_cost").replace("", None).cast(MONEY), "cost"),
-            age_days=pl.lit(today).cast(pl.Int32).cast(pl.Int64) - pl.col("received_on"),
-            units=_units_of(pl.col("qty"), pl.col("scale")),
-        )
-        .with_columns(
-            is_expired=(pl.col("expires") < today).fill_null(value=False),
-            is_expiring=pl.col("expires").is_between(today, soon).fill_null(value=False),
-            value=pl.col("cost") * pl.col("units"),
-        )
-    )  # fmt: skip
-
-
-def _skus(moment: Snapshot) -> pl.DataFrame:
-    kept = pl.col("settings").str.json_path_match
-    return moment.skus.select(
-        "sku_id", "sku", "scale", "lifecycle", sku_group=kept("$.sku_group"), cost=kept("$.unit_cost").cast(MONEY)
-    )
-
-
-def _where(person: Person, since: dt.date | None, closed: int | None) -> tuple[str, dict[str, Any]]:
-    where, params = seen_by(person)
-    if since is not None:
-        if isinstance(since, dt.datetime) or not isinstance(since, dt.date):
-            raise InputError(Problem("argument_value", "this is no day", column="since", value=str(since)[:80]))
-        begun = dt.datetime.combine(since, dt.time(), dt.UTC) - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-        where, params = f"{where} AND d.opened_at >= :since", params | {"since": begun // dt.timedelta(microseconds=1)}
-    if closed is not None:
-        where, params = f"{where} AND d.closed = :closed", params | {"closed": closed}
-    return where, params
-
-
-def _heads(moment: Snapshot, flow: str, person: Person, since: dt.date | None, *, closed: int | None) -> pl.DataFrame:
-    where, params = _where(person, since, closed)
-    columns = ", ".join(f"d.{name}" for name in HEADS)
-    sql = f"SELECT {columns} FROM document d WHERE d.tenant = :tenant AND d.flow = :flow{where}"
-    return moment.frame(sql, HEADS, flow=flow, **params)
-
-
-def _lines(moment: Snapshot, flow: str, person: Person, since: dt.date | None, *, closed: int | None) -> pl.DataFrame:
-    """The lines of documents, with the units and the cost of their SKU."""
-    where, params = _where(person, since, closed)
-    sql = (
-        "SELECT l.number, l.n, l.sku_id, l.qty, l.progress, l.details FROM document d JOIN document_line l "
-        f"ON l.tenant = d.tenant AND l.number = d.number WHERE d.tenant = :tenant AND d.flow = :flow{where}"
-    )
-    return moment.frame(sql, LINES, flow=flow, **params).join(_skus(moment), on="sku_id").with_columns(
-        units=_units_of(pl.col("qty"), pl.col("scale")),
-        units_done=pl.col("progress") // pl.lit(10).pow(pl.col("scale")),
-    )  # fmt: skip
-
-
-def _said(heads: pl.DataFrame, *names: str) -> pl.DataFrame:
-    """Heads with some of their details as columns."""
-    said = pl.col("details").str.json_path_match
-    return heads.select(
-        "number", "state", "opened_at", "due_at", pl.col("party").replace("", None),
-        *(said(f"$.{name}").alias(name) for name in names),
-    )  # fmt: skip
