@@ -17,6 +17,9 @@ def test_a_day_at_a_partner_s_ends_with_clean_books() -> None:
     assert "every part): 0 on hand, 0 in transit and 0 requested leave 30" in said
     assert "under AMC: OLD-88" in said
     assert "under warranty: CX-0002" in said
+    assert "scan_repeated" in said
+    assert "asset_taken" in said
+    assert "the office reconciles AX-000001" in said
     shown = [seen for _, seen in told if seen is not None]
     assert [seen.height for seen in shown if "covered" in seen.columns] == [3]
     assert all(seen.height for seen in shown[:-1])

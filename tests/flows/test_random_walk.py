@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from allocator.errors import InputError
-from allocator.flows import FLOWS, Person, board, events
+from allocator.flows import FLOWS, Person, assets, board, events, history_of, scanning
 from allocator.flows import partner as flow
 from allocator.flows.partner.differences import OUTCOMES
 from allocator.ledger import Ledger
 from allocator.ledger.verify import verify
+from flows import orders, yard
 from flows.network import CRON, DESK, EVE, OLGA, SAM, TIM, WALT, set_up
+from flows.orders import IMEIS
 
 PEOPLE = (SAM, EVE, TIM, OLGA, WALT, DESK, CRON)
 MOSTLY = {"storekeeper": (SAM, EVE), "technician": (TIM,), "operations": (OLGA,), "warehouse": (WALT,),
@@ -30,23 +33,17 @@ LINES = st.lists(st.fixed_dictionaries({"sku": SKUS, "qty": st.integers(1, 6)}),
 LINE = st.integers(1, 3)
 
 
-class PartnersAtWork(RuleBasedStateMachine):
-    """Two partners, a warehouse, and everyone who works there."""
+class AtWork(RuleBasedStateMachine):
+    """A ledger in memory, and how a step is tried in it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ledger = Ledger.open("sqlite://")
 
-    @initialize()
-    def begin(self) -> None:
-        set_up(self.ledger)
-
     def teardown(self) -> None:
         with self.ledger:
             assert verify(self.ledger).clean, str(verify(self.ledger))
             check_flows(self.ledger)
-
-    # --- how a step is tried ---
 
     def head(self) -> tuple[Any, ...]:
         with self.ledger.store.session() as session:
@@ -67,6 +64,14 @@ class PartnersAtWork(RuleBasedStateMachine):
             sql = "SELECT number FROM document WHERE flow = :flow ORDER BY closed, version DESC LIMIT 4"
             known = [number for (number,) in session.rows(sql, {"flow": name})]
         return str(data.draw(st.sampled_from([*known, "NO-000001"])))
+
+
+class PartnersAtWork(AtWork):
+    """Two partners, a warehouse, and everyone who works there."""
+
+    @initialize()
+    def begin(self) -> None:
+        set_up(self.ledger)
 
     def someone(self, data: st.DataObject, *roles: str) -> Person:
         """Mostly one whose step it is."""
@@ -183,6 +188,168 @@ class PartnersAtWork(RuleBasedStateMachine):
             assert person.party in ("", row["party"]) or row["step"] == "consume"
 
 
+SERIALS = st.sampled_from([f"PH-{n}" for n in range(4)] + [f"USED-{n}" for n in range(3)] + IMEIS[:2] + ["nothing"])
+SIZES = ("length_mm", "width_mm", "height_mm")
+BOXES = st.fixed_dictionaries({name: st.none() | st.integers(0, 500) for name in SIZES})
+
+
+class OperatorsAtWork(AtWork):
+    """A warehouse where orders are scanned and packed."""
+
+    @initialize()
+    def begin(self) -> None:
+        orders.set_up(self.ledger)
+
+    def operator(self, data: st.DataObject, name: str) -> Person:
+        return data.draw(st.sampled_from([Person(name, "operator")] * 5 + [orders.SUE]))
+
+    @rule(lines=st.lists(
+        st.fixed_dictionaries({"sku": st.sampled_from(["phone", "phone-used", "battery"]), "qty": st.integers(1, 3)}),
+        min_size=1, max_size=2, unique_by=lambda line: line["sku"],
+    ), picked=st.booleans())  # fmt: skip
+    def order(self, lines: list[dict[str, Any]], picked: bool) -> None:
+        number = self.try_(scanning.place_order, lines, orders.OMS, customer="Metro", place="WH")["number"]
+        self.try_(scanning.assign_operators, number, orders.SUE, picking="pat", packing="pam", shipping="pam")
+        if picked:
+            self.try_(scanning.pick_order, number, orders.PAT)
+
+    @rule(data=st.data())
+    def pick(self, data: st.DataObject) -> None:
+        self.try_(scanning.pick_order, self.number(data, "customer order"), self.operator(data, "pat"))
+
+    @rule(data=st.data(), serials=st.lists(SERIALS, min_size=3, max_size=9))
+    def scan_many(self, data: st.DataObject, serials: list[str]) -> None:
+        number = self.number(data, "customer order")
+        for each in [*serials, "battery"]:
+            self.try_(scanning.scan, number, each, orders.PAM)
+        self.adds_up(number)
+
+    @rule(data=st.data(), serial=SERIALS, undo=st.sampled_from([False, False, True]))
+    def scan_a_unit(self, data: st.DataObject, serial: str, undo: bool) -> None:
+        step, number = scanning.undo_scan if undo else scanning.scan, self.number(data, "customer order")
+        self.try_(step, number, serial, self.operator(data, "pam"))
+        self.adds_up(number)
+
+    @rule(data=st.data(), qty=st.integers(0, 4), undo=st.sampled_from([False, False, True]))
+    def scan_a_product(self, data: st.DataObject, qty: int, undo: bool) -> None:
+        step, number = scanning.undo_scan if undo else scanning.scan, self.number(data, "customer order")
+        self.try_(step, number, "battery", self.operator(data, "pam"), qty=qty)
+        self.adds_up(number)
+
+    @rule(data=st.data(), sizes=BOXES)
+    def box(self, data: st.DataObject, sizes: dict[str, int | None]) -> None:
+        number = self.number(data, "box")
+        self.try_(scanning.save_box, number, self.operator(data, "pam"))
+        if data.draw(st.booleans()):
+            self.try_(scanning.confirm_box, number, self.operator(data, "pam"), **sizes)
+
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        number = self.number(data, "customer order")
+        boxes = () if number == "NO-000001" else scanning.box_contents(self.ledger, number, orders.OMS)["box"].unique()
+        for box in boxes:
+            self.try_(scanning.save_box, box, orders.PAM)
+            self.try_(scanning.confirm_box, box, orders.PAM, length_mm=1, width_mm=1, height_mm=1)
+        if self.try_(scanning.confirm_packing, number, self.operator(data, "pam")) and data.draw(st.booleans()):
+            self.try_(scanning.ship_order, number, self.operator(data, "pam"), carrier="DHL")
+
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        number = self.number(data, "customer order")
+        self.try_(scanning.cancel_order, number, orders.OMS, reason="changed their mind")
+        self.adds_up(number)
+
+    def adds_up(self, number: str) -> None:
+        """Scanned and pending are what was ordered, and what is scanned is in boxes."""
+        if number == "NO-000001":
+            return
+        counts = scanning.scan_counts(self.ledger, number, orders.OMS)
+        counts = counts.cast(dict.fromkeys(("ordered", "scanned", "pending"), pl.Int64))
+        assert (counts["scanned"] + counts["pending"] == counts["ordered"]).all()
+        assert (counts["pending"] >= 0).all()
+        cancelled = history_of(self.ledger, number)["state"][-1] == "cancelled"
+        boxed = scanning.box_contents(self.ledger, number, orders.OMS)["qty"].cast(pl.Int64).sum()
+        assert boxed == (0 if cancelled else counts["scanned"].sum())
+
+
+class DriversAtWork(AtWork):
+    """A yard, two drivers and an office."""
+
+    @initialize(settings=st.sampled_from([yard.STRICT, yard.DELIVERY, yard.BOTH, yard.BOTH]))
+    def begin(self, settings: dict[str, Any]) -> None:
+        yard.set_up(self.ledger, **settings)
+
+    def asset(self, data: st.DataObject) -> str:
+        return str(data.draw(st.sampled_from(["C1", "C2", "C3", "C4", "S1", "none"])))
+
+    def seen(self, data: st.DataObject, order: str, asset: str) -> str:
+        """Mostly what the app shows, sometimes what it showed before."""
+        shown: pl.DataFrame | None = self.try_(assets.choices, order, yard.DAN)
+        rows = [] if shown is None else shown.filter(asset=asset)["seen"].to_list()
+        return str(data.draw(st.sampled_from([*rows * 4, "Available", "In Use AO-000001"])))
+
+    @rule(data=st.data(), site=st.sampled_from(["Acme", "Mill"]), exchanges=st.booleans())
+    def order(self, data: st.DataObject, site: str, exchanges: bool) -> None:
+        old = self.number(data, "asset order") if exchanges else ""
+        self.try_(assets.order_asset, "20yd", yard.OFF, site=site, exchanges=old)
+
+    @rule(data=st.data(), site=st.sampled_from(["Acme", "Mill"]), fetched=st.booleans())
+    def deliver_at_once(self, data: st.DataObject, site: str, fetched: bool) -> None:
+        number = self.try_(assets.order_asset, "20yd", yard.OFF, site=site)["number"]
+        asset = self.asset(data)
+        self.try_(assets.deliver_asset, number, yard.DOT, asset=asset, seen=self.seen(data, number, asset))
+        if fetched:
+            self.try_(assets.order_removal, number, yard.OFF)
+
+    @rule(data=st.data())
+    def reserve(self, data: st.DataObject) -> None:
+        self.try_(assets.reserve_asset, self.number(data, "asset order"), self.asset(data), yard.DAN)
+
+    @rule(data=st.data(), step=st.sampled_from([assets.remove_asset, assets.deliver_asset]), named=st.booleans())
+    def drive(self, data: st.DataObject, step: Any, named: bool) -> None:
+        order, driver = self.number(data, "asset order"), data.draw(st.sampled_from([yard.DAN, yard.DOT]))
+        asset = self.asset(data) if named or step is assets.deliver_asset else ""
+        said = {"asset": asset, "seen": self.seen(data, order, asset)} if asset else {}
+        self.try_(step, order, driver, **said)
+
+    @rule(data=st.data())
+    def fetch(self, data: st.DataObject) -> None:
+        self.try_(assets.order_removal, self.number(data, "asset order"), yard.OFF)
+
+    @rule(data=st.data())
+    def reconcile(self, data: st.DataObject) -> None:
+        if data.draw(st.booleans()):
+            order, asset = self.number(data, "asset order"), self.asset(data)
+            self.try_(assets.assign_asset, order, asset, yard.OFF, note="counted")
+        else:
+            self.try_(assets.confirm_exception, self.number(data, "asset exception"), yard.OFF, note="so be it")
+
+    @rule(data=st.data())
+    def give_up(self, data: st.DataObject) -> None:
+        if data.draw(st.booleans()):
+            self.try_(assets.cancel_asset_order, self.number(data, "asset order"), yard.OFF, reason="rain")
+        else:
+            self.try_(assets.report_missing, self.asset(data), yard.OFF)
+
+    @rule(settings=st.sampled_from([yard.STRICT, yard.DELIVERY, yard.BOTH]))
+    def migrate(self, settings: dict[str, Any]) -> None:
+        yard.settle(self.ledger, **settings)
+
+    @invariant()
+    def no_asset_is_with_two_orders_and_queues_show_what_is_open(self) -> None:
+        with self.ledger.store.session() as session:
+            if not session.rows("SELECT 1 FROM document LIMIT 1"):
+                return
+            sql = (
+                "SELECT l.goods_id FROM document_line l JOIN document d ON d.tenant = l.tenant AND d.number = l.number "
+                "WHERE d.flow = 'asset order' AND l.goods_id IS NOT NULL"
+            )
+            held = [goods for (goods,) in session.rows(sql)]
+        assert len(held) == len(set(held))
+        raised = set(assets.open_exceptions(self.ledger, yard.OFF)["number"])
+        assert set(assets.assign_queue(self.ledger, yard.OFF)["exception"]) <= raised
+
+
 def check_flows(ledger: Ledger) -> None:
     """Every document went from state to state by steps that its flow has, taken by roles that may."""
     states: dict[str, str] = {}
@@ -200,16 +367,18 @@ def check_flows(ledger: Ledger) -> None:
     assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in opened.values())
 
 
-def work(examples: int, steps: int) -> None:
+def work(people: type[AtWork], examples: int, steps: int) -> None:
     every = list(HealthCheck)
     kept = settings(max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=every)
-    run_state_machine_as_test(PartnersAtWork, settings=kept)
+    run_state_machine_as_test(people, settings=kept)
 
 
-def test_whatever_people_do_the_books_are_right() -> None:
-    work(examples=12, steps=50)
+@pytest.mark.parametrize("people", [PartnersAtWork, OperatorsAtWork, DriversAtWork])
+def test_whatever_people_do_the_books_are_right(people: type[AtWork]) -> None:
+    work(people, examples=12, steps=50)
 
 
 @pytest.mark.slow
-def test_whatever_people_do_for_long_the_books_are_right() -> None:
-    work(examples=200, steps=120)
+@pytest.mark.parametrize("people", [PartnersAtWork, OperatorsAtWork, DriversAtWork])
+def test_whatever_people_do_for_long_the_books_are_right(people: type[AtWork]) -> None:
+    work(people, examples=200, steps=120)

@@ -13,6 +13,7 @@ import polars as pl
 from allocator.errors import InputError
 from allocator.flows import partner
 from allocator.flows.boards import board
+from allocator.flows.day_out import drives, packs
 from allocator.flows.doing import Person
 from allocator.flows.settings import keep_settings
 from allocator.ledger import Ledger
@@ -66,6 +67,8 @@ def a_day(ledger: Ledger, tell: Tell) -> Verification:
     _stocks_up(ledger, tell)
     _serves(ledger, tell)
     _repairs_and_returns(ledger, tell)
+    packs(ledger, tell)
+    drives(ledger, tell)
     return _evening(ledger, tell)
 
 
