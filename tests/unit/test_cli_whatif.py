@@ -77,6 +77,12 @@ def test_pictures_are_saved(told) -> None:
     assert Path("it.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("question", [("--grid", "demand_and_supply"), ("--monte-carlo", "demand")])
+def test_the_picture_is_of_the_measure_that_was_asked_for(told, question: tuple[str, ...]) -> None:
+    assert told(*TABLES, *question, "--kpi", "line_fill", "--save", "it.svg")[0] == 0
+    assert "Lines served whole" in Path("it.svg").read_text("utf-8")
+
+
 def test_the_same_seed_prints_the_same(told) -> None:
     assert told(*TABLES, "--monte-carlo", "demand") == told(*TABLES, "--monte-carlo", "demand")
 

@@ -82,7 +82,9 @@ def whatif(
         "--supply": supply,
         "--shadow-prices": shadow or None,
     }
-    files = [path for path in (stock, demand, *map(_file, (*(scenario or ()), grid, monte_carlo, tornado))) if path]
+    files = [
+        path for path in (stock, demand, *map(_file, (*(scenario or ()), grid, monte_carlo, tornado, policy))) if path
+    ]
     makers: dict[str, Callable[[], Any]] = {
         "asked": partial(_one_question, asked),
         "kpi": partial(checked_kpi, kpi),
@@ -119,9 +121,9 @@ def _answer(
         case "--scenario":
             return beside(base, documents, progress=progress)
         case "--grid":
-            return explore(base, documents[0], progress=progress)
+            return explore(base, documents[0], kpi=kpi, progress=progress)
         case "--monte-carlo":
-            return simulate(base, documents[0], progress=progress)
+            return simulate(base, documents[0], kpi=kpi, progress=progress)
         case "--tornado":
             return sensitivity(base, documents[0], kpi=kpi, progress=progress)
         case "--supply":

@@ -64,11 +64,13 @@ class Exploration(Shown):
         base: The measures of the base by name.
         frame: One row per scenario, in the order of the grid: `scenario` (its name), a column for each axis (the value
             as text), then the measures (Float64).
+        kpi: The measure that is drawn if no other is asked for.
     """
 
     grid: Grid
     base: dict[str, float | None]
     frame: pl.DataFrame
+    kpi: str = "unit_fill"
 
     def frontier(
         self,
@@ -87,11 +89,13 @@ class Exploration(Shown):
         most, least = (tuple(checked_kpi(kpi) for kpi in kpis) for kpis in (most, least))
         return Frontier(most, least, efficient(self.frame, most, least))
 
-    def plot(self, kpi: str = "unit_fill") -> Chart:
+    def plot(self, kpi: str | None = None) -> Chart:
         """One measure over the grid: a line for one axis, a field of cells for two, bars for more."""
         from allocator.scenario import plots  # noqa: PLC0415 - needs an extra
 
-        return plots.exploration(self.frame, [axis.label for axis in self.grid.axes], checked_kpi(kpi), self.base)
+        return plots.exploration(
+            self.frame, [axis.label for axis in self.grid.axes], checked_kpi(kpi or self.kpi), self.base
+        )
 
     def table(self) -> Table:
         """Every scenario of the grid, with the measures that differ."""
@@ -137,11 +141,13 @@ class Simulation(Shown):
         document: What was run.
         base: The measures of the base by name.
         frame: One row per run: `run` (1, 2, …), then the measures (Float64).
+        kpi: The measure that is drawn if no other is asked for.
     """
 
     document: MonteCarlo
     base: dict[str, float | None]
     frame: pl.DataFrame
+    kpi: str = "unit_fill"
 
     @cached_property
     def summary(self) -> pl.DataFrame:
@@ -159,11 +165,11 @@ class Simulation(Shown):
                 rows.append({"kpi": kpi, "base": base, "mean": values.mean(), **ends, "below_base": below})
         return pl.DataFrame(rows, schema_overrides={"base": pl.Float64, "below_base": pl.Float64})
 
-    def plot(self, kpi: str = "unit_fill") -> Chart:
+    def plot(self, kpi: str | None = None) -> Chart:
         """How often a measure came out how: bars, with the base and the range of nine runs in ten."""
         from allocator.scenario import plots  # noqa: PLC0415 - needs an extra
 
-        return plots.simulation(self.frame, checked_kpi(kpi), self.base, self.document)
+        return plots.simulation(self.frame, checked_kpi(kpi or self.kpi), self.base, self.document)
 
     def table(self) -> Table:
         """The summary."""
@@ -215,8 +221,8 @@ def compare(base: Base, scenarios: Iterable[Scenario], *, progress: Progress | N
     return SideBySide(base, tuple(_ran(base, given, progress)))
 
 
-def explore(base: Base, grid: Grid, *, progress: Progress | None = None) -> Exploration:
-    """Runs every scenario of a grid.
+def explore(base: Base, grid: Grid, *, kpi: str = "unit_fill", progress: Progress | None = None) -> Exploration:
+    """Runs every scenario of a grid. `kpi` is the measure that is drawn if no other is asked for.
 
     Raises:
         InputError: As `Base.run`, with the scenario in which it is wrong.
@@ -227,11 +233,15 @@ def explore(base: Base, grid: Grid, *, progress: Progress | None = None) -> Expl
     settings = [dict(zip((axis.label for axis in grid.axes), grid.said(p), strict=True)) for p in grid.places()]
     named = [{"scenario": scenario.name} | each for scenario, each in zip(scenarios, settings, strict=True)]
     frame = pl.DataFrame(named).hstack(pl.DataFrame(rows, MEASURED))
-    return Exploration(grid, _kpis(base), frame)
+    return Exploration(grid, _kpis(base), frame, checked_kpi(kpi))
 
 
-def simulate(base: Base, document: MonteCarlo, *, progress: Progress | None = None) -> Simulation:
+def simulate(
+    base: Base, document: MonteCarlo, *, kpi: str = "unit_fill", progress: Progress | None = None
+) -> Simulation:
     """Runs a Monte Carlo document: the same document and base, the same runs, on however many threads.
+
+    `kpi` is the measure that is drawn if no other is asked for.
 
     Raises:
         InputError: As `Base.run`.
@@ -239,7 +249,9 @@ def simulate(base: Base, document: MonteCarlo, *, progress: Progress | None = No
     scenarios = [document.scenario(number) for number in range(1, document.runs + 1)]
     rows = [_row(found) for found in _ran(base, scenarios, progress)]
     runs = pl.Series("run", range(1, document.runs + 1), pl.Int64)
-    return Simulation(document, _kpis(base), pl.DataFrame([runs]).hstack(pl.DataFrame(rows, MEASURED)))
+    return Simulation(
+        document, _kpis(base), pl.DataFrame([runs]).hstack(pl.DataFrame(rows, MEASURED)), checked_kpi(kpi)
+    )
 
 
 def sensitivity(base: Base, grid: Grid, *, kpi: str = "unit_fill", progress: Progress | None = None) -> Sensitivity:
