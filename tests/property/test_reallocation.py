@@ -114,12 +114,19 @@ def test_nothing_is_oversold_and_no_line_has_more_than_it_asks(world, plan, chan
     assert (out.lines["after"] - out.lines["before"] == out.lines["gained"] - out.lines["lost"]).all()
 
 
-@usual
-@given(worlds(), plans())
-def test_run_again_on_its_own_answer_it_changes_nothing(world, plan):
+STEADY = st.sampled_from(
+    [{}, {"pack": 3}, {"whole": "line"}, {"whole": "order"}, {"whole": "order", "pack": 2}, {"qty_min": 3}]
+)
+
+
+@settings(COMMON, max_examples=100, derandomize=True)
+@given(worlds(), plans(), STEADY, st.lists(st.sampled_from("OPQ"), min_size=7, max_size=7))
+def test_run_again_on_its_own_answer_it_changes_nothing(world, plan, fill, orders):
     stock, demand, current = frames(world)
-    once = reallocate(stock, demand, current, plan, policy=GRADED, as_of=DAY)
-    again = reallocate(stock, demand, once.allocations, plan, policy=GRADED, as_of=DAY)
+    demand = demand.with_columns(order_id=pl.Series(orders[: demand.height]))
+    policy = GRADED.model_copy(update={"fill": Policy(fill=fill).fill})
+    once = reallocate(stock, demand, current, plan, policy=policy, as_of=DAY)
+    again = reallocate(stock, demand, once.allocations, plan, policy=policy, as_of=DAY)
     assert_frame_equal(again.allocations, once.allocations)
     assert again.moves.is_empty()
 
