@@ -92,6 +92,24 @@ class TestRequests:
         assert history_of(partners, first[0]["number"])["party"].to_list() == ["ASP-1"]
         assert raise_triggered(partners, CRON) == []
 
+    def test_what_does_not_live_as_parts_do_is_refused_before_it_is_asked_for(self, partners: Ledger) -> None:
+        partners.define([{"sku": "gauge", "tracking": "serial"}], actor="ada")
+        with refused("setting_conflict") as refusal:
+            raise_request(partners, [{"sku": "gauge", "qty": 1}], SAM)
+        assert 'lifecycle = "part"' in refusal.value.problems[0].hint
+
+    @pytest.mark.parametrize(
+        ("lines", "code"),
+        [([], "argument_value"), ([{"sku": "bolt", "qty": 1}], "sku_unknown"), ([{"sku": "valve"}], "value_null"),
+         ([{"sku": "valve", "qty": 1.5}], "column_type"), ([{"sku": "valve", "qty": "some"}], "value_text"),
+         ([{"sku": "valve", "qty": -1}], "qty_out_of_range"), ([{"sku": "valve", "qty": True}], "column_type"),
+         ([{"sku": "valve", "qty": 2**70}], "qty_out_of_range"), ([{"sku": "valve\0", "qty": 1}], "text_nul"),
+         ([{"sku": "valve", "qty": 1}, {"sku": "valve", "qty": 2}], "id_duplicate")],
+    )  # fmt: skip
+    def test_a_request_that_makes_no_sense_is_refused(self, partners: Ledger, lines: Any, code: str) -> None:
+        with refused(code):
+            raise_request(partners, lines, SAM)
+
     @pytest.mark.parametrize(
         ("decisions", "code"),
         [

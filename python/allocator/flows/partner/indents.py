@@ -10,7 +10,7 @@ from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.choosing import Wanted, choose, demand
-from allocator.flows.partner.network import bu_of, partner_of, quantity, read_qty, settings_in_force, site_named
+from allocator.flows.partner.network import bu_of, partner_of, parts, quantity, read_qty, settings_in_force, site_named
 from allocator.flows.partner.supply import promises_of, told_short
 from allocator.ledger.documents import Document
 from allocator.ledger.lines import Lines, Unfit, read_lines, text
@@ -101,7 +101,7 @@ def raise_indent(
     def work(doing: Doing) -> dict[str, Any]:
         settings = settings_in_force(doing)
         own = partner_of(doing, settings, party)
-        skus = doing.skus(row["sku"] for row in asked)
+        skus = parts(doing, [row["sku"] for row in asked])
         wanted = Wanted([(skus[row["sku"]], units(row["qty"], skus[row["sku"]], n)) for n, row in enumerate(asked)],
                         contract_type, customer, bu_of(doing, own, bu), priority, needed, own.name)  # fmt: skip
         told = choose(doing, settings, wanted)

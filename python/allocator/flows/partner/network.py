@@ -22,6 +22,9 @@ from allocator.model.network import PartnerSettings, Site
 REQUEST: Final = "part request"
 SHIPMENT: Final = "shipment"
 
+STATUSES: Final = ("available", "quarantine", "defective", "under repair")
+"""The statuses that parts go through; the lifecycle preset `part` has them."""
+
 MONEY: Final = pl.Decimal(38, 6)
 KEYS: Final[dict[str, Any]] = {"bu": pl.String, "asp": pl.String, "sku": pl.String}
 STOCK: Final[dict[str, Any]] = {
@@ -105,6 +108,25 @@ def bu_of(doing: Doing, site: Site, bu: str) -> str:
         message = f"{site.name} has nothing to do with this business unit for {doing.person.name}"
         raise InputError(Problem("argument_value", message, column="bu", value=bu[:80]))
     return bu
+
+
+def parts(doing: Doing, names: Iterable[str]) -> dict[str, Sku]:
+    """SKUs by name, whose lifecycle has every status that parts go through.
+
+    Raises:
+        InputError: `sku_unknown`, `setting_conflict`: every one of them.
+    """
+    skus = doing.skus(names)
+    problems = []
+    for row, (name, sku) in enumerate(skus.items()):
+        lacking = [status for status in STATUSES if status not in sku.lifecycle.state_of]
+        if lacking:
+            message = f"the lifecycle {sku.lifecycle.name} of {name} knows no status {', '.join(lacking)}"
+            hint = 'Define the SKU with lifecycle = "part", or with one that has its statuses'
+            problems.append(Problem("setting_conflict", message, "lines", "sku", row, name, hint))
+    if problems:
+        raise InputError(problems)
+    return skus
 
 
 def whole_units(steps: int, sku: Sku) -> int:

@@ -19,6 +19,7 @@ from allocator.flows.partner.network import (
     bu_of,
     limit_tables,
     partner_of,
+    parts,
     quantity,
     read_qty,
     settings_in_force,
@@ -178,7 +179,7 @@ def _proposed(doing: Doing, settings: PartnerSettings, site: Site, bu: str) -> p
 
 
 def _raised(doing: Doing, asking: Asking, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    skus = doing.skus(row["sku"] for row in rows)
+    skus = parts(doing, [row["sku"] for row in rows])
     twice = [n for n, row in enumerate(rows) if row["sku"] in {each["sku"] for each in rows[:n]}]
     problems = [Problem("id_duplicate", "the SKU is asked for twice", "lines", "sku", n, rows[n]["sku"]) for n in twice]
     steps = {}
