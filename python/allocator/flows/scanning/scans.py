@@ -50,6 +50,9 @@ def scan(
         InputError: Nothing was scanned, because of: `label_…`, `check_digit_wrong`, … (it is not well formed),
             `goods_unknown`, `scan_mismatch` (not of this order, or promised to another), `blocks_held`,
             `scan_repeated`, `scan_excess` (more than ordered), `stock_short`; `role_missing`, `step_impossible`.
+
+    Cost: some milliseconds, however many lines the order has. For a unit that is not on the pick list the engine looks
+        at the whole stock of its SKU again: half a second for 100,000 units.
     """
     asked = _qty(qty)
 
