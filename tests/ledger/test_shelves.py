@@ -160,3 +160,31 @@ def test_stock_that_comes_in_is_seen_by_those_who_were_decided_from_a_shelf(empt
     receive(3, DAY - dt.timedelta(days=9))
     answer = empty_ledger.reserve([{"line_id": "L9", "sku": "belt", "qty": 4}], actor="bob", as_of=DAY)
     assert [each["qty"] for each in answer["lines"][0]["allocations"]] == [3, 1]
+
+
+def test_units_that_are_named_are_decided_on_alone_and_the_answer_is_that_of_all_stock() -> None:
+    units = [{"sku": "pump", "serial": f"P{n}", "location": PLACES[n % 2]} for n in range(6)]
+    wanted = [("P0", None), ("P0", None), ("P1", "north"), ("P5", None), ("P9", None), ("P2", "north")]
+    decide, looked_at = reserve.decide, []
+
+    def seen(*given: Any, only: Any = None) -> Any:
+        looked_at.append(only)
+        return decide(*given, only=only)
+
+    def answers() -> list[Any]:
+        with Ledger.open("sqlite://") as ledger:
+            ledger.define([{"sku": "pump", "tracking": "serial"}], actor="ana")
+            ledger.post("receive", units, origin="supplier", document="GRN", actor="ana")
+            ledger.post("renumber", {"serial": "P5", "new_serial": "P50"}, reason="label", actor="ana")
+            lines = [
+                {"line_id": f"L{n}", "sku": "pump", "qty": 1, "serial": serial, "location": place}
+                for n, (serial, place) in enumerate(wanted)
+            ]
+            return [ledger.reserve([line], actor="bob")["lines"][0] for line in lines]
+
+    with patch.object(reserve, "decide", seen):
+        alone = answers()
+    with patch.object(reserve, "_of_named_units", lambda *_: None):
+        assert alone == answers()
+    assert [line["reason"] for line in alone] == [None, "no_balance", "serial", None, "serial", None]
+    assert [len(only) for only in looked_at if only is not None] == [1, 1, 1, 1, 0, 1]

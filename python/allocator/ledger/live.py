@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -49,8 +49,10 @@ class Outcome(NamedTuple):
     takes: list[tuple[str, tuple[int, int], int]]
 
 
-def decide(book: Book, rows: Sequence[Mapping[str, Any]], policy: Policy, day: int) -> Outcome:
-    """Runs the engine on what the book holds for the SKUs of some lines, and their substitutes.
+def decide(
+    book: Book, rows: Sequence[Mapping[str, Any]], policy: Policy, day: int, *, only: Collection[int] | None = None
+) -> Outcome:
+    """Runs the engine on what the book holds for the SKUs of some lines and their substitutes, or on `only` some goods.
 
     The lines are checked as those of `allocate`; the stock is the ledger's own, and is taken as it is.
 
@@ -65,7 +67,7 @@ def decide(book: Book, rows: Sequence[Mapping[str, Any]], policy: Policy, day: i
     scale = max(sku.scale for sku in skus.values())
     together = rows[-1]["_turn"] > 0
     policy = policy_for(policy, skus, together=together)
-    stock, keys, policy = stock_of(book, skus, scale, policy)
+    stock, keys, policy = stock_of(book, skus, scale, policy, only=only)
     rows = _read(book, rows, days_of_demand(policy, skus.values()))
     findings = Findings()
     demand = prepare_demand(_demand(rows, scale, together=together), policy, CORE, scale, findings)
@@ -104,15 +106,16 @@ def _read_row(book: Book, row: Mapping[str, Any], days: set[str]) -> dict[str, A
 
 
 def stock_of(
-    book: Book, skus: Mapping[str, Sku], scale: int, policy: Policy
+    book: Book, skus: Mapping[str, Sku], scale: int, policy: Policy, *, only: Collection[int] | None = None
 ) -> tuple[Table, list[tuple[int, int]], Policy]:
     """The stock rows of some SKUs by id, the goods and account of each, and the policy that reads their columns."""
     rows = []
     for name in sorted(skus):
         sku = skus[name]
-        for goods in book.goods_of(sku.sku_id):
+        known = book.goods_of(sku.sku_id) if only is None else [book.goods[number] for number in only]
+        for goods in known:
             for account_id in book.accounts_of[goods.goods_id]:
-                if book.catalog.accounts[account_id].kind == "stock":
+                if goods.sku_id == sku.sku_id and book.catalog.accounts[account_id].kind == "stock":
                     rows.append(_row(book, sku, goods, account_id, scale))
     rows.sort(key=itemgetter(0))
     frame = pl.DataFrame(rows, schema=STOCK, orient="row")

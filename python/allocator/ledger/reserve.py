@@ -18,7 +18,7 @@ from allocator.errors import AllocatorError, InputError, Problem
 from allocator.ledger.book import Book
 from allocator.ledger.change import HELD, RESERVED, check_status, close
 from allocator.ledger.lines import Unfit, text
-from allocator.ledger.live import decide
+from allocator.ledger.live import Outcome, decide
 from allocator.ledger.records import Account, Allocation, Heading, Line, Movement
 from allocator.ledger.requests import Request
 from allocator.ledger.selection import Share, stock_id, units
@@ -204,11 +204,39 @@ def _from_shelves(
 def _decide(book: Book, wish: Wish, decided: Decided, wanting: Sequence[Mapping[str, Any]]) -> None:
     if not wanting:
         return
-    outcome = decide(book, wanting, wish.policy, wish.day)
+    outcome = _of_named_units(book, wish, wanting)
+    if outcome is None:
+        names = {row["_sku"].sku for row in wanting} | _linked(wish.policy)
+        book.load_skus(sku.sku_id for name in names if (sku := book.catalog.find(name)))
+        outcome = decide(book, wanting, wish.policy, wish.day)
     decided.reasons.update(outcome.reasons)
     for line_id, key, qty in outcome.takes:
         decided.taken.setdefault(line_id, []).append((key, qty))
         decided.versions[key] = book.version(key)
+
+
+def _of_named_units(book: Book, wish: Wish, wanting: Sequence[Mapping[str, Any]]) -> Outcome | None:
+    """What lines get that all name their unit, decided on these units alone; None where other stock matters too.
+
+    It does for a line that gets none: the reason is that of the row which came furthest.
+    """
+    policy = wish.policy
+    if policy.substitutes or policy.safety_stock or any(row.get("serial") is None for row in wanting):
+        return None
+    try:
+        outcome = decide(book, wanting, policy, wish.day, only=_load_named(book, wanting))
+    except InputError:
+        return None
+    return None if any(outcome.reasons.values()) else outcome
+
+
+def _load_named(book: Book, lines: Iterable[Mapping[str, Any]]) -> set[int]:
+    """Reads the units that lines name; their goods."""
+    serials = {str(line["serial"]) for line in lines if line.get("serial") is not None}
+    book.find_numbers(serials)
+    named = {goods for serial in serials for _, goods in book.numbers[serial]}
+    book.load_goods(named)
+    return named
 
 
 def _anew_where_stale(book: Book, wish: Wish, planned: Decided) -> Decided:
@@ -261,9 +289,12 @@ def take(book: Book, heading: Heading, wish: Wish, decided: Decided) -> dict[str
 
 
 def load(book: Book, wishes: Sequence[Wish]) -> None:
-    """Reads what some wishes are about."""
-    names = know(book, wishes)
-    book.load_skus(sku.sku_id for name in names if (sku := book.catalog.find(name)))
+    """Reads what some wishes are about: where a line names its unit, that one alone."""
+    know(book, wishes)
+    lines = [line for wish in wishes for line in wish.lines]
+    names = {line["sku"] for line in lines if line.get("serial") is None}
+    book.load_skus(book.catalog.named(name).sku_id for name in names)
+    _load_named(book, lines)
     book.load_lines(line["line_id"] for wish in wishes for line in wish.lines)
 
 

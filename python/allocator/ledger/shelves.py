@@ -91,7 +91,8 @@ class Shelves:
 
     def ask(self, book: Book, rows: Iterable[Mapping[str, Any]]) -> None:
         """Counts what it costs to decide on lines without shelves, and lays out their SKUs once that is dearer."""
-        self._asked |= {row["_sku"].sku_id: row["_sku"] for row in rows if row["_sku"].scale == 0}
+        plain = (row["_sku"] for row in rows if row["_sku"].scale == 0 and row.get("serial") is None)
+        self._asked |= {sku.sku_id: sku for sku in plain}
         size = sum(len(book.goods_of(sku_id)) for sku_id in self._asked)
         self._spent += DECISION + size
         if self._asked and self._spent > TWICE * (DECISION + size):
