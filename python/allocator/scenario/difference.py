@@ -15,13 +15,13 @@ from allocator.result import quantity
 from allocator.scenario.additions import ROW
 from allocator.scenario.compare import CHANGE, Comparison
 from allocator.scenario.part import REASON
-from allocator.scenario.show import Shown, Table
+from allocator.scenario.show import Table, Tabled
 
 AMOUNTS: Final = ("requested_first", "requested_second", "allocated_first", "allocated_second", "gained")
 
 
 @dataclass(frozen=True)
-class Difference(Shown):
+class Difference(Tabled):
     """What the second of two scenarios does otherwise than the first.
 
     Attributes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -62,22 +63,26 @@ def drawing() -> Altair:
     return import_module("altair")
 
 
-class Shown:
-    """What has a picture and a table, and shows them in a notebook and in files."""
+class Tabled(ABC):
+    """What has a table, and shows it in a notebook."""
 
-    def plot(self) -> Chart:
-        """The picture."""
-        raise NotImplementedError
-
+    @abstractmethod
     def table(self) -> Table:
         """The table."""
-        raise NotImplementedError
 
     def _repr_mimebundle_(self, **_: object) -> Mapping[str, Any]:
         """What a notebook shows: the table, and what is there in words without the extra."""
         if find_spec("great_tables") is None:
             return {"text/plain": repr(self)}
         return {"text/plain": type(self).__name__, "text/html": self.table().as_raw_html()}
+
+
+class Shown(Tabled):
+    """What has a picture and a table, and writes them into files."""
+
+    @abstractmethod
+    def plot(self) -> Chart:
+        """The picture."""
 
     def save(self, path: str | Path) -> None:
         """Writes the picture as `.png` or `.svg`, or picture and table as one `.html` that needs no network.
