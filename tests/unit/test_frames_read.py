@@ -132,6 +132,16 @@ def test_every_cell_of_text_that_is_not_what_its_column_holds_is_named(tmp_path:
     ]
 
 
+def test_only_a_moment_is_told_that_a_day_needs_a_place(tmp_path: Path) -> None:
+    def hint(text: str) -> str:
+        with pytest.raises(InputError) as caught:
+            read(csv(tmp_path, f"line_id,qty,needed_on\nL1,1,{text}\n"), "demand")
+        return caught.value.problems[0].hint
+
+    assert "zone of the warehouse" in hint("2026-06-30T10:00:00Z")
+    assert hint("2026-13-01") == ""
+
+
 def test_a_file_with_a_header_only_has_no_rows_and_one_without_anything_no_columns(tmp_path: Path) -> None:
     assert read(csv(tmp_path, "line_id,sku,qty\n"), "demand").shape == (0, 3)
     assert read(csv(tmp_path, ""), "demand").shape == (0, 0)

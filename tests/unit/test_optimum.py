@@ -483,6 +483,14 @@ def test_the_command_refuses_what_makes_no_sense(objectives: list[str], capsys: 
 
 
 @pytest.mark.usefixtures("folder")
+def test_the_command_tells_what_is_wrong_with_files_and_options_at_once(capsys: pytest.CaptureFixture) -> None:
+    wrong = ["optimum", "nowhere.csv", "demand.csv", "--as-of", "2026-06-30", "-o", "profit", "--gap", "7"]
+    assert program(wrong) == BAD_INPUT
+    said = capsys.readouterr().err
+    assert "nowhere.csv" in said and "profit" in said and " gap " in said
+
+
+@pytest.mark.usefixtures("folder")
 def test_the_command_knows_before_solving_that_a_column_is_not_there(capsys: pytest.CaptureFixture) -> None:
     assert program([*BASIC, "--where", "colour"]) == BAD_INPUT
     assert "demand.colour" in capsys.readouterr().err

@@ -192,6 +192,16 @@ def test_a_scenario_without_levers_or_with_an_empty_one_says_nothing() -> None:
         base().run({"name": "x"})
 
 
+def test_a_lever_that_there_is_not_is_named_with_the_one_that_was_meant() -> None:
+    with pytest.raises(PolicyError) as caught:
+        Scenario(name="x", levers=[{"lever": "demand_surg", "factor": 2}, {"kind": "fill"}])
+    wrong, without = caught.value.problems
+    assert (wrong.code, wrong.column, wrong.value) == ("setting_value", "levers.0.lever", "demand_surg")
+    assert wrong.hint == "Did you mean 'demand_surge'?"
+    assert (without.code, without.column) == ("setting_missing", "levers.1.lever")
+    assert "demand_surge, " in without.hint
+
+
 def test_segments_that_demand_does_not_have_are_refused() -> None:
     with pytest.raises(InputError) as caught:
         Base(STOCK, DEMAND, as_of=AS_OF, by="region", horizon_days=-1)

@@ -15,7 +15,7 @@ from allocator.cli.save import check_folder, save, save_json
 from allocator.cli.show import say, say_json, say_table, working
 from allocator.errors import InputError, Problem
 from allocator.optimum import OBJECTIVES, Optimum, Prices, optimize, shadow_prices
-from allocator.optimum.arguments import Objectives
+from allocator.optimum.arguments import Objectives, check_numbers, check_objectives
 
 TABLES: Final = ("lines", "allocations", "stock", "comparison", "stages", "where")
 SAID: Final = {
@@ -83,6 +83,7 @@ def optimum(
             {
                 "tables": partial(given, stock, demand, policy, as_of),
                 "objectives": partial(_objectives, objective or ["units"]),
+                "the rest": partial(_check_numbers, time_limit=time_limit, gap=gap, horizon_days=horizon_days),
             }
         )
     asked: Given = found["tables"]
@@ -124,10 +125,14 @@ def _objectives(given: list[str]) -> Objectives:
         InputError: `argument_value`.
     """
     split = [each.partition("=") for each in given]
-    if not any(sign for _, sign, _ in split):
-        return [name for name, _, _ in split]
     weights: dict[str, Decimal] = {}
-    problems = []
+    problems: list[Problem] = []
+    if not any(sign for _, sign, _ in split):
+        names = [name for name, _, _ in split]
+        check_objectives(names, problems)
+        if problems:
+            raise InputError(problems)
+        return names
     for text, (name, _, weight) in zip(given, split, strict=True):
         try:
             if name in weights:
@@ -136,9 +141,22 @@ def _objectives(given: list[str]) -> Objectives:
         except InvalidOperation:
             message, hint = "a weight for every objective, or for none, is expected", "Write them as value=1 waste=0.5"
             problems.append(Problem("argument_value", message, column="--objective", value=text, hint=hint))
+    check_objectives(weights or ["units"], problems)
     if problems:
         raise InputError(problems)
     return weights
+
+
+def _check_numbers(*, time_limit: float, gap: float, horizon_days: int) -> None:
+    """Refuses numbers that make no sense together with everything else.
+
+    Raises:
+        InputError: `argument_value`.
+    """
+    problems: list[Problem] = []
+    check_numbers(time_limit=time_limit, gap=gap, horizon_days=horizon_days, problems=problems)
+    if problems:
+        raise InputError(problems)
 
 
 def _check_where(column: str, demand: pl.DataFrame) -> None:

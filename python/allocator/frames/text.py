@@ -65,7 +65,9 @@ def _told(text: pl.Series, parsed: pl.Series, table: str, kind: Kind, findings: 
     bad = parsed.is_null() & text.is_not_null()
     if bad.any():
         message = f"the text is not {EXPECTED[kind]}"
-        hint = "A day needs a place: convert it to the zone of the warehouse" if kind == "day" else ""
+        # A moment is a day only somewhere.
+        moment = kind == "day" and text.filter(bad).str.contains(r"\d:\d").any()
+        hint = "A day needs a place: convert it to the zone of the warehouse" if moment else ""
         findings.run(table, text.to_frame(), [Check("value_text", text.name, pl.lit(bad), message, hint)])
     return ~bad
 

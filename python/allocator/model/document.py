@@ -257,6 +257,18 @@ def _explained(model: type[Part], details: ErrorDetails) -> Iterator[Problem]:
         yield Problem("setting_unknown", "there is no such setting", model.kind, path, value=value, hint=hint)
     elif kind == "missing":
         yield Problem("setting_missing", "this setting is required", model.kind, path)
+    elif kind == "union_tag_not_found":
+        # Which of the alternatives is meant is said by a setting: pydantic names it in quotes.
+        tag = details["ctx"]["discriminator"].strip("'")
+        hint = f"It is one of {', '.join(_tags(model.model_json_schema(), tag))}"
+        yield Problem(
+            "setting_missing", "this setting is required", model.kind, f"{path}.{tag}", value=value, hint=hint
+        )
+    elif kind == "union_tag_invalid":
+        said, tag = str(details["ctx"]["tag"]), details["ctx"]["discriminator"].strip("'")
+        known = re.findall("'([^']*)'", str(details["ctx"]["expected_tags"]))
+        hint = did_you_mean(said, known) or f"There are {', '.join(known)}"
+        yield Problem("setting_value", f"there is no such {tag}", model.kind, f"{path}.{tag}", value=said, hint=hint)
     elif kind == "value_error":
         yield Problem("setting_value", str(cause), model.kind, path, value=value)
     elif kind == "json_invalid":
@@ -286,6 +298,18 @@ def _settings_at(schema: Mapping[str, Any], path: Sequence[int | str]) -> set[st
         inner += [node["additionalProperties"] for node in nodes if isinstance(node.get("additionalProperties"), dict)]
         nodes = [branch for node in inner if node for branch in branches(node)] or nodes
     return {name for node in nodes for name in node.get("properties", ())}
+
+
+def _tags(node: object, tag: str) -> list[str]:
+    """The values that a setting which tells alternatives apart may have, by the schema."""
+    if isinstance(node, list):
+        return sorted({name for each in node for name in _tags(each, tag)})
+    if not isinstance(node, dict):
+        return []
+    said = node.get("discriminator")
+    if isinstance(said, dict) and said.get("propertyName") == tag:
+        return sorted(said["mapping"])
+    return _tags(list(node.values()), tag)
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

@@ -44,17 +44,26 @@ def checked(
     objectives: object, *, time_limit: object, gap: object, horizon_days: object, problems: list[Problem]
 ) -> Wanted:
     """The arguments, if they make sense; what does not is added to the problems."""
-    names, weights = _objectives(objectives, problems)
+    names, weights = check_objectives(objectives, problems)
+    numbers = check_numbers(time_limit=time_limit, gap=gap, horizon_days=horizon_days, problems=problems)
+    ordered = names if "units" in names else (*names, "units")
+    return Wanted(ordered, weights, *numbers)
+
+
+def check_numbers(
+    *, time_limit: object, gap: object, horizon_days: object, problems: list[Problem]
+) -> tuple[float, float, int]:
+    """Seconds, share and days, if they make sense; what does not is added to the problems."""
     seconds = _number("time_limit", time_limit, problems, above=0)
     share = _number("gap", gap, problems, least=0, below=1)
     if isinstance(horizon_days, bool) or not isinstance(horizon_days, int) or not 0 <= horizon_days <= HORIZON_MAX:
         _refuse(problems, "horizon_days", horizon_days, f"a whole number of days from 0 to {HORIZON_MAX:,}")
         horizon_days = 0
-    ordered = names if "units" in names else (*names, "units")
-    return Wanted(ordered, weights, seconds, share, horizon_days)
+    return seconds, share, horizon_days
 
 
-def _objectives(given: object, problems: list[Problem]) -> tuple[tuple[str, ...], Mapping[str, Fraction] | None]:
+def check_objectives(given: object, problems: list[Problem]) -> tuple[tuple[str, ...], Mapping[str, Fraction] | None]:
+    """Names and weights, if they make sense; what does not is added to the problems."""
     if isinstance(given, str):
         given = [given]
     if not isinstance(given, Sequence | Mapping) or not given:
