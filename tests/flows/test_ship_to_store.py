@@ -127,6 +127,22 @@ class TestRequests:
         with refused(code):
             decide_request(partners, number, decisions, OLGA)
 
+    def test_every_quantity_that_makes_no_sense_is_named_at_once(self, partners: Ledger) -> None:
+        odd = [
+            {"sku": "seal", "qty": Decimal("0.5")},
+            {"sku": "valve", "qty": 1},
+            {"sku": "pump", "qty": Decimal("1.5")},
+        ]
+        with pytest.raises(InputError) as caught:
+            raise_request(partners, [*odd, {"sku": "valve", "qty": 2}], SAM)
+        assert sorted((each.code, each.row) for each in caught.value.problems) == [
+            ("id_duplicate", 3), ("qty_step", 0), ("qty_step", 2)]  # fmt: skip
+        raised = raise_request(partners, [{"sku": "seal", "qty": 3}, {"sku": "valve", "qty": 3}], SAM)
+        with pytest.raises(InputError) as caught:
+            odd = [{"line": 1, "qty": Decimal("0.5"), "reason": "x"}, {"line": 2, "qty": Decimal("1.5"), "reason": "x"}]
+            decide_request(partners, raised["number"], odd, OLGA)
+        assert [each.code for each in caught.value.problems] == ["qty_step", "qty_step"]
+
     def test_only_what_was_approved_ships(self, network: Ledger) -> None:
         number = raise_request(network, [{"sku": "valve", "qty": 5}, {"sku": "pump", "qty": 1}], SAM)["number"]
         for step in (allocate_request, pick_request):
@@ -260,6 +276,24 @@ class TestReceipts:
         with refused(code):
             receive_shipment(partners, answer["number"], SAM, counted=counted)
         assert on_hand(partners, "valve", "ASP-1") == {}
+
+    def test_new_and_repaired_parts_of_one_receipt_ship_together_and_stay_what_they_are(self, network: Ledger) -> None:
+        repaired = {"sku": "valve", "qty": 25, "location": "WH/A", "to_condition": "repaired"}
+        network.post("change_status", repaired, actor="walt", reason="workshop")
+        answer = shipped(network, [{"sku": "valve", "qty": 10}])
+        assert [each["qty"] for each in answer["lines"]] == [5, 5]
+        receive_shipment(network, answer["number"], SAM, counted=[{"sku": "valve", "qty": 9},
+                         {"sku": "valve", "qty": 1, "condition": "damaged"}])  # fmt: skip
+        held = network.balances(["location", "condition"], skus=["valve"]).filter(location="ASP-1/store")
+        assert sorted(held.select("condition", "on_hand").rows()) == [("new", 5), ("repaired", 4)]
+
+    def test_what_is_kept_may_come_from_stock_in_several_conditions(self, network: Ledger) -> None:
+        answer = shipped(network, [{"sku": "seal", "qty": 5}])
+        repaired = {"sku": "seal", "qty": 490, "location": "WH/C", "to_condition": "repaired"}
+        network.post("change_status", repaired, actor="walt", reason="workshop")
+        counted = receive_shipment(network, answer["number"], SAM, counted=[{"sku": "seal", "qty": 20}])
+        assert settle_difference(network, counted["number"], 2, "kept", OLGA)["state"] == "settled"
+        assert on_hand(network, "seal", "ASP-1") == {"available": 20}
 
     def test_lots_and_decimals_are_counted_as_they_are(self, partners: Ledger) -> None:
         answer = shipped(partners, [{"sku": "grease", "qty": Decimal("2.50")}])

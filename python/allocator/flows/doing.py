@@ -13,6 +13,7 @@ from allocator.ledger import change
 from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.documents import Document, DocumentLine
+from allocator.ledger.known import Key
 from allocator.ledger.lines import Unfit, text
 from allocator.ledger.records import Heading, Sku
 from allocator.ledger.reserve import expire
@@ -79,9 +80,15 @@ class Doing:
         with self.book.transaction(heading):
             yield heading
 
-    def post(self, heading: Heading, lines: Sequence[Mapping[str, Any]], origin: str = "") -> None:
-        """Moves goods within a transaction: lines as those of `Ledger.post`, read already."""
+    def post(self, heading: Heading, lines: Sequence[Mapping[str, Any]], origin: str = "") -> dict[Key, int]:
+        """Moves goods within a transaction: lines as those of `Ledger.post`, read already.
+
+        Returns:
+            The account that goods went to, by goods and the account that they were in.
+        """
+        since = len(self.book.moved)
         change.post(self.book, heading, lines, origin)
+        return {(each.goods_id, each.from_id): each.to_id for each in self.book.moved[since:]}
 
     # --- documents ---
 

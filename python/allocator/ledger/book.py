@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -272,6 +272,11 @@ class Book:
                 raise InputError(self._short(movement, have))
             self._put(goods_id, to_id, more)
         self._movements.append(movement)
+
+    @property
+    def moved(self) -> Sequence[Movement]:
+        """The entries of the transaction that is open, so far."""
+        return self._movements
 
     def _short(self, movement: Movement, have: Balance) -> Problem:
         goods = self.goods[movement.goods_id]

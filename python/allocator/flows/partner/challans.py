@@ -14,10 +14,10 @@ from allocator.flows.doing import Doing, Person, impossible, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.indents import INDENTS, check_shelf, close_if_over, due_h, settings_site
 from allocator.flows.partner.network import as_qty, quantity, read_qty, settings_in_force
-from allocator.flows.partner.shipments import account_of, in_json, promised, read_references, sku_of
+from allocator.flows.partner.shipments import in_json, promised, read_references, sku_of
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.lines import Lines, number, read_lines, text
-from allocator.ledger.records import Account, Allocation
+from allocator.ledger.records import Allocation
 from allocator.ledger.selection import stock_id, units
 
 if TYPE_CHECKING:
@@ -106,15 +106,13 @@ def issue_challan(
             raise InputError(Problem("argument_missing", "someone takes the parts", column="holder"))
         site = settings_site(doing, document)
         promises = promised(doing, indent, "reserved")
-        given = (Account("transit", f"{site.technicians}/{holds}", holder=holds) if to == "technician"
-                 else Account("customer", "", holder=holds))  # fmt: skip
         challan, reverse = doing.next_number(CHALLANS), doing.next_number(REVERSE)
         said = _said_of(document, indent)
         details = in_json(told | said | {"reverse": reverse})
         type_ = "ship" if to == "technician" else "deliver"
         with doing.transaction(type_, document=challan, document_kind=CHALLANS.name, details=details) as heading:
-            places = {"to_location": given.location} if given.location else {}
-            doing.post(
+            places = {"to_location": f"{site.technicians}/{holds}"} if to == "technician" else {}
+            went = doing.post(
                 heading, [{"allocation_id": each.allocation_id, "to_holder": holds, **places} for each in promises]
             )
             common = {"party": document.party, "counterparty": document.counterparty, "bu": document.bu,
@@ -125,7 +123,10 @@ def issue_challan(
             for made in (challan, reverse):
                 doing.link(made, "indent", indent)
             doing.link(reverse, "challan", challan)
-            lines = [_out(doing, (challan, reverse), n, each, given) for n, each in enumerate(promises, start=1)]
+            lines = [
+                _out(doing, (challan, reverse), n, each, went[each.goods_id, each.account_id])
+                for n, each in enumerate(promises, start=1)
+            ]
             state = _dispatched(doing, document, promises)
         return {"number": challan, "reverse": reverse, "state": state, "lines": lines}
 
@@ -134,10 +135,9 @@ def issue_challan(
     return answer
 
 
-def _out(doing: Doing, numbers: tuple[str, str], n: int, promise: Allocation, given: Account) -> dict[str, Any]:
+def _out(doing: Doing, numbers: tuple[str, str], n: int, promise: Allocation, account: int) -> dict[str, Any]:
     """A line of both challans: what is out, and what is due back of it."""
     goods, sku = doing.book.goods[promise.goods_id], sku_of(doing, promise.goods_id)
-    account = account_of(doing, promise.goods_id, given)
     challan, reverse = numbers
     replaces = sku.kept.defective_return
     doing.line(challan, n, sku_id=sku.sku_id, goods_id=promise.goods_id, line_id=promise.line_id, qty=promise.qty,

@@ -73,7 +73,7 @@ def inward_defectives(
         document = doing.begin(reverse)
         lines = {line.n: line for line in doing.lines(reverse) if "for" not in line.details}
         due = {n: owed(line) for n, line in lines.items()}
-        wanted = [_wanted(doing, row, n, lines, due) for n, row in enumerate(rows)]
+        wanted = _all_wanted(doing, rows, lines, due)
         place = settings_site(doing, document).defective
         names = ("indent", "service_order", "challan")
         references = {name: document.details[name] for name in names if name in document.details}
@@ -113,6 +113,26 @@ def due_of(doing: Doing, reverse: str) -> list[dict[str, Any]]:
 
 _Wanted = tuple[DocumentLine, Mapping[str, Any], int | None, int]
 """The line that a defective part is the counterpart of, what is said of it, its goods if they are known, and steps."""
+
+
+def _all_wanted(
+    doing: Doing, rows: Sequence[Mapping[str, Any]], lines: Mapping[int, DocumentLine], due: dict[int, int]
+) -> list[_Wanted]:
+    """What every part is the counterpart of.
+
+    Raises:
+        InputError: Every problem of every part.
+    """
+    found: list[_Wanted] = []
+    problems: list[Problem] = []
+    for n, row in enumerate(rows):
+        try:
+            found.append(_wanted(doing, row, n, lines, due))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return found
 
 
 def _wanted(
@@ -238,7 +258,7 @@ def send_to_repair(
             for stock, qty in taken
         ]  # fmt: skip
         with doing.transaction("change_status", document=repair, document_kind=REPAIRS.name) as heading:
-            doing.post(heading, lines)
+            went = doing.post(heading, lines)
             details = {"vendor": vendor} if vendor else {}
             doing.open(REPAIRS, "in repair", number=repair, bu=bu_of(doing, site, ""), party=site.name, place=site.name,
                        details=details)  # fmt: skip
@@ -246,7 +266,8 @@ def send_to_repair(
             for n, (stock, qty) in enumerate(taken, start=1):
                 goods_id, _ = key_of(stock)
                 goods, sku = doing.book.goods[goods_id], sku_of(doing, goods_id)
-                doing.line(repair, n, sku_id=sku.sku_id, goods_id=goods.goods_id, qty=qty, state="in repair")
+                doing.line(repair, n, sku_id=sku.sku_id, goods_id=goods.goods_id, qty=qty, state="in repair",
+                           details={"account": went[key_of(stock)]})  # fmt: skip
                 told.append({"line": n, "sku": sku.sku, "serial": goods.serial or None, "qty": quantity(qty, sku)})
         return {"number": repair, "state": "in repair", "lines": told}
 
@@ -332,9 +353,10 @@ def finish_repair(
             message = f"{quantity(left, sku)} are in repair"
             raise InputError(Problem("stock_short", message, column="qty", value=str(qty)))
         site = settings_site(doing, document)
-        (account,) = [a for a in doing.book.accounts_of[goods_id]
-                      if doing.book.catalog.accounts[a].location == site.repair]  # fmt: skip
-        goods: dict[str, Any] = {"stock_id": stock_id(goods_id, account), "qty": as_qty(wanted, sku)}
+        goods: dict[str, Any] = {
+            "stock_id": stock_id(goods_id, found.details["account"]),
+            "qty": as_qty(wanted, sku),
+        }
         if outcome != "scrapped":
             goods |= {"to_location": site.store, "to_status": "available", "to_condition": outcome}
         type_ = "scrap" if outcome == "scrapped" else "change_status"

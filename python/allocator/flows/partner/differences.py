@@ -145,12 +145,10 @@ def _lost(difference: _Difference) -> None:
     """What is lost on its way is written off where it was sent from."""
     doing, line = difference.doing, difference.shipped()
     with doing.transaction("return", **difference.said) as heading:
-        doing.post(heading, [line | {"to_location": f"{difference.sender.place}/lost in transit"}])
-    goods_id = difference.line.goods_id or 0
-    place = f"{difference.sender.place}/lost in transit"
-    (account,) = [a for a in doing.book.accounts_of[goods_id] if doing.book.catalog.accounts[a].location == place]
+        went = doing.post(heading, [line | {"to_location": f"{difference.sender.place}/lost in transit"}])
+    goods_id, before = key_of(line["stock_id"])
     with doing.transaction("adjust", **difference.said) as heading:
-        doing.post(heading, [{"stock_id": stock_id(goods_id, account), "qty": line["qty"]}])
+        doing.post(heading, [{"stock_id": stock_id(goods_id, went[goods_id, before]), "qty": line["qty"]}])
         difference.ends()
 
 
@@ -159,17 +157,13 @@ def _kept(difference: _Difference) -> None:
     doing = difference.doing
     lines = _from_warehouse(difference)
     with doing.transaction("ship", **difference.said) as heading:
-        doing.post(heading, [line | {"to_location": difference.site.place, "to_holder": "found"} for line in lines])
-    arrived = []
-    for line in lines:
-        goods_id, _ = key_of(line["stock_id"])
-        (account,) = [
-            a for a in doing.book.accounts_of[goods_id]
-            if (known_ := doing.book.catalog.accounts[a]).kind == "transit" and known_.holder == "found"
-        ]  # fmt: skip
-        arrived.append(
-            {"stock_id": stock_id(goods_id, account), "qty": line["qty"], "to_location": difference.site.store}
-        )
+        out = [line | {"to_location": difference.site.place, "to_holder": "found"} for line in lines]
+        went = doing.post(heading, out)
+    arrived = [
+        {"stock_id": stock_id(key[0], went[key]), "qty": line["qty"], "to_location": difference.site.store}
+        for line in lines
+        if (key := key_of(line["stock_id"]))
+    ]
     with doing.transaction("receive", **difference.said) as heading:
         doing.post(heading, arrived, "transfer")
         difference.ends()
@@ -205,13 +199,11 @@ def _damaged(difference: _Difference) -> dict[str, Any]:
     doing, goods_id = difference.doing, difference.line.goods_id or 0
     doing.book.load_goods([goods_id])
     doing.book.catalog.load_sku_ids(doing.book.session, [difference.line.sku_id or 0])
-    account = [a for a in doing.book.accounts_of[goods_id]
-               if doing.book.catalog.accounts[a].location == difference.site.quarantine]  # fmt: skip
-    if not account:
+    account = difference.line.details["account"]
+    if not doing.book.balance(goods_id, account).qty:
         message = "it is no longer in quarantine"
         raise InputError(Problem("goods_unknown", message, column="line", value=str(difference.line.n)))
-    qty = as_qty(difference.line.qty, sku_of(doing, goods_id))
-    return {"stock_id": stock_id(goods_id, account[0]), "qty": qty}
+    return {"stock_id": stock_id(goods_id, account), "qty": as_qty(difference.line.qty, sku_of(doing, goods_id))}
 
 
 def _accepted(difference: _Difference) -> None:

@@ -10,12 +10,20 @@ from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.choosing import Wanted, choose, demand
-from allocator.flows.partner.network import bu_of, partner_of, parts, quantity, read_qty, settings_in_force, site_named
+from allocator.flows.partner.network import (
+    bu_of,
+    partner_of,
+    parts,
+    quantity,
+    read_qty,
+    settings_in_force,
+    site_named,
+    steps_asked,
+)
 from allocator.flows.partner.supply import promises_of, told_short
 from allocator.ledger.documents import Document
 from allocator.ledger.lines import Lines, Unfit, read_lines, text
 from allocator.ledger.reserve import Wish, reserve
-from allocator.ledger.selection import units
 from allocator.model.network import PartnerSettings, Site, Sla
 
 if TYPE_CHECKING:
@@ -102,8 +110,10 @@ def raise_indent(
         settings = settings_in_force(doing)
         own = partner_of(doing, settings, party)
         skus = parts(doing, [row["sku"] for row in asked])
-        wanted = Wanted([(skus[row["sku"]], units(row["qty"], skus[row["sku"]], n)) for n, row in enumerate(asked)],
-                        contract_type, customer, bu_of(doing, own, bu), priority, needed, own.name)  # fmt: skip
+        steps = steps_asked(asked, skus)
+        lines_wanted = [(skus[row["sku"]], qty) for row, qty in zip(asked, steps, strict=True)]
+        bu_meant = bu_of(doing, own, bu)
+        wanted = Wanted(lines_wanted, contract_type, customer, bu_meant, priority, needed, own.name)
         told = choose(doing, settings, wanted)
         with doing.transaction():
             details = {**said, "priority": priority, "job_at": own.name,

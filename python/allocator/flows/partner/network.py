@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,7 @@ from allocator.ledger import lines
 from allocator.ledger.documents import DocumentLine
 from allocator.ledger.lines import Unfit
 from allocator.ledger.records import Account, Goods, Sku, day_of
+from allocator.ledger.selection import units
 from allocator.model.document import did_you_mean
 from allocator.model.network import PartnerSettings, Site
 
@@ -127,6 +128,24 @@ def parts(doing: Doing, names: Iterable[str]) -> dict[str, Sku]:
     if problems:
         raise InputError(problems)
     return skus
+
+
+def steps_asked(rows: Sequence[Mapping[str, Any]], skus: Mapping[str, Sku]) -> list[int]:
+    """What each line asks for, in the steps that its SKU is counted in.
+
+    Raises:
+        InputError: `qty_step`, `qty_out_of_range`: every line of which the quantity makes no sense.
+    """
+    steps: list[int] = []
+    problems: list[Problem] = []
+    for n, row in enumerate(rows):
+        try:
+            steps.append(units(row["qty"], skus[row["sku"]], n))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return steps
 
 
 def whole_units(steps: int, sku: Sku) -> int:

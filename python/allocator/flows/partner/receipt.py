@@ -16,6 +16,7 @@ from allocator.flows.partner.network import as_qty, quantity, read_qty, settings
 from allocator.flows.partner.requests import PART_REQUEST
 from allocator.flows.partner.shipments import CHALLANS_WAREHOUSE, SHIPMENTS, sku_of
 from allocator.ledger.documents import Document, DocumentLine
+from allocator.ledger.known import Key
 from allocator.ledger.lines import Lines, read_lines, text
 from allocator.ledger.selection import stock_id, units
 from allocator.model.network import Site
@@ -195,8 +196,9 @@ def _received(doing: Doing, document: Document, site: Site, result: _Counted, *,
     ]
     said = {"document": number, "document_kind": kind}
     with doing.transaction("receive" if lines else "document", **said) as heading:
-        if lines:
-            doing.post(heading, lines, "transfer")
+        # A line may be parted: what of it is damaged goes elsewhere than the rest.
+        pieces = [line for line in lines if "to_status" not in line], [line for line in lines if "to_status" in line]
+        went = [doing.post(heading, piece, "transfer") if piece else {} for piece in pieces]
         differs = bool(result.strange) or any(state != "accepted" for *_, state in result.found)
         state = "differences" if differs else "accepted"
         doing.open(
@@ -204,7 +206,7 @@ def _received(doing: Doing, document: Document, site: Site, result: _Counted, *,
             place=document.place, details={"kind": kind, "shipment": document.number},
         )  # fmt: skip
         doing.link(number, "shipment", document.number)
-        told = _receipt_lines(doing, number, result)
+        told = _receipt_lines(doing, number, result, went[1])
         for line in {line.n: line for line, *_ in result.found}.values():
             done = line.qty - result.left[line.n]
             state_ = "counted" if done == line.qty else "in transit"
@@ -226,13 +228,15 @@ def transit(doing: Doing, line: DocumentLine, qty: int) -> dict[str, Any]:
     }
 
 
-def _receipt_lines(doing: Doing, number: str, result: _Counted) -> list[dict[str, Any]]:
+def _receipt_lines(doing: Doing, number: str, result: _Counted, quarantined: Mapping[Key, int]) -> list[dict[str, Any]]:
     told = []
     for n, (line, qty, state) in enumerate(result.found, start=1):
         sku = sku_of(doing, line.goods_id or 0)
         settled = qty if state == "accepted" else 0
+        account = quarantined.get((line.goods_id or 0, line.details["account"])) if state == "damaged" else None
         doing.line(number, n, step="receive", sku_id=line.sku_id, goods_id=line.goods_id, line_id=line.line_id, qty=qty,
-                   progress=settled, state=state, details={"line": line.n})  # fmt: skip
+                   progress=settled, state=state,
+                   details={"line": line.n, "account": account})  # fmt: skip
         serial = doing.book.goods[line.goods_id or 0].serial
         told.append({"line": n, "sku": sku.sku, "serial": serial or None, "qty": quantity(qty, sku), "state": state})
     for n, (state, name, qty, details) in enumerate(result.strange, start=len(told) + 1):

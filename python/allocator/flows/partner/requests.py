@@ -23,13 +23,13 @@ from allocator.flows.partner.network import (
     quantity,
     read_qty,
     settings_in_force,
+    steps_asked,
     today,
     warehouse_of,
     whole_units,
 )
 from allocator.ledger.lines import Lines, read_lines, text
 from allocator.ledger.records import Sku
-from allocator.ledger.selection import units
 from allocator.limits import check_requests, replenish
 from allocator.model.network import PartnerSettings, Site
 
@@ -179,15 +179,18 @@ def _proposed(doing: Doing, settings: PartnerSettings, site: Site, bu: str) -> p
 
 
 def _raised(doing: Doing, asking: Asking, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    skus = parts(doing, [row["sku"] for row in rows])
-    twice = [n for n, row in enumerate(rows) if row["sku"] in {each["sku"] for each in rows[:n]}]
-    problems = [Problem("id_duplicate", "the SKU is asked for twice", "lines", "sku", n, rows[n]["sku"]) for n in twice]
-    steps = {}
-    for n, row in enumerate(rows):
-        try:
-            steps[row["sku"]] = units(row["qty"], skus[row["sku"]], n)
-        except InputError as error:
-            problems += error.problems
+    names = [row["sku"] for row in rows]
+    skus = parts(doing, names)
+    first = {name: n for n, name in reversed(list(enumerate(names)))}
+    problems = [
+        Problem("id_duplicate", "the SKU is asked for twice", "lines", "sku", n, name)
+        for n, name in enumerate(names)
+        if first[name] < n
+    ]
+    try:
+        steps = dict(zip(names, steps_asked(rows, skus), strict=True))
+    except InputError as error:
+        problems += error.problems
     if problems:
         raise InputError(problems)
     granted = _granted(doing, asking, skus, steps)

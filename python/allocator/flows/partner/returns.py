@@ -27,11 +27,12 @@ from allocator.flows.partner.network import (
     warehouse_of,
 )
 from allocator.flows.partner.provenance import provenance
-from allocator.flows.partner.shipments import CHALLANS_WAREHOUSE, account_of, in_json, read_references, sku_of
-from allocator.flows.partner.supply import DECIDED, settle_lines, told_qty
+from allocator.flows.partner.shipments import CHALLANS_WAREHOUSE, in_json, read_references, sku_of
+from allocator.flows.partner.supply import DECIDED, decided
 from allocator.ledger.documents import DocumentLine
+from allocator.ledger.known import Key
 from allocator.ledger.lines import Lines, number, read_lines, text
-from allocator.ledger.records import Account, day_of
+from allocator.ledger.records import day_of
 from allocator.ledger.selection import stock_id, units
 from allocator.model.document import did_you_mean
 from allocator.model.network import PartnerSettings, Site
@@ -262,18 +263,7 @@ def decide_return(
     rows = read_lines(decisions, ("line", "qty"), DECIDED)
 
     def work(doing: Doing) -> dict[str, Any]:
-        doing.begin(request)
-        settled = settle_lines(doing, doing.lines(request), rows)
-        with doing.transaction():
-            told = []
-            for line, approved, reason in settled:
-                state = "rejected" if not approved else "approved" if approved == line.qty else "reduced"
-                details = {"approved": approved, **({"reason": reason} if reason else {})}
-                doing.line(request, line.n, state=state, details=details)
-                told.append({"line": line.n, "state": state, "approved": told_qty(doing, line, approved)})
-            state = "approved" if any(approved for _, approved, _ in settled) else "rejected"
-            doing.go(request, state)
-        return {"number": request, "state": state, "lines": told}
+        return decided(doing, request, rows)
 
     answer: dict[str, Any] = take(ledger, person, RETURNS, "decide", work, request, rows, key=key, note=note)
     return answer
@@ -333,15 +323,14 @@ def ship_return(
         said = {"document": challan, "document_kind": "DC_WAREHOUSE", "details": in_json(told | {"return": request})}
         goods = [_leaving(doing, line, carrier, warehouse) for line in lines]
         with doing.transaction("ship", **said) as heading:
-            doing.post(heading, goods)
+            went = doing.post(heading, goods)
             details = {"carrier": carrier, "return": request, "references": told}
             doing.open(CHALLANS_WAREHOUSE, "in transit", number=challan, counterparty=asked.party, bu=asked.bu,
                        place=asked.place, details=details)  # fmt: skip
             doing.link(challan, "return", request)
             for kind, other in told.items():
                 doing.link(challan, kind, other)
-            to = Account("transit", warehouse.place, holder=carrier)
-            shipped = [_shipped(doing, challan, n, line, to) for n, line in enumerate(lines, start=1)]
+            shipped = [_shipped(doing, challan, n, line, went) for n, line in enumerate(lines, start=1)]
             for line in lines:
                 doing.line(request, line.n, progress=line.details["approved"], state="shipped")
             doing.go(request, marks=["shipped"])
@@ -359,10 +348,10 @@ def _leaving(doing: Doing, line: DocumentLine, carrier: str, warehouse: Site) ->
             "to_holder": carrier}  # fmt: skip
 
 
-def _shipped(doing: Doing, challan: str, n: int, line: DocumentLine, to: Account) -> dict[str, Any]:
+def _shipped(doing: Doing, challan: str, n: int, line: DocumentLine, went: Mapping[Key, int]) -> dict[str, Any]:
     goods, sku = doing.book.goods[line.goods_id or 0], sku_of(doing, line.goods_id or 0)
     tied = {name: line.details[name] for name in ("why", "jobs", "orders")}
-    details = {"account": account_of(doing, goods.goods_id, to), "request_line": line.n, **tied}
+    details = {"account": went[goods.goods_id, line.details["account"]], "request_line": line.n, **tied}
     qty = line.details["approved"]
     doing.line(challan, n, sku_id=sku.sku_id, goods_id=goods.goods_id, qty=qty, state="in transit", details=details)
     return {"line": n, "sku": sku.sku, "serial": goods.serial or None, "lot": goods.lot or None,

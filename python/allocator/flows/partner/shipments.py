@@ -16,8 +16,9 @@ from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.network import SHIPMENT, quantity, settings_in_force, site_named, still_wanted
 from allocator.flows.partner.requests import PART_REQUEST
 from allocator.flows.partner.supply import promises_of
+from allocator.ledger.known import Key
 from allocator.ledger.lines import Unfit, mapping, money
-from allocator.ledger.records import Account, Allocation, Sku
+from allocator.ledger.records import Allocation, Sku
 
 if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
@@ -104,10 +105,10 @@ def ship_request(
                 {"allocation_id": each.allocation_id, "to_location": site.place, "to_holder": carrier}
                 for each in promises
             ]
-            doing.post(heading, lines)
+            went = doing.post(heading, lines)
             doing.open(SHIPMENTS, "in transit", number=number, party=asked.party, bu=asked.bu, place=asked.place,
                        details={"carrier": carrier, "references": told, "request": request})  # fmt: skip
-            shipped = _lines(doing, number, promises, Account("transit", site.place, holder=carrier), at)
+            shipped = _lines(doing, number, promises, went, at)
             doing.link(number, "request", request)
             for kind, other in told.items():
                 doing.link(number, kind, other)
@@ -166,26 +167,14 @@ def _rates(doing: Doing, promises: Iterable[Allocation], given: Mapping[str, Any
     return rates
 
 
-def account_of(doing: Doing, goods_id: int, like: Account) -> int:
-    """The account of a kind, place and holder that goods are in now."""
-    accounts = doing.book.catalog.accounts
-    told = (like.kind, like.location, like.holder)
-    mine = [
-        a
-        for a in doing.book.accounts_of[goods_id]
-        if (accounts[a].kind, accounts[a].location, accounts[a].holder) == told
-    ]
-    return max(mine)
-
-
 def _lines(
-    doing: Doing, number: str, promises: Iterable[Allocation], to: Account, rates: Mapping[str, str]
+    doing: Doing, number: str, promises: Iterable[Allocation], went: Mapping[Key, int], rates: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     told = []
     for n, each in enumerate(promises, start=1):
         goods, sku = doing.book.goods[each.goods_id], sku_of(doing, each.goods_id)
         request, _, request_line = each.line_id.rpartition("/")
-        details = {"account": account_of(doing, each.goods_id, to), "rate": rates[sku.sku], "request": request,
+        details = {"account": went[each.goods_id, each.account_id], "rate": rates[sku.sku], "request": request,
                    "request_line": int(request_line)}  # fmt: skip
         doing.line(number, n, step="ship", sku_id=sku.sku_id, goods_id=each.goods_id, line_id=each.line_id,
                    qty=each.qty, state="in transit", details=details)  # fmt: skip

@@ -47,25 +47,29 @@ def decide_request(
     rows = read_lines(decisions, ("line", "qty"), DECIDED)
 
     def work(doing: Doing) -> dict[str, Any]:
-        doing.begin(request)
-        lines = doing.lines(request)
-        settled = settle_lines(doing, lines, rows)
-        with doing.transaction():
-            told = []
-            for line, approved, reason in settled:
-                state = "rejected" if not approved else "approved" if approved == line.qty else "reduced"
-                details = {"approved": approved, **({"reason": reason} if reason else {})}
-                doing.line(request, line.n, state=state, details=details)
-                told.append({"line": line.n, "state": state, "approved": told_qty(doing, line, approved)})
-            state = "approved" if any(approved for _, approved, _ in settled) else "rejected"
-            doing.go(request, state, marks=["decided"])
-        return {"number": request, "state": state, "lines": told}
+        return decided(doing, request, rows)
 
     answer: dict[str, Any] = take(ledger, person, PART_REQUEST, "decide", work, request, rows, key=key, note=note)
     return answer
 
 
-def settle_lines(
+def decided(doing: Doing, request: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Records what was decided on each line of a request, for parts or of a return; it is rejected if every line is."""
+    doing.begin(request)
+    settled = _settled(doing, doing.lines(request), rows)
+    with doing.transaction():
+        told = []
+        for line, approved, reason in settled:
+            state = "rejected" if not approved else "approved" if approved == line.qty else "reduced"
+            details = {"approved": approved, **({"reason": reason} if reason else {})}
+            doing.line(request, line.n, state=state, details=details)
+            told.append({"line": line.n, "state": state, "approved": told_qty(doing, line, approved)})
+        state = "approved" if any(approved for _, approved, _ in settled) else "rejected"
+        doing.go(request, state, marks=["decided"])
+    return {"number": request, "state": state, "lines": told}
+
+
+def _settled(
     doing: Doing, lines: Sequence[DocumentLine], rows: Sequence[Mapping[str, Any]]
 ) -> list[tuple[DocumentLine, int, str]]:
     """What was decided on each line: how many steps of it are approved, and why.
@@ -75,27 +79,31 @@ def settle_lines(
     """
     by_n = {line.n: line for line in lines}
     problems: list[Problem] = []
-    decided: dict[int, tuple[DocumentLine, int, str]] = {}
+    done: dict[int, tuple[DocumentLine, int, str]] = {}
     for row, given in enumerate(rows):
         line = by_n.get(given["line"])
-        if line is None or given["line"] in decided:
+        if line is None or given["line"] in done:
             code, what = ("id_duplicate", "this line is there twice") if line else ("line_unknown", "no such line")
             problems.append(Problem(code, what, "decisions", "line", row, str(given["line"])))
             continue
         assert line.sku_id is not None
         sku = doing.book.catalog.sku(line.sku_id)
-        approved = 0 if given["qty"] == 0 else units(given["qty"], sku, row)
+        try:
+            approved = 0 if given["qty"] == 0 else units(given["qty"], sku, row)
+        except InputError as error:
+            problems += error.problems
+            approved = line.qty
         if approved > line.qty:
             message = f"{quantity(line.qty, sku)} were asked for"
             problems.append(Problem("qty_out_of_range", message, "decisions", "qty", row, str(given["qty"])))
         elif approved < line.qty and not given.get("reason"):
             problems.append(Problem("reason_missing", "less than asked needs a reason", "decisions", "reason", row))
-        decided[line.n] = (line, approved, given.get("reason", ""))
-    for n in sorted(by_n.keys() - decided.keys()):
+        done[line.n] = (line, approved, given.get("reason", ""))
+    for n in sorted(by_n.keys() - done.keys()):
         problems.append(Problem("line_undecided", "every line must be decided", "decisions", "line", value=str(n)))
     if problems:
         raise InputError(problems)
-    return [decided[n] for n in sorted(decided)]
+    return [done[n] for n in sorted(done)]
 
 
 def allocate_request(ledger: Ledger, request: str, person: Person, *, key: str = "") -> dict[str, Any]:
