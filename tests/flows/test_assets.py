@@ -487,7 +487,7 @@ class TestWhoMay:
         for step in (
             lambda: deliver_asset(yard, order, eve, asset="C1"), lambda: choices(yard, order, eve),
             lambda: assign_queue(yard, olf), lambda: open_exceptions(yard, olf),
-            lambda: order_asset(yard, "20yd", olf, site="Acme"),
+            lambda: order_asset(yard, "20yd", olf, site="Acme"), lambda: report_missing(yard, "C1", olf),
         ):  # fmt: skip
             with refused("role_missing"):
                 step()

@@ -180,3 +180,21 @@ def test_by_e_mail_it_says_in_words_what_happened(partners: Ledger) -> None:
     (message,) = Post.messages
     assert "Subject: PR-000001: raise -> requested" in message
     assert "raise by sam (storekeeper)" in message
+
+
+def test_what_a_receiver_wants_reaches_it_behind_any_number_of_events_that_it_does_not(
+    partners: Ledger, receiver: Receiver
+) -> None:
+    for _ in range(7):
+        request(partners)
+    decide_request(partners, "PR-000001", [{"line": 1, "qty": 1}], OLGA)
+    said = {"wanted": lambda event: event["step"] == "decide", "limit": 2}
+    assert deliver(partners, "erp", webhook(receiver.url, SECRET), CRON, **said) == 1
+    assert receiver.told == [("PR-000001", "decide")]
+    for _ in range(5):
+        request(partners)
+    for _ in range(2):
+        assert deliver(partners, "erp", webhook(receiver.url, SECRET), CRON, **said) == 0
+    assert len(receiver.got) == 1
+    with pytest.raises(InputError, match="argument_value"):
+        deliver(partners, "erp", webhook(receiver.url, SECRET), CRON, tries=0)

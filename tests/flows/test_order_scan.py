@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -251,6 +252,25 @@ class TestScans:
                   document="PO-3", actor="walt")  # fmt: skip
         pick_order(shop, number, PAT)
         assert scan(shop, number, "battery", PAM, qty=5)["pending"] == 0
+
+    def test_what_is_short_is_told_in_units_whatever_the_decimals(self, shop: Ledger) -> None:
+        number = place_order(shop, [{"sku": "cable", "qty": Decimal("40.50")}], OMS, customer="Metro", place="WH")[
+            "number"
+        ]
+        assign_operators(shop, number, SUE, picking="pat")
+        (line,) = pick_order(shop, number, PAT)["lines"]
+        assert (line["ordered"], line["allocated"], line["short"]) == ("40.50", "33.60", "6.90")
+
+    def test_every_line_of_an_order_that_makes_no_sense_is_named_at_once(self, shop: Ledger) -> None:
+        odd = [
+            {"sku": "battery", "qty": Decimal("1.5")},
+            {"sku": "battery", "qty": 1},
+            {"sku": "cable", "qty": Decimal("0.001")},
+        ]
+        with pytest.raises(InputError) as caught:
+            place_order(shop, odd, OMS, customer="Metro", place="WH")
+        assert [(each.code, each.row) for each in caught.value.problems] == [
+            ("qty_step", 0), ("id_duplicate", 1), ("qty_step", 2)]  # fmt: skip
 
     def test_the_pick_list_says_where(self, shop: Ledger) -> None:
         number = place_order(shop, [{"sku": "CM-500", "qty": 1}, {"sku": "battery", "qty": 11}], OMS, customer="Metro",

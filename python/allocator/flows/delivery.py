@@ -65,27 +65,36 @@ def deliver(
         person: Who delivers, in the role `system`.
         receiver: Whom it stands for: a partner is sent its own only; everything if left out.
         wanted: Which events it wants.
-        limit: Events that are looked at, at most.
+        limit: Events that are looked at for one that is wanted, at most, before those behind them are.
         tries: How often one that is not taken is sent before the rest waits for the next call.
 
     Raises:
         InputError: `role_missing`, `argument_value`; `delivery_failed`: an event was not taken; those before it were.
     """
     check_role(person, FEEDS, FEEDS.step("deliver"))
+    if isinstance(tries, bool) or not isinstance(tries, int) or tries < 1:
+        raise InputError(Problem("argument_value", "an event is sent once or more", column="tries", value=str(tries)))
     number = f"feed/{number_of(feed, 'feed')}"
     with ledger.store.session() as session:
         head = Book(session, Catalog(ledger.tenant), writes=False).documents.get(number)
     since = int(head.details["seq"]) if head else 0
     told = events(ledger, since, limit=limit, person=receiver)
     failed, taken, done = None, 0, since
-    # A transaction is taken with all of its events, or comes again with all of them.
-    for (seq,), group in told.group_by("seq", maintain_order=True):
-        mine = [row for row in group.iter_rows(named=True) if row["flow"] not in OWN and wanted(row)]
-        failed = next((problem for row in mine if (problem := _sent(send, _event(ledger, row), tries))), None)
-        if failed:
+    while not told.is_empty() and failed is None:
+        # A transaction is taken with all of its events, or comes again with all of them.
+        for (seq,), group in told.group_by("seq", maintain_order=True):
+            mine = [row for row in group.iter_rows(named=True) if row["flow"] not in OWN and wanted(row)]
+            failed = next((problem for row in mine if (problem := _sent(send, _event(ledger, row), tries))), None)
+            if failed:
+                break
+            taken, done = taken + len(mine), int(str(seq))
+        full = told.height >= limit
+        if taken or not full:
             break
-        taken, done = taken + len(mine), int(str(seq))
-    if taken:
+        # Nothing of all these was wanted: what was might come behind them.
+        told = events(ledger, done, limit=limit, person=receiver)
+    # What was only passed over is passed over again, as long as it is little: remembering it is an event, too.
+    if taken or done - since >= limit:
         _keep(ledger, number, person, done)
     if failed:
         raise InputError(failed)

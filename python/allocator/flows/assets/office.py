@@ -250,7 +250,8 @@ def report_missing(ledger: Ledger, asset: str, person: Person, *, note: str = ""
     """Says that an asset is not where the books have it; an order that has it keeps it. The transaction's number.
 
     Raises:
-        InputError: `goods_unknown`, `transition_unlisted`: nobody can locate it already.
+        InputError: `goods_unknown`, `transition_unlisted`: nobody can locate it already; `role_missing`.
     """
+    look(ledger, person, settings_for)
     return ledger.post("change_status", {"serial": asset, "to_status": MISSING}, actor=person.name, role=person.role,
                        note=note, key=key)  # fmt: skip

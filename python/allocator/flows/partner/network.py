@@ -130,15 +130,19 @@ def parts(doing: Doing, names: Iterable[str]) -> dict[str, Sku]:
     return skus
 
 
-def steps_asked(rows: Sequence[Mapping[str, Any]], skus: Mapping[str, Sku]) -> list[int]:
-    """What each line asks for, in the steps that its SKU is counted in.
+def steps_asked(rows: Sequence[Mapping[str, Any]], skus: Mapping[str, Sku], *, once: bool = False) -> list[int]:
+    """What each line asks for, in the steps that its SKU is counted in; each SKU `once` only, where that is said.
 
     Raises:
-        InputError: `qty_step`, `qty_out_of_range`: every line of which the quantity makes no sense.
+        InputError: `qty_step`, `qty_out_of_range`, `id_duplicate`: every line that makes no sense.
     """
     steps: list[int] = []
     problems: list[Problem] = []
+    seen: set[str] = set()
     for n, row in enumerate(rows):
+        if once and row["sku"] in seen:
+            problems.append(Problem("id_duplicate", "the SKU is there twice", "lines", "sku", n, row["sku"]))
+        seen.add(row["sku"])
         try:
             steps.append(units(row["qty"], skus[row["sku"]], n))
         except InputError as error:

@@ -181,18 +181,7 @@ def _proposed(doing: Doing, settings: PartnerSettings, site: Site, bu: str) -> p
 def _raised(doing: Doing, asking: Asking, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     names = [row["sku"] for row in rows]
     skus = parts(doing, names)
-    first = {name: n for n, name in reversed(list(enumerate(names)))}
-    problems = [
-        Problem("id_duplicate", "the SKU is asked for twice", "lines", "sku", n, name)
-        for n, name in enumerate(names)
-        if first[name] < n
-    ]
-    try:
-        steps = dict(zip(names, steps_asked(rows, skus), strict=True))
-    except InputError as error:
-        problems += error.problems
-    if problems:
-        raise InputError(problems)
+    steps = dict(zip(names, steps_asked(rows, skus, once=True), strict=True))
     granted = _granted(doing, asking, skus, steps)
     warehouse = warehouse_of(asking.settings, asking.warehouse).name
     override = {"override": asking.override_reason} if asking.override_reason else {}

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, number_of, take, within
 from allocator.flows.flow import Flow, Step, known
-from allocator.flows.partner.network import as_qty, partner_of, quantity, read_qty, settings_in_force
+from allocator.flows.partner.network import as_qty, partner_of, quantity, read_qty, settings_in_force, steps_asked
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.lines import Lines, read_lines, text
 from allocator.ledger.records import Sku
 from allocator.ledger.reserve import Wish, reserve
-from allocator.ledger.selection import units
 from allocator.model.policy import Policy
 
 if TYPE_CHECKING:
@@ -117,19 +116,14 @@ def place_order(
 
     def work(doing: Doing) -> dict[str, Any]:
         skus = doing.skus(row["sku"] for row in rows)
-        seen: set[str] = set()
-        for n, row in enumerate(rows):
-            if row["sku"] in seen:
-                raise InputError(Problem("id_duplicate", "the SKU is there twice", "lines", "sku", n, row["sku"]))
-            seen.add(row["sku"])
+        steps = steps_asked(rows, skus, once=True)
         at = _place(doing, where)
         with doing.transaction():
             own = doing.open(ORDERS, "placed", number=given["number"], party=person.party, bu=bu, place=at,
                              details={"customer": given["customer"]})  # fmt: skip
             told = []
-            for n, row in enumerate(rows, start=1):
+            for n, (row, qty) in enumerate(zip(rows, steps, strict=True), start=1):
                 sku = skus[row["sku"]]
-                qty = units(row["qty"], sku, n - 1)
                 kind = sku.kept.scan
                 doing.line(own, n, sku_id=sku.sku_id, line_id=f"{own}/{n}", qty=qty, details={"scan": kind})
                 told.append({"line": n, "sku": sku.sku, "scan": kind, "ordered": quantity(qty, sku)})
@@ -230,8 +224,9 @@ def pick_order(
         told = []
         for line, row in zip(lines, rows, strict=True):
             one, sku = got[line.line_id], sku_of_line(doing, line)
-            told.append({"line": line.n, "sku": row["sku"], "ordered": quantity(line.qty, sku),
-                         **{name: one[name] for name in ("allocated", "short", "reason")}})  # fmt: skip
+            got_, short = (quantity(one[name], sku) for name in ("allocated", "short"))
+            told.append({"line": line.n, "sku": row["sku"], "ordered": quantity(line.qty, sku), "allocated": got_,
+                         "short": short, "reason": one["reason"]})  # fmt: skip
         picks = sorted(
             (_pick(doing, number) for number in promises), key=lambda p: (p["place"], p["sku"], p["serial"] or "")
         )
