@@ -122,10 +122,11 @@ def read_meter(
         )
     attributes = {f"meter.{meter}": reading}
     (line,) = read_lines({"serial": serial, "event": "meter reading", "attributes": attributes})
-    return int(ledger.do(partial(_read_meter, heading=heading, line=line, meter=meter), heading, line))
+    return int(ledger.do(partial(note_meter, heading=heading, line=line, meter=meter), heading, line))
 
 
-def _read_meter(book: Book, heading: Heading, line: Mapping[str, Any], meter: str) -> int:
+def note_meter(book: Book, heading: Heading, line: Mapping[str, Any], meter: str) -> int:
+    """Notes what a meter of a unit shows, within a book; refusals are those of `read_meter`."""
     load(book, [line])
     goods_id = unit(book, line, 0)
     meters = book.catalog.sku(book.goods[goods_id].sku_id).kept.meters

@@ -92,11 +92,12 @@ def register_own(
     rows = read_lines(lines, ("sku", "serial"))
     (said,) = read_lines({"holder": customer})
     return int(
-        ledger.do(partial(_register, heading=heading, lines=rows, customer=said["holder"]), heading, rows, customer)
+        ledger.do(partial(register, heading=heading, lines=rows, customer=said["holder"]), heading, rows, customer)
     )
 
 
-def _register(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], customer: str) -> int:
+def register(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], customer: str) -> int:
+    """Adds the transaction of `register_own` to a book; its number."""
     load(book, lines)
     problems: list[Problem] = []
     with book.transaction(heading) as seq:
@@ -191,10 +192,11 @@ def withdraw_own(
     """
     heading = ledger.heading("withdraw", actor=actor, role=role, reason=reason, key=key)
     rows = read_lines(lines, ("serial",))
-    return int(ledger.do(partial(_withdraw, heading=heading, lines=rows, customer=customer), heading, rows, customer))
+    return int(ledger.do(partial(withdraw, heading=heading, lines=rows, customer=customer), heading, rows, customer))
 
 
-def _withdraw(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], customer: str) -> int:
+def withdraw(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], customer: str) -> int:
+    """Adds the transaction of `withdraw_own` to a book; its number."""
     load(book, lines)
     problems: list[Problem] = []
     with book.transaction(heading) as seq:

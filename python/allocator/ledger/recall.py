@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from allocator.errors import InputError, Problem
-from allocator.ledger.snapshot import blank_to_null, days, snapshot
+from allocator.ledger.snapshot import Snapshot, blank_to_null, days, snapshot
 from allocator.ledger.trace import where
 from allocator.numbers import match_recall, parse_recall
 from allocator.numbers.recall import SCHEMA
@@ -64,13 +64,8 @@ def recall_impact(
     if recall is None:
         recall = named(text, lots, serials)
     with snapshot(ledger) as moment:
-        sql, params = _GOODS, {}
-        if skus is not None:
-            sql, params["ids"] = f"{sql} AND g.sku_id = ANY(:ids)", moment.sku_ids(skus)
-        goods = moment.frame(sql, _NAMED, **params).with_columns(blank_to_null("lot", "serial"), days("expires_on"))
-        hits = match_recall(goods, recall).sort("certain", descending=True).unique("goods_id", keep="first")
-        told = where(moment, hits["goods_id"].to_list())
-    found = hits.select("goods_id", pl.col("recall_kind").cast(pl.String).alias("found_by"), "certain")
+        found = named_goods(moment, recall, skus)
+        told = where(moment, found["goods_id"].to_list())
     urgent = pl.col("kind").replace_strict(_URGENCY, default=len(_URGENCY), return_dtype=pl.Int64)
     return (
         told.join(found, on="goods_id", how="left", maintain_order="left")
@@ -78,6 +73,21 @@ def recall_impact(
         .sort(urgent, "contact", "sku", "lot", "serial", nulls_last=True)
         .drop("goods_id")
     )
+
+
+def named_goods(moment: Snapshot, recall: Source, skus: Sequence[str] | None = None, *, after: int = 0) -> pl.DataFrame:
+    """The goods that a recall names: one row each, `goods_id`, `found_by` and `certain`; of goods above `after` only.
+
+    Raises:
+        InputError: `range_ends_differ`, `sku_unknown`.
+    """
+    sql = f"{_GOODS} AND g.goods_id > :after"
+    params: dict[str, Any] = {"after": after}
+    if skus is not None:
+        sql, params["ids"] = f"{sql} AND g.sku_id = ANY(:ids)", moment.sku_ids(skus)
+    goods = moment.frame(sql, _NAMED, **params).with_columns(blank_to_null("lot", "serial"), days("expires_on"))
+    hits = match_recall(goods, recall).sort("certain", descending=True).unique("goods_id", keep="first")
+    return hits.select("goods_id", pl.col("recall_kind").cast(pl.String).alias("found_by"), "certain")
 
 
 _URGENCY: Final = {kind: n for n, kind in enumerate(("customer", "rental", "transit", "stock", "consumed"))}

@@ -65,7 +65,7 @@ def unsubscribe(ledger: Ledger, serial: str, *, actor: str, reason: str = "", ke
     heading = ledger.heading("note", actor=actor, reason=reason, key=key)
 
     def work(book: Book) -> int:
-        found = _member(book, serial)
+        found = member(book, serial)
         if enabled := enabled_services(book, found.goods_id):
             raise InputError(
                 Problem("service_enabled", "a service is enabled on it", column="serial", value=name,
@@ -93,7 +93,7 @@ def replace_device(
     heading = ledger.heading("rent", actor=actor, document=document, reason=reason, key=key)
 
     def work(book: Book) -> int:
-        old = _member(book, serial)
+        old = member(book, serial)
         services = {f"service.{name}": "enabled" for name in enabled_services(book, old.goods_id)}
         seq = _join(book, heading, by, old.subscription, customer=old.account.holder, services=services)
         ended = dict.fromkeys(services, "") | {SUBSCRIPTION: ""}
@@ -130,7 +130,7 @@ def log_usage(
     said = mapping(usage) | {"service": service}
 
     def work(book: Book) -> int:
-        found = _member(book, serial)
+        found = member(book, serial)
         if service not in enabled_services(book, found.goods_id):
             hint = f"Enabled are {', '.join(enabled_services(book, found.goods_id)) or 'none'}"
             message = "the service is not enabled on it"
@@ -175,7 +175,12 @@ def services(ledger: Ledger, customer: str) -> pl.DataFrame:
     return told.select("subscription", "sku", "serial", "service", "enabled").sort("sku", "serial", "service")
 
 
-def _find(book: Book, serial: str) -> Found:
+def find(book: Book, serial: str) -> Found:
+    """A device by any of its numbers.
+
+    Raises:
+        InputError: `goods_unknown`, `goods_ambiguous`.
+    """
     line = {"serial": serial}
     load(book, [line])
     goods_id = unit(book, line, 0)
@@ -186,8 +191,13 @@ def _find(book: Book, serial: str) -> Found:
     return Found(goods_id, accounts[0], book.values([SUBSCRIPTION], [goods_id]).get((goods_id, SUBSCRIPTION), ""))
 
 
-def _member(book: Book, serial: str) -> Found:
-    found = _find(book, serial)
+def member(book: Book, serial: str) -> Found:
+    """A device of a subscription, with its customer.
+
+    Raises:
+        InputError: `device_unfit`: it is of none, or with nobody; `goods_unknown`.
+    """
+    found = find(book, serial)
     reasons = [] if found.subscription else ["it is of no subscription"]
     if found.account.kind not in WITH_CUSTOMER:
         reasons.append(f"it does not belong to a customer: it is {where(book, found.goods_id)}")
@@ -204,19 +214,29 @@ def _join(
     book: Book, heading: Heading, serial: str, subscription: str, *, customer: str,
     services: Mapping[str, str] | None = None,
 ) -> int:  # fmt: skip
-    found = _find(book, serial)
-    reasons = _against(book, found, customer, services or {})
-    if reasons:
-        hint = "It must be in the warehouse and rentable, or owned by the customer"
-        raise InputError(
-            Problem("device_unfit", reason, column="serial", value=serial[:80], hint=hint) for reason in reasons
-        )
+    found = check_join(book, serial, customer, services or {})
     told = {SUBSCRIPTION: subscription, **(services or {})}
     if found.account.kind != "stock":
         return _note(book, heading, serial, "subscription joined", told)
     seq = change.post(book, heading, [{"serial": serial, "to_holder": customer}])
     _note(book, heading._replace(key=""), serial, "subscription joined", told)
     return seq
+
+
+def check_join(book: Book, serial: str, customer: str, services: Mapping[str, str]) -> Found:
+    """A device that can join a subscription of a customer, with the characteristics of services enabled on it.
+
+    Raises:
+        InputError: `device_unfit`: every reason why it cannot; `goods_unknown`.
+    """
+    found = find(book, serial)
+    reasons = _against(book, found, customer, services)
+    if reasons:
+        hint = "It must be in the warehouse and rentable, or owned by the customer"
+        raise InputError(
+            Problem("device_unfit", reason, column="serial", value=serial[:80], hint=hint) for reason in reasons
+        )
+    return found
 
 
 def _against(book: Book, found: Found, customer: str, services: Mapping[str, str]) -> list[str]:
@@ -246,7 +266,7 @@ def _set_service(ledger: Ledger, serial: str, service: str, value: str, *, actor
     heading = ledger.heading("note", actor=actor, key=key)
 
     def work(book: Book) -> int:
-        found = _member(book, serial)
+        found = member(book, serial)
         offered = book.catalog.sku(book.goods[found.goods_id].sku_id).kept.services
         if service not in offered:
             hint = did_you_mean(service, list(offered)) or f"It offers {', '.join(offered) or 'none'}"

@@ -6,19 +6,20 @@ come back for each one that is consumed: the reverse challan, made in the same c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, impossible, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.named import Candidate, chosen
 from allocator.flows.partner.indents import INDENTS, check_shelf, close_if_over, due_h, settings_site
 from allocator.flows.partner.network import as_qty, quantity, read_qty, settings_in_force
 from allocator.flows.partner.shipments import in_json, promised, read_references, sku_of
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.lines import Lines, number, read_lines, text
 from allocator.ledger.records import Allocation
-from allocator.ledger.selection import stock_id, units
+from allocator.ledger.selection import stock_id
 
 if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
@@ -257,55 +258,15 @@ def parts_of(doing: Doing, challan: str, rows: Sequence[Mapping[str, Any]]) -> l
     """
     lines = doing.lines(challan)
     doing.book.load_goods(line.goods_id for line in lines if line.goods_id is not None)
-    doing.book.find_numbers(row["serial"] for row in rows if "serial" in row)
-    left = {line.n: line.qty - line.progress for line in lines}
-    shares: list[tuple[DocumentLine, int]] = []
-    problems: list[Problem] = []
-    by_n = {line.n: line for line in lines}
-    by_goods: dict[int, list[DocumentLine]] = {}
-    for line in lines:
-        by_goods.setdefault(line.goods_id or 0, []).append(line)
-    for n, row in enumerate(rows):
-        near: Iterable[DocumentLine] = lines
-        if "line" in row:
-            near = [by_n[row["line"]]] if row["line"] in by_n else []
-        elif "serial" in row:
-            numbers = doing.book.numbers.get(row["serial"], ())
-            near = [line for _, goods_id in numbers for line in by_goods.get(goods_id, ())]
-        mine = [line for line in near if _means(doing, row, line)]
-        if not mine or not any(name in row for name in ("line", "serial", "sku")):
-            message, hint = "no such part is on the challan", "Name its line, its serial, or its SKU"
-            problems.append(Problem("goods_unknown", message, "parts", row=n, hint=hint))
-            continue
-        sku = doing.book.catalog.sku(mine[0].sku_id or 0)
-        there = sum(left[line.n] for line in mine)
-        try:
-            wanted = units(row["qty"], sku, n) if "qty" in row else there
-        except InputError as error:
-            problems += error.problems
-            continue
-        if not 0 < wanted <= there:
-            message = f"{quantity(there, sku)} of {sku.sku} are out on the challan"
-            problems.append(
-                Problem("stock_short", message, "parts", "qty", n, str(row.get("qty", quantity(wanted, sku))))
-            )
-            continue
-        for line in mine:
-            part = min(wanted, left[line.n])
-            if part:
-                shares.append((line, part))
-                left[line.n] -= part
-                wanted -= part
-    if problems:
-        raise InputError(problems)
-    return shares
+    return chosen(
+        doing, rows, [_candidate(doing, line) for line in lines], table="parts", none="no such part is on the challan",
+        hint="Name its line, its serial, or its SKU", there="are out on the challan",
+    )  # fmt: skip
 
 
-def _means(doing: Doing, row: Mapping[str, Any], line: DocumentLine) -> bool:
-    """Whether a part is of a line of the challan: by everything that it says."""
-    if "sku" in row and doing.book.catalog.sku(line.sku_id or 0).sku != row["sku"]:
-        return False
-    return "serial" not in row or line.goods_id in {goods for _, goods in doing.book.numbers.get(row["serial"], ())}
+def _candidate(doing: Doing, line: DocumentLine) -> Candidate[DocumentLine]:
+    sku = doing.book.catalog.sku(line.sku_id or 0)
+    return Candidate(line, sku, line.goods_id or 0, line.qty - line.progress, {"line": line.n})
 
 
 def _count(doing: Doing, challan: str, reverse: str, line: DocumentLine, qty: int) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, look, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.named import Candidate, chosen
 from allocator.flows.partner.network import (
     MONEY,
     Row,
@@ -31,9 +31,9 @@ from allocator.flows.partner.shipments import CHALLANS_WAREHOUSE, in_json, read_
 from allocator.flows.partner.supply import DECIDED, decided
 from allocator.ledger.documents import DocumentLine
 from allocator.ledger.known import Key
-from allocator.ledger.lines import Lines, number, read_lines, text
+from allocator.ledger.lines import Lines, Unfit, number, read_lines, text
 from allocator.ledger.records import day_of
-from allocator.ledger.selection import stock_id, units
+from allocator.ledger.selection import stock_id
 from allocator.model.document import did_you_mean
 from allocator.model.network import PartnerSettings, Site
 
@@ -70,8 +70,17 @@ RETURNS: Final = known(
 WHY: Final = ("defective", "damaged", "expired", "unused")
 """Why stock may go back; the first that holds."""
 
+
+def _read_why(value: object) -> str:
+    why = text(value)
+    if why not in WHY:
+        hint = did_you_mean(why, WHY) or f"There are {', '.join(WHY)}"
+        raise Unfit("argument_value", "stock does not go back for this", hint)
+    return why
+
+
 ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "stock_id": number, "serial": text, "sku": text, "lot": text, "qty": read_qty, "why": text,
+    "stock_id": number, "serial": text, "sku": text, "lot": text, "qty": read_qty, "why": _read_why,
 }  # fmt: skip
 
 CANDIDATE: Final[dict[str, Any]] = {
@@ -151,6 +160,12 @@ def _told(doing: Doing, row: Row, qty: int, why: str, tied: Mapping[str, list[st
     )  # fmt: skip
 
 
+def _candidate(doing: Doing, found: tuple[Row, int, str]) -> Candidate[tuple[Row, str]]:
+    row, free, why = found
+    says = {"stock_id": stock_id(row.goods.goods_id, row.account_id), "lot": row.goods.lot, "why": why}
+    return Candidate((row, why), doing.book.catalog.sku(row.goods.sku_id), row.goods.goods_id, free, says)
+
+
 def raise_return(
     ledger: Ledger, lines: Lines, person: Person, *, party: str = "", warehouse: str = "", note: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -176,13 +191,15 @@ def raise_return(
     def work(doing: Doing) -> dict[str, Any]:
         settings = settings_in_force(doing)
         site = partner_of(doing, settings, party)
-        chosen = _chosen(doing, rows, candidates(doing, settings, site))
-        tied = provenance(doing, {row.goods.goods_id for row, _, _ in chosen})
+        found = [_candidate(doing, each) for each in candidates(doing, settings, site)]
+        goods = chosen(doing, rows, found, table="lines", none="no such stock can go back",
+                       hint="See return_candidates", there="can go back")  # fmt: skip
+        tied = provenance(doing, {row.goods.goods_id for (row, _), _ in goods})
         with doing.transaction():
             place = warehouse_of(settings, warehouse).name
             request = doing.open(RETURNS, "requested", bu=bu_of(doing, site, ""), party=site.name, place=place)
             told = []
-            for n, (row, qty, why) in enumerate(chosen, start=1):
+            for n, ((row, why), qty) in enumerate(goods, start=1):
                 sku, from_ = doing.book.catalog.sku(row.goods.sku_id), tied[row.goods.goods_id]
                 doing.line(request, n, sku_id=sku.sku_id, goods_id=row.goods.goods_id, qty=qty, state="requested",
                            details={"account": row.account_id, "why": why, **from_})  # fmt: skip
@@ -193,64 +210,6 @@ def raise_return(
     asked = (rows, party, warehouse)
     answer: dict[str, Any] = take(ledger, person, RETURNS, "raise", work, *asked, key=key, note=note)
     return answer
-
-
-def _chosen(
-    doing: Doing, rows: Sequence[Mapping[str, Any]], found: Sequence[tuple[Row, int, str]]
-) -> list[tuple[Row, int, str]]:
-    """The candidates that lines mean, and how much of each.
-
-    Raises:
-        InputError: Every problem of every line.
-    """
-    problems: list[Problem] = []
-    left = {(row.goods.goods_id, row.account_id): free for row, free, _ in found}
-    doing.book.find_numbers(row["serial"] for row in rows if "serial" in row)
-    chosen = []
-    for n, asked in enumerate(rows):
-        if "why" in asked and asked["why"] not in WHY:
-            hint = did_you_mean(asked["why"], WHY) or f"There are {', '.join(WHY)}"
-            message = "stock does not go back for this"
-            problems.append(Problem("argument_value", message, "lines", "why", n, asked["why"], hint))
-            continue
-        mine = [each for each in found if _means(doing, asked, each)]
-        if not mine or not any(name in asked for name in ("stock_id", "serial", "sku")):
-            message, hint = "no such stock can go back", "See return_candidates"
-            problems.append(Problem("goods_unknown", message, "lines", row=n, hint=hint))
-            continue
-        sku = doing.book.catalog.sku(mine[0][0].goods.sku_id)
-        there = sum(left[row.goods.goods_id, row.account_id] for row, _, _ in mine)
-        try:
-            wanted = units(asked["qty"], sku, n) if "qty" in asked else there
-        except InputError as error:
-            problems += error.problems
-            continue
-        if not 0 < wanted <= there:
-            message = f"{quantity(there, sku)} of {sku.sku} can go back"
-            problems.append(Problem("stock_short", message, "lines", "qty", n, str(asked.get("qty", 0))))
-            continue
-        for row, _, why in mine:
-            key = (row.goods.goods_id, row.account_id)
-            part = min(wanted, left[key])
-            if part:
-                chosen.append((row, part, why))
-                left[key] -= part
-                wanted -= part
-    if problems:
-        raise InputError(problems)
-    return chosen
-
-
-def _means(doing: Doing, asked: Mapping[str, Any], candidate: tuple[Row, int, str]) -> bool:
-    row, _, why = candidate
-    told = {
-        "stock_id": stock_id(row.goods.goods_id, row.account_id), "lot": row.goods.lot, "why": why,
-        "sku": doing.book.catalog.sku(row.goods.sku_id).sku,
-    }  # fmt: skip
-    if any(name in asked and asked[name] != value for name, value in told.items()):
-        return False
-    mine = {goods_id for _, goods_id in doing.book.numbers.get(asked.get("serial", ""), ())}
-    return "serial" not in asked or row.goods.goods_id in mine
 
 
 def decide_return(

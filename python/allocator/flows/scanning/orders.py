@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, number_of, take, within
 from allocator.flows.flow import Flow, Step, known
-from allocator.flows.partner.network import as_qty, partner_of, quantity, read_qty, settings_in_force, steps_asked
-from allocator.ledger.documents import Document, DocumentLine
+from allocator.flows.partner.network import partner_of, quantity, read_qty, settings_in_force, steps_asked
+from allocator.flows.promises import promise, promises_to, told_of
+from allocator.ledger.documents import Document
 from allocator.ledger.lines import Lines, read_lines, text
-from allocator.ledger.records import Sku
-from allocator.ledger.reserve import Wish, reserve
 from allocator.model.policy import Policy
 
 if TYPE_CHECKING:
@@ -214,61 +213,17 @@ def pick_order(
         document = begin_as(doing, order, "picking")
         lines = doing.lines(order)
         with doing.transaction("reserve", document=order, document_kind=ORDERS.name) as heading:
-            rows = [demand(doing, document, line) for line in lines]
-            got = {
-                one["line_id"]: one for one in reserve(doing.book, heading, Wish(rows, chosen, heading.day))["lines"]
-            }
+            told = promise(doing, heading, document, lines, chosen)
             promises = promises_to(doing, {line.line_id for line in lines})
             state = "scanning" if promises else "placed"
             doing.go(order, state, details={"policy": chosen.dumps("json")} if policy else {})
-        told = []
-        for line, row in zip(lines, rows, strict=True):
-            one, sku = got[line.line_id], sku_of_line(doing, line)
-            got_, short = (quantity(one[name], sku) for name in ("allocated", "short"))
-            told.append({"line": line.n, "sku": row["sku"], "ordered": quantity(line.qty, sku), "allocated": got_,
-                         "short": short, "reason": one["reason"]})  # fmt: skip
         picks = sorted(
-            (_pick(doing, number) for number in promises), key=lambda p: (p["place"], p["sku"], p["serial"] or "")
+            (told_of(doing, number) for number in promises), key=lambda p: (p["place"], p["sku"], p["serial"] or "")
         )
         return {"number": order, "state": state, "lines": told, "picks": picks}
 
     answer: dict[str, Any] = take(ledger, person, ORDERS, "pick", work, order, chosen.fingerprint(), key=key)
     return answer
-
-
-def _pick(doing: Doing, allocation_id: int) -> dict[str, Any]:
-    promise = doing.book.allocations[allocation_id]
-    assert promise is not None
-    goods = doing.book.goods[promise.goods_id]
-    sku = doing.book.catalog.sku(goods.sku_id)
-    place = doing.book.catalog.accounts[promise.account_id].location
-    return {"place": place, "sku": sku.sku, "serial": goods.serial or None, "lot": goods.lot or None,
-            "qty": quantity(promise.qty, sku)}  # fmt: skip
-
-
-def sku_of_line(doing: Doing, line: DocumentLine) -> Sku:
-    """The SKU of a line, which is known."""
-    assert line.sku_id is not None
-    return doing.book.catalog.sku(line.sku_id)
-
-
-def demand(doing: Doing, order: Document, line: DocumentLine) -> dict[str, Any]:
-    """A line of an order as the engine takes it."""
-    sku = sku_of_line(doing, line)
-    said = {"line_id": line.line_id, "order_id": order.number, "sku": sku.sku, "qty": as_qty(line.qty, sku),
-            "location": order.place, "customer": order.details["customer"], "bu": order.bu or None,
-            "sku_group": sku.kept.sku_group}  # fmt: skip
-    return {name: value for name, value in said.items() if value is not None}
-
-
-def promises_to(doing: Doing, line_ids: Collection[str], stage: str = "reserved") -> list[int]:
-    """The open promises to demand lines in a stage, in their order."""
-    book = doing.book
-    book.load_allocations("line_id = ANY(:names)", names=sorted(line_ids))
-    mine = [n for n, each in book.allocations.items() if each and each.line_id in line_ids and each.stage == stage]
-    goods = {promise.goods_id for n in mine if (promise := book.allocations[n])}
-    book.catalog.load_sku_ids(book.session, {book.goods[each].sku_id for each in goods})
-    return sorted(mine)
 
 
 def boxes_of(doing: Doing, order: str) -> list[Document]:
