@@ -126,12 +126,15 @@ class Doing:
         """The number that the next document of a flow gets."""
         return self.book.documents.next_number(flow.prefix)
 
-    def open(self, flow: Flow, state: str, *, number: str = "", **said: Any) -> str:  # noqa: ANN401
-        """Opens a document by this step, within a transaction; its number, the next one of its flow if left out."""
+    def open(self, flow: Flow, state: str, *, number: str = "", step: str = "", **said: Any) -> str:  # noqa: ANN401
+        """Opens a document, within a transaction; its number, the next one of its flow if left out.
+
+        It is opened by the step that is taken, or by one of its own that follows from it.
+        """
         following = self.next_number(flow) if flow.prefix else ""
         given = number or following
         self.book.documents.open(
-            given, self.step.name, flow.name, state, counts=flow.prefix if given == following else "",
+            given, step or self.step.name, flow.name, state, counts=flow.prefix if given == following else "",
             closed=int(state in flow.closed), **said,
         )  # fmt: skip
         return given

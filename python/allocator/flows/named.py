@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing
-from allocator.flows.partner.network import quantity
+from allocator.flows.quantities import quantity
 from allocator.ledger.records import Sku
 from allocator.ledger.selection import units
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from allocator.flows.doing import Doing
-from allocator.flows.partner.network import as_qty, quantity
+from allocator.flows.quantities import as_qty, quantity
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.records import Heading, Sku
 from allocator.ledger.reserve import Wish, reserve

@@ -14,8 +14,9 @@ from allocator.flows.doing import Doing, Person, impossible, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.named import Candidate, chosen
 from allocator.flows.partner.indents import INDENTS, check_shelf, close_if_over, due_h, settings_site
-from allocator.flows.partner.network import as_qty, quantity, read_qty, settings_in_force
+from allocator.flows.partner.network import settings_in_force
 from allocator.flows.partner.shipments import in_json, promised, read_references, sku_of
+from allocator.flows.quantities import as_qty, quantity, read_qty
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.lines import Lines, number, read_lines, text
 from allocator.ledger.records import Allocation

@@ -10,8 +10,9 @@ from allocator.flows.doing import Doing, Person, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.challans import REVERSE, reverse_goes_on
 from allocator.flows.partner.indents import close_if_over, settings_site
-from allocator.flows.partner.network import as_qty, bu_of, partner_of, quantity, read_qty, settings_in_force, stock_rows
+from allocator.flows.partner.network import bu_of, partner_of, settings_in_force, stock_rows
 from allocator.flows.partner.shipments import in_json, sku_of
+from allocator.flows.quantities import as_qty, quantity, read_qty
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.lines import Lines, number, read_lines, text
 from allocator.ledger.selection import key_of, stock_id, unit, units

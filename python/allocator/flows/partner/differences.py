@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, take
-from allocator.flows.partner.network import as_qty, settings_in_force, site_named, stock_rows
+from allocator.flows.partner.network import settings_in_force, site_named, stock_rows
 from allocator.flows.partner.receipt import RECEIPTS, transit
 from allocator.flows.partner.shipments import sku_of
+from allocator.flows.quantities import as_qty
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.selection import key_of, stock_id
 from allocator.model.document import did_you_mean

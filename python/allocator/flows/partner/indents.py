@@ -10,17 +10,9 @@ from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.choosing import Wanted, choose, demand
-from allocator.flows.partner.network import (
-    bu_of,
-    partner_of,
-    parts,
-    quantity,
-    read_qty,
-    settings_in_force,
-    site_named,
-    steps_asked,
-)
+from allocator.flows.partner.network import bu_of, partner_of, parts, settings_in_force, site_named
 from allocator.flows.partner.supply import promises_of, told_short
+from allocator.flows.quantities import quantity, read_qty, steps_asked
 from allocator.ledger.documents import Document
 from allocator.ledger.lines import Lines, Unfit, read_lines, text
 from allocator.ledger.reserve import Wish, reserve

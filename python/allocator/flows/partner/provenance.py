@@ -9,7 +9,8 @@ import polars as pl
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, look
-from allocator.flows.partner.network import SHIPMENT, quantity
+from allocator.flows.partner.network import SHIPMENT
+from allocator.flows.quantities import quantity
 from allocator.ledger.documents import DocumentLine
 
 if TYPE_CHECKING:

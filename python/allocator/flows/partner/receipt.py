@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, number_of, take
 from allocator.flows.flow import Flow, Step, known
-from allocator.flows.partner.network import as_qty, quantity, read_qty, settings_in_force, site_named, still_wanted
+from allocator.flows.partner.network import settings_in_force, site_named, still_wanted
 from allocator.flows.partner.requests import PART_REQUEST
 from allocator.flows.partner.shipments import CHALLANS_WAREHOUSE, SHIPMENTS, sku_of
+from allocator.flows.quantities import as_qty, quantity, read_qty
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.known import Key
 from allocator.ledger.lines import Lines, read_lines, text

@@ -20,14 +20,11 @@ from allocator.flows.partner.network import (
     limit_tables,
     partner_of,
     parts,
-    quantity,
-    read_qty,
     settings_in_force,
-    steps_asked,
     today,
     warehouse_of,
-    whole_units,
 )
+from allocator.flows.quantities import quantity, read_qty, steps_asked, whole_units
 from allocator.ledger.lines import Lines, read_lines, text
 from allocator.ledger.records import Sku
 from allocator.limits import check_requests, replenish

@@ -15,11 +15,8 @@ from allocator.flows.named import Candidate, chosen
 from allocator.flows.partner.network import (
     MONEY,
     Row,
-    as_qty,
     bu_of,
     partner_of,
-    quantity,
-    read_qty,
     settings_in_force,
     site_named,
     stock_rows,
@@ -29,6 +26,7 @@ from allocator.flows.partner.network import (
 from allocator.flows.partner.provenance import provenance
 from allocator.flows.partner.shipments import CHALLANS_WAREHOUSE, in_json, read_references, sku_of
 from allocator.flows.partner.supply import DECIDED, decided
+from allocator.flows.quantities import as_qty, quantity, read_qty
 from allocator.ledger.documents import DocumentLine
 from allocator.ledger.known import Key
 from allocator.ledger.lines import Lines, Unfit, number, read_lines, text

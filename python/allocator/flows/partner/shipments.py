@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, take
 from allocator.flows.flow import Flow, Step, known
-from allocator.flows.partner.network import SHIPMENT, quantity, settings_in_force, site_named, still_wanted
+from allocator.flows.partner.network import SHIPMENT, settings_in_force, site_named, still_wanted
 from allocator.flows.partner.requests import PART_REQUEST
 from allocator.flows.partner.supply import promises_of
+from allocator.flows.quantities import quantity
 from allocator.ledger.known import Key
 from allocator.ledger.lines import Unfit, mapping, money
 from allocator.ledger.records import Allocation, Sku

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, take
-from allocator.flows.partner.network import REQUEST, quantity, read_qty, settings_in_force, site_named, still_wanted
+from allocator.flows.partner.network import REQUEST, settings_in_force, site_named, still_wanted
 from allocator.flows.partner.requests import PART_REQUEST
+from allocator.flows.quantities import quantity, read_qty
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.lines import Lines, number, read_lines, text
 from allocator.ledger.reserve import Wish, reserve

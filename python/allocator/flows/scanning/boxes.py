@@ -9,8 +9,8 @@ import polars as pl
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, look, take
-from allocator.flows.partner.network import quantity
 from allocator.flows.promises import sku_of_line
+from allocator.flows.quantities import quantity
 from allocator.flows.scanning.orders import BOXES, ORDERS, begin_as, boxes_of, check_operator
 from allocator.flows.scanning.scans import filling_of, order_of_box
 from allocator.ledger.documents import Document

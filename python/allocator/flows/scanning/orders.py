@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, number_of, take, within
 from allocator.flows.flow import Flow, Step, known
-from allocator.flows.partner.network import partner_of, quantity, read_qty, settings_in_force, steps_asked
+from allocator.flows.partner.network import partner_of, settings_in_force
 from allocator.flows.promises import promise, promises_to, told_of
+from allocator.flows.quantities import quantity, read_qty, steps_asked
 from allocator.ledger.documents import Document
 from allocator.ledger.lines import Lines, read_lines, text
 from allocator.model.policy import Policy

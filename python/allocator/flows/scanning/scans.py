@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, number_of, take
-from allocator.flows.partner.network import quantity, read_qty
 from allocator.flows.promises import demand, promises_to
+from allocator.flows.quantities import quantity, read_qty
 from allocator.flows.scanning.orders import BOXES, ORDERS, begin_as
 from allocator.flows.scanning.reading import Found, find
 from allocator.ledger.documents import Document, DocumentLine
