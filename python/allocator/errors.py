@@ -156,6 +156,7 @@ CODES: Final[Mapping[str, str]] = {
     "device_unfit": "A device cannot do this, for every reason that is told.",
     "document_exists": "There is a document of this number already.",
     "document_unknown": "There is no such document, or it is not yours.",
+    "contact_untold": "Someone who has recalled goods was not told yet.",
     "goods_ambiguous": "More than one thing is meant.",
     "goods_unknown": "There is nothing of this description, or it is not yours.",
     "hold_open": "Goods that are only held cannot go.",

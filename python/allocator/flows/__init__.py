@@ -12,7 +12,7 @@ from allocator.flows.flow import FLOWS, Flow, Step
 from allocator.flows.settings import keep_settings
 
 # Whoever looks at `FLOWS` sees all of them: those of partners as well.
-from allocator.flows import assets, devices, partner, scanning  # isort: skip
+from allocator.flows import assets, devices, partner, quality, scanning  # isort: skip
 
 __all__ = [
     "FLOWS",
@@ -28,6 +28,7 @@ __all__ = [
     "keep_settings",
     "mailbox",
     "partner",
+    "quality",
     "scanning",
     "webhook",
 ]

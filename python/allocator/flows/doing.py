@@ -55,6 +55,8 @@ class Doing:
         flow: The flow of the document that it is about.
         step: The step.
         said: What every transaction of it says: note, day, key, …
+        entered: The goods that came into stock by it.
+        done: How many transactions it has made.
     """
 
     book: Book
@@ -62,6 +64,7 @@ class Doing:
     flow: Flow
     step: Step
     said: dict[str, Any] = field(default_factory=dict)
+    entered: set[int] = field(default_factory=set)
     done: int = 0
 
     # --- transactions ---
@@ -88,7 +91,10 @@ class Doing:
         """
         since = len(self.book.moved)
         change.post(self.book, heading, lines, origin)
-        return {(each.goods_id, each.from_id): each.to_id for each in self.book.moved[since:]}
+        moved = self.book.moved[since:]
+        kinds = self.book.catalog.accounts
+        self.entered.update(m.goods_id for m in moved if kinds[m.to_id].kind == "stock" != kinds[m.from_id].kind)
+        return {(each.goods_id, each.from_id): each.to_id for each in moved}
 
     # --- documents ---
 
@@ -213,6 +219,10 @@ class Doing:
         return goods_id
 
 
+FOLLOWS: Final[list[Callable[[Doing], None]]] = []
+"""What follows from every step, within the same request."""
+
+
 def take(
     ledger: Ledger,
     person: Person,
@@ -244,7 +254,11 @@ def take(
     kept = {name: getattr(heading, name) for name in ("reason", "note", "day", "approved_by", "details", "key")}
 
     def whole(book: Book) -> Any:  # noqa: ANN401
-        return work(Doing(book, person, flow, taken, dict(kept)))
+        doing = Doing(book, person, flow, taken, dict(kept))
+        answer = work(doing)
+        for follow in FOLLOWS:
+            follow(doing)
+        return answer
 
     return ledger.do(whole, heading._replace(type=f"{flow.name}: {step}"), person.party, *asked)
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from allocator.frames.read import Source
     from allocator.ledger.questions import Questions
 
-_NAMED: Final[dict[str, Any]] = {
+GOODS: Final[dict[str, Any]] = {
     "goods_id": pl.Int64, "sku": pl.String, "lot": pl.String, "serial": pl.String, "expires_on": pl.Int64,
 }  # fmt: skip
+"""What a recall is compared with: one row per goods and number of theirs; '' where there is none."""
 
 _GOODS: Final = (
     "SELECT g.goods_id, k.sku, g.lot, COALESCE(n.value, ''), g.expires_on FROM goods g "
@@ -75,8 +76,18 @@ def recall_impact(
     )
 
 
-def named_goods(moment: Snapshot, recall: Source, skus: Sequence[str] | None = None, *, after: int = 0) -> pl.DataFrame:
-    """The goods that a recall names: one row each, `goods_id`, `found_by` and `certain`; of goods above `after` only.
+def named_goods(
+    moment: Snapshot, recall: Source, skus: Sequence[str] | None = None, *, after: int = 0,
+    ids: Sequence[int] | None = None,
+) -> pl.DataFrame:  # fmt: skip
+    """The goods that a recall names: one row each, `goods_id`, `found_by` and `certain`.
+
+    Args:
+        moment: The moment.
+        recall: Rows as of `parse_recall`.
+        skus: Only goods of these.
+        after: Only goods that were received after these.
+        ids: Only these goods.
 
     Raises:
         InputError: `range_ends_differ`, `sku_unknown`.
@@ -85,9 +96,16 @@ def named_goods(moment: Snapshot, recall: Source, skus: Sequence[str] | None = N
     params: dict[str, Any] = {"after": after}
     if skus is not None:
         sql, params["ids"] = f"{sql} AND g.sku_id = ANY(:ids)", moment.sku_ids(skus)
-    goods = moment.frame(sql, _NAMED, **params).with_columns(blank_to_null("lot", "serial"), days("expires_on"))
-    hits = match_recall(goods, recall).sort("certain", descending=True).unique("goods_id", keep="first")
-    return hits.select("goods_id", pl.col("recall_kind").cast(pl.String).alias("found_by"), "certain")
+    if ids is not None:
+        sql, params["keys"] = f"{sql} AND g.goods_id = ANY(:keys)", list(ids)
+    return match_goods(moment.frame(sql, GOODS, **params), recall)
+
+
+def match_goods(goods: pl.DataFrame, recall: Source) -> pl.DataFrame:
+    """Of a table of goods, with the columns of `GOODS`, those that a recall names; answer as that of `named_goods`."""
+    told = goods.with_columns(blank_to_null("lot", "serial"), days("expires_on"))
+    hits = match_recall(told, recall).sort("certain", descending=True).unique("goods_id", keep="first")
+    return hits.select("goods_id", pl.col("recall_kind").cast(pl.String).alias("found_by"), "certain").sort("goods_id")
 
 
 _URGENCY: Final = {kind: n for n, kind in enumerate(("customer", "rental", "transit", "stock", "consumed"))}
