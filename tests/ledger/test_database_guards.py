@@ -42,6 +42,14 @@ REFUSED = {
     "FROM txn WHERE reverses IS NOT NULL",
     "an entry is of no transaction": "INSERT INTO entry (tenant, seq, n, goods_id, from_id, to_id, qty) "
     "VALUES (1, 999, 0, 1, 1, 2, 1)",
+    "an entry is of goods that nobody received": "INSERT INTO entry (tenant, seq, n, goods_id, from_id, to_id, qty) "
+    "VALUES (1, 2, 9, 999, 1, 2, 1)",
+    "an entry comes from nowhere": "INSERT INTO entry (tenant, seq, n, goods_id, from_id, to_id, qty) "
+    "VALUES (1, 2, 9, 1, 999, 2, 1)",
+    "an entry leads nowhere": "INSERT INTO entry (tenant, seq, n, goods_id, from_id, to_id, qty) "
+    "VALUES (1, 2, 9, 1, 1, 999, 1)",
+    "one entry of two leads nowhere": "INSERT INTO entry (tenant, seq, n, goods_id, from_id, to_id, qty) "
+    "VALUES (1, 2, 9, 1, 1, 2, 1), (1, 2, 10, 1, 1, 999, 1)",
     "an entry moves nothing to elsewhere": "INSERT INTO entry (tenant, seq, n, goods_id, from_id, to_id, qty) "
     "VALUES (1, 2, 9, 1, 1, 2, 0)",
     "an entry moves goods to where they are": "INSERT INTO entry (tenant, seq, n, goods_id, from_id, to_id, qty) "
@@ -59,6 +67,17 @@ REFUSED = {
     "version) VALUES (1, 999, 2, 1, 1, 2)",
     "stock is of another tenant's goods": "INSERT INTO balance (tenant, goods_id, account_id, sku_id, qty, version) "
     "VALUES (2, 1, 2, 1, 1, 2)",
+    "stock is nowhere": "UPDATE balance SET account_id = 999",
+    "goods are of no SKU": "INSERT INTO goods (tenant, goods_id, sku_id, received_on, seq) VALUES (1, 99, 999, 1, 2)",
+    "a SKU is removed": "DELETE FROM sku",
+    "a SKU becomes another": "UPDATE sku SET sku_id = sku_id + 100",
+    "a line is removed": "DELETE FROM line",
+    "a line becomes another": "UPDATE line SET line_id = 'other'",
+    "a line wants no SKU": "UPDATE line SET sku_id = 999",
+    "a promise is to no line": "INSERT INTO allocation (tenant, allocation_id, line_id, goods_id, account_id, qty, "
+    "stage, version) VALUES (1, 99, 'nobody', 1, 2, 1, 'reserved', 2)",
+    "a promise goes nowhere": "UPDATE allocation SET account_id = 999",
+    "a number is of no unit": "INSERT INTO number (tenant, kind, value, goods_id, seq) VALUES (1, 'eid', 'E', 999, 2)",
     "a unit is promised twice": "INSERT INTO allocation (tenant, allocation_id, line_id, goods_id, account_id, unit, "
     "qty, stage, version) SELECT tenant, 99, line_id, goods_id, account_id, unit, qty, stage, version "
     "FROM allocation WHERE unit = 1",

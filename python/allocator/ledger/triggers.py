@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from allocator.ledger.schema import APPEND_ONLY, ENTRY
+from sqlalchemy import Table
+
+from allocator.ledger.schema import APPEND_ONLY, ENTRY, METADATA
 
 REFUSAL = "the ledger is append-only"
 
@@ -68,9 +70,10 @@ def _postgresql() -> Iterator[str]:
     )
     yield (
         "CREATE FUNCTION ledger_gapless() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "IF NEW.seq > 1 AND NOT EXISTS (SELECT 1 FROM txn WHERE tenant = NEW.tenant AND seq = NEW.seq - 1) "
+        "IF EXISTS (SELECT 1 FROM added AS given WHERE given.seq > 1 AND NOT EXISTS "
+        "(SELECT 1 FROM txn WHERE tenant = given.tenant AND seq = given.seq - 1 OFFSET 0)) "
         "THEN RAISE EXCEPTION 'the sequence has no gaps' USING ERRCODE = 'restrict_violation'; END IF; "
-        "RETURN NEW; END $$"
+        "RETURN NULL; END $$"
     )
     for table in APPEND_ONLY:
         # Per statement: what is refused is refused whole, and no row costs anything.
@@ -95,9 +98,60 @@ def _postgresql() -> Iterator[str]:
         "WHEN (OLD.until_seq IS NOT NULL OR NEW.goods_id <> OLD.goods_id OR NEW.value <> OLD.value "
         "OR NEW.kind <> OLD.kind OR NEW.scope <> OLD.scope) EXECUTE FUNCTION ledger_refuse()"
     )
-    yield "CREATE TRIGGER txn_gapless BEFORE INSERT ON txn FOR EACH ROW EXECUTE FUNCTION ledger_gapless()"
+    yield (
+        "CREATE TRIGGER txn_gapless AFTER INSERT ON txn REFERENCING NEW TABLE AS added "
+        "FOR EACH STATEMENT EXECUTE FUNCTION ledger_gapless()"
+    )
     yield (
         "CREATE TRIGGER head_forward BEFORE UPDATE ON tenant FOR EACH ROW "
         "WHEN (NEW.seq < OLD.seq OR NEW.tenant <> OLD.tenant OR NEW.recorded_at < OLD.recorded_at) "
         "EXECUTE FUNCTION ledger_refuse()"
+    )
+
+
+def references(dialect: str, tables: Iterable[Table]) -> Iterator[str]:
+    """The statements that keep what rows of some tables name from being absent, and what is named from going."""
+    if dialect == "sqlite":
+        return  # Its foreign keys do, at the cost of a look into the index.
+    for table in tables:
+        if table.foreign_keys:
+            yield from _names_what_is_there(table)
+        if table.name in _NAMED and table.name not in APPEND_ONLY:
+            yield from _keeps_its_key(table)
+
+
+_NAMED = {key.column.table.name for table in METADATA.tables.values() for key in table.foreign_keys}
+
+
+def _names_what_is_there(table: Table) -> Iterator[str]:
+    absent = []
+    for key in sorted(table.foreign_keys, key=lambda each: each.parent.name):
+        here, there = key.parent.name, key.column
+        if here != "tenant":
+            given = f"(SELECT DISTINCT tenant, {here} FROM added WHERE {here} IS NOT NULL) AS given"
+            found = f"SELECT 1 FROM {there.table.name} WHERE tenant = given.tenant AND {there.name} = given.{here}"
+            # OFFSET: so that each is looked up by its key, and no plan reads the table for all of them.
+            absent.append(f"EXISTS (SELECT 1 FROM {given} WHERE NOT EXISTS ({found} OFFSET 0))")
+    yield (
+        f"CREATE OR REPLACE FUNCTION ledger_{table.name}_names() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF {' OR '.join(absent)} THEN RAISE EXCEPTION 'a row of {table.name} names what is not there' "
+        "USING ERRCODE = 'foreign_key_violation'; END IF; RETURN NULL; END $$"
+    )
+    for event in ("INSERT", "UPDATE"):
+        yield (
+            f"CREATE TRIGGER {table.name}_names_{event.lower()} AFTER {event} ON {table.name} "
+            f"REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger_{table.name}_names()"
+        )
+
+
+def _keeps_its_key(table: Table) -> Iterator[str]:
+    key = [column.name for column in table.primary_key]
+    changed = " OR ".join(f"NEW.{name} <> OLD.{name}" for name in key)
+    yield (
+        f"CREATE TRIGGER {table.name}_stays BEFORE DELETE OR TRUNCATE ON {table.name} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()"
+    )
+    yield (
+        f"CREATE TRIGGER {table.name}_keeps_its_key BEFORE UPDATE ON {table.name} FOR EACH ROW "
+        f"WHEN ({changed}) EXECUTE FUNCTION ledger_refuse()"
     )

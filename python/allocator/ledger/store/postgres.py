@@ -48,12 +48,19 @@ def _over_arrays(sql: str, columns: tuple[tuple[str, str], ...]) -> str:
 _TYPES: Final = {"BIGINT": "bigint", "SMALLINT": "smallint", "INTEGER": "integer", "TEXT": "text", "BLOB": "bytea"}
 
 
-@lru_cache(maxsize=64)
-def _insert_of(table: str, columns: tuple[str, ...]) -> str:
-    """An INSERT of any number of rows, as arrays: one text, which the server prepares once."""
-    known = METADATA.tables[table].columns
-    arrays = ", ".join(f"%s::{_TYPES[str(known[name].type)]}[]" for name in columns)
-    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"
+@lru_cache(maxsize=256)
+def _insert_of(table: str, columns: tuple[str, ...], same: tuple[bool, ...]) -> str:
+    """An INSERT of any number of rows, as arrays: one text, which the server prepares once.
+
+    What is the `same` in all rows is a value of its own; it comes before the arrays.
+    """
+    types = {name: _TYPES[str(METADATA.tables[table].columns[name].type)] for name in columns}
+    once = [name for name, alike in zip(columns, same, strict=True) if alike]
+    each = [name for name in columns if name not in once]
+    values = ", ".join([*(f"%s::{types[name]}" for name in once), *each])
+    arrays = ", ".join(f"%s::{types[name]}[]" for name in each)
+    source = f" FROM unnest({arrays}) AS given({', '.join(each)})" if each else ""
+    return f"INSERT INTO {table} ({', '.join([*once, *each])}) SELECT {values}{source}"
 
 
 def _array(values: Sequence[Any]) -> str:
@@ -107,8 +114,11 @@ class _Sent:
         if self._copies and len(rows) >= COPY_MIN:
             self._copy(table, columns, rows)
         elif rows:
-            arrays = [_array(column) for column in zip(*rows, strict=True)]
-            self.connection.execute(_insert_of(table, tuple(columns)), arrays)
+            given = list(zip(*rows, strict=True))
+            same = [column.count(column[0]) == len(rows) for column in given]
+            values = [column[0] for column, alike in zip(given, same, strict=True) if alike]
+            arrays = [_array(column) for column, alike in zip(given, same, strict=True) if not alike]
+            self.connection.execute(_insert_of(table, tuple(columns), tuple(same)), [*values, *arrays])
 
     def _copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         with self.connection.cursor() as cursor, cursor.copy(f"COPY {table} ({','.join(columns)}) FROM STDIN") as copy:

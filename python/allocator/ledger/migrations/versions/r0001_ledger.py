@@ -18,7 +18,10 @@ TABLES = ("tenant", "sku", "lifecycle", "goods", "account", "balance", "txn", "e
 def upgrade() -> None:
     """Sets up an empty store."""
     connection = op.get_bind()
-    METADATA.create_all(connection, [METADATA.tables[name] for name in TABLES], checkfirst=False)
+    dialect, tables = connection.dialect.name, [METADATA.tables[name] for name in TABLES]
+    METADATA.create_all(connection, tables, checkfirst=False)
     for statements in (triggers.statements, views.statements, statistics.statements):
-        for statement in statements(connection.dialect.name):
+        for statement in statements(dialect):
             connection.exec_driver_sql(statement)
+    for statement in triggers.references(dialect, tables):
+        connection.exec_driver_sql(statement)

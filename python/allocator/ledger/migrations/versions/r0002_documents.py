@@ -17,7 +17,7 @@ def upgrade() -> None:
     connection = op.get_bind()
     dialect = connection.dialect.name
     METADATA.create_all(connection, list(DOCUMENTS), checkfirst=False)
-    for statement in triggers.append_only(dialect, "document_event"):
+    for statement in (*triggers.append_only(dialect, "document_event"), *triggers.references(dialect, DOCUMENTS)):
         connection.exec_driver_sql(statement)
     for statement in statistics.told(dialect, statistics.DOCUMENT_ROWS):
         connection.exec_driver_sql(statement)
