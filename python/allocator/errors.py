@@ -178,6 +178,7 @@ CODES: Final[Mapping[str, str]] = {
     "service_enabled": "A service is enabled on the device.",
     "sku_unknown": "There is no SKU of this name.",
     "stock_short": "Less is there, or free, than is to be taken.",
+    "step_unknown": "No flow has a step, or a question, of this name.",
     "step_impossible": "A document cannot take this step in its state.",
     "store_busy": "Others held the store for too long.",
     "store_failed": "The store failed.",

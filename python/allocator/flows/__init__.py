@@ -14,21 +14,31 @@ from allocator.flows.settings import keep_settings
 # Whoever looks at `FLOWS` sees all of them: those of partners as well.
 from allocator.flows import assets, devices, partner, quality, scanning  # isort: skip
 
+# Steps by name come after all of them.
+from allocator.flows.automation import automate, keep_rules  # isort: skip
+from allocator.flows.steps import QUESTIONS, STEPS, ask, take_step  # isort: skip
+
 __all__ = [
     "FLOWS",
+    "QUESTIONS",
+    "STEPS",
     "Flow",
     "Person",
     "Step",
+    "ask",
     "assets",
+    "automate",
     "board",
     "deliver",
     "devices",
     "events",
     "history_of",
+    "keep_rules",
     "keep_settings",
     "mailbox",
     "partner",
     "quality",
     "scanning",
+    "take_step",
     "webhook",
 ]

@@ -1,0 +1,178 @@
+"""When this happens that is done, by rules: each once per event, and no rule by itself again (WD-9)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from allocator.errors import InputError, PolicyError
+from allocator.flows import Person, automate, events, history_of, keep_rules
+from allocator.flows.devices import (
+    add_device,
+    end_rental,
+    end_subscription,
+    open_subscription,
+    place_order,
+    read_rental,
+    remove_device,
+    rent_device,
+    return_rental,
+)
+from allocator.ledger import Ledger
+from allocator.ledger.devices import device
+from allocator.ledger.verify import verify
+from allocator.model.automation import Automation
+from flows.shop import ADA, DESK, WALT, set_up
+
+ROBOT = Person("robot", "system")
+
+BLOCK = {"name": "check", "flow": "rental", "step": "return", "do": "quality.block_goods", "role": "quality",
+         "arguments": {"lines": [{"serial": "R-1"}], "reason": "check"}}  # fmt: skip
+BEGIN = {"name": "begin", "flow": "sales order", "step": "place", "do": "devices.advance_order", "role": "service",
+         "where": {"details.customer": "Metro"}, "arguments": {"order": "$number", "stage": "processing"}}  # fmt: skip
+
+
+def rules(*each: dict[str, Any]) -> Automation:
+    return Automation(rules=list(each))
+
+
+@pytest.fixture
+def shop() -> Iterator[Ledger]:
+    with Ledger.open("sqlite://") as ledger:
+        set_up(ledger)
+        yield ledger
+        assert verify(ledger).clean, str(verify(ledger))
+
+
+@pytest.fixture
+def both_stores(empty_ledger: Ledger) -> Iterator[Ledger]:
+    set_up(empty_ledger)
+    yield empty_ledger
+    assert verify(empty_ledger).clean, str(verify(empty_ledger))
+
+
+def head(ledger: Ledger) -> Any:
+    with ledger.store.session() as session:
+        return session.rows("SELECT seq, hash FROM tenant")
+
+
+def order(ledger: Ledger, customer: str = "Metro") -> str:
+    return str(place_order(ledger, [{"sku": "cable", "qty": 2}], DESK, customer=customer)["number"])
+
+
+def test_what_comes_back_is_blocked_by_rule_and_orders_begin_by_themselves(both_stores: Ledger) -> None:
+    keep_rules(both_stores, rules(BLOCK, BEGIN), ADA)
+    rental = rent_device(both_stores, "router", DESK, customer="Metro", serial="R-1")["number"]
+    return_rental(both_stores, rental, WALT)
+    mine, other = order(both_stores), order(both_stores, "Rival")
+    done = automate(both_stores, ROBOT)
+    assert done.select("rule", "number", "done").rows() == [("check", rental, True), ("begin", mine, True)]
+    assert device(both_stores, "R-1")["state"] == "Blocked"
+    assert [history_of(both_stores, each)["state"][-1] for each in (mine, other)] == ["in progress", "drafted"]
+    assert history_of(both_stores, mine)["actor"].to_list() == ["dana", "rule begin"]
+
+
+def test_each_rule_is_applied_once_to_each_event(shop: Ledger) -> None:
+    keep_rules(shop, rules(BEGIN), ADA)
+    numbers = {order(shop) for _ in range(6)}
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(lambda _: automate(shop, ROBOT), range(4)))
+    assert {number for frame in told for number in frame["number"]} == numbers
+    taken = events(shop).filter(step="advance")
+    assert sorted(taken["number"]) == sorted(numbers)
+    before = head(shop)
+    assert automate(shop, ROBOT).is_empty()
+    assert head(shop) == before
+
+
+def test_a_run_that_was_cut_off_goes_on_without_doing_anything_twice(
+    shop: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_rules(shop, rules(BEGIN), ADA)
+    order(shop)
+    monkeypatch.setattr("allocator.flows.delivery._keep", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        automate(shop, ROBOT)
+    monkeypatch.undo()
+    assert automate(shop, ROBOT)["done"].to_list() == [True]
+    assert events(shop).filter(step="advance").height == 1
+
+
+def test_no_rule_leads_to_itself_however_many_are_between(shop: Ledger) -> None:
+    read = {"do": "devices.read_rental", "arguments": {"rental": "$number", "readings": {}}, "role": "service"}
+    keep_rules(shop, rules(
+        {"name": "again", "flow": "rental", "step": "read", **read},
+        {"name": "after the first", "flow": "rental", "step": "read", "where": {"actor": "rule again"}, **read},
+    ), ADA)  # fmt: skip
+    rental = rent_device(shop, "router", DESK, customer="Metro")["number"]
+    read_rental(shop, rental, {}, DESK)
+    assert automate(shop, ROBOT)["rule"].to_list() == ["again", "after the first"]
+    actors = history_of(shop, rental)["actor"].to_list()
+    assert actors == ["dana", "dana", "rule again", "rule again > after the first"]
+
+
+def test_a_refusal_is_told_once_and_stops_nothing(shop: Ledger) -> None:
+    wrong = BEGIN | {"name": "wrong", "arguments": {"order": "$number", "stage": "lunch"}}
+    keep_rules(shop, rules(wrong, BEGIN), ADA)
+    order(shop)
+    done = automate(shop, ROBOT)
+    assert done.select("rule", "done").rows() == [("wrong", False), ("begin", True)]
+    assert "there is no such stage" in done["problem"][0]
+    assert json.loads(done["answer"][1])["state"] == "in progress"
+    assert automate(shop, ROBOT).is_empty()
+
+
+def test_a_rented_device_is_due_back_once_it_leaves_its_subscription(shop: Ledger) -> None:
+    keep_rules(shop, rules({"name": "due", "flow": "subscription", "step": "end", "do": "end_rental", "role": "service",
+                            "arguments": {"rental": "$details.nothing"}}), ADA)  # fmt: skip
+    sub = open_subscription(shop, DESK, customer="Metro")["number"]
+    add_device(shop, sub, "R-1", DESK)
+    remove_device(shop, sub, "R-1", DESK)
+    end_rental(shop, "RT-000001", DESK)
+    end_subscription(shop, sub, DESK)
+    done = automate(shop, ROBOT)
+    assert "argument_missing" in done["problem"].item(), "the event says nothing of that name"
+
+
+def test_what_happened_before_the_first_rules_is_left_alone(shop: Ledger) -> None:
+    order(shop)
+    keep_rules(shop, rules(BEGIN), ADA)
+    assert automate(shop, ROBOT).is_empty()
+    order(shop)
+    assert automate(shop, ROBOT).height == 1
+
+
+def test_rules_that_name_what_is_not_there_are_refused_with_every_problem(shop: Ledger) -> None:
+    wrong = [
+        {"name": "a", "flow": "sale order", "step": "x", "do": "devices.advance_order", "role": "r",
+         "arguments": {"order": "$number", "stage": "s"}},
+        {"name": "b", "flow": "rental", "step": "returns", "states": ["gone"], "do": "quality.block", "role": "r",
+         "where": {"colour": "red"}},
+        {"name": "c", "flow": "rental", "step": "return", "do": "advance_order", "role": "r",
+         "arguments": {"ordre": "$number"}},
+        {"name": "d", "flow": "rental", "step": "return", "do": "cancel_order", "role": "r"},
+    ]  # fmt: skip
+    before = head(shop)
+    with pytest.raises(PolicyError) as caught:
+        keep_rules(shop, rules(*wrong), ADA)
+    assert [problem.column for problem in caught.value.problems] == [
+        "rules.0.flow", "rules.1.step", "rules.1.states", "rules.1.where", "rules.1.do", "rules.2.arguments.order",
+        "rules.2.arguments.stage", "rules.2.arguments.ordre", "rules.3.do",
+    ]  # fmt: skip
+    assert head(shop) == before
+    with pytest.raises(PolicyError, match="setting_twice"):
+        rules(BEGIN, BEGIN)
+    with pytest.raises(PolicyError, match=r"rules\.0\.name"):
+        rules(BEGIN | {"name": "a > b"})
+
+
+def test_only_the_system_applies_rules_and_only_an_administrator_sets_them(shop: Ledger) -> None:
+    with pytest.raises(InputError, match="role_missing"):
+        keep_rules(shop, rules(BEGIN), DESK)
+    keep_rules(shop, rules(BEGIN), ADA)
+    with pytest.raises(InputError, match="role_missing"):
+        automate(shop, DESK)
