@@ -13,7 +13,6 @@ from allocator.errors import InputError, PolicyError
 from allocator.flows import Person, automate, events, history_of, keep_rules
 from allocator.flows.devices import (
     add_device,
-    end_rental,
     end_subscription,
     open_subscription,
     place_order,
@@ -127,15 +126,17 @@ def test_a_refusal_is_told_once_and_stops_nothing(shop: Ledger) -> None:
 
 
 def test_a_rented_device_is_due_back_once_it_leaves_its_subscription(shop: Ledger) -> None:
-    keep_rules(shop, rules({"name": "due", "flow": "subscription", "step": "end", "do": "end_rental", "role": "service",
-                            "arguments": {"rental": "$details.nothing"}}), ADA)  # fmt: skip
+    due = {"name": "due", "flow": "subscription", "step": "remove", "do": "end_rental", "role": "service",
+           "arguments": {"rental": "$details.rental"}}  # fmt: skip
+    keep_rules(shop, rules(due, due | {"name": "at the end", "step": "end"}), ADA)
     sub = open_subscription(shop, DESK, customer="Metro")["number"]
-    add_device(shop, sub, "R-1", DESK)
+    rental = add_device(shop, sub, "R-1", DESK)["rental"]
     remove_device(shop, sub, "R-1", DESK)
-    end_rental(shop, "RT-000001", DESK)
     end_subscription(shop, sub, DESK)
     done = automate(shop, ROBOT)
-    assert "argument_missing" in done["problem"].item(), "the event says nothing of that name"
+    assert done["done"].to_list() == [True, False]
+    assert "argument_missing" in done["problem"][1], "the end of a subscription says nothing of that name"
+    assert history_of(shop, rental)["state"][-1] == "due back"
 
 
 def test_what_happened_before_the_first_rules_is_left_alone(shop: Ledger) -> None:

@@ -64,7 +64,10 @@ def demo(
         str | None, typer.Option(metavar="NAME|FILE", help="The second policy; `whole_lines` of the demo if absent.")
     ] = None,
     day: Annotated[
-        bool, typer.Option("--day", help="A day in the life of a service partner instead, on a ledger in memory.")
+        bool,
+        typer.Option(
+            "--day", help="A day in the life of everyone who works with stock instead, on a ledger in memory."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""A day in the life of a service partner: what each person does and sees, from the opening stock to a repaired part.
+"""A day in the life of those who work with stock: what each person does and sees, and clean books in the evening.
 
 `allocator demo --day` runs it on a ledger of its own. Every step is a call that a program would make too.
 """
@@ -13,6 +13,7 @@ import polars as pl
 from allocator.errors import InputError
 from allocator.flows import partner
 from allocator.flows.boards import board
+from allocator.flows.day_devices import recalls, rents
 from allocator.flows.day_out import drives, packs
 from allocator.flows.doing import Person
 from allocator.flows.settings import keep_settings
@@ -69,6 +70,8 @@ def a_day(ledger: Ledger, tell: Tell) -> Verification:
     _repairs_and_returns(ledger, tell)
     packs(ledger, tell)
     drives(ledger, tell)
+    rents(ledger, tell)
+    recalls(ledger, tell)
     return _evening(ledger, tell)
 
 

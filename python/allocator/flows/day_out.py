@@ -32,7 +32,7 @@ NEWEST: Final = Policy(stock_order=(OrderKey(column="firmware", descending=True)
 
 
 def packs(ledger: Ledger, tell: Tell) -> None:
-    """Three control modules with the newest firmware: picked, scanned into a box, packed, shipped."""
+    """Three control modules with the newest firmware: picked, scanned into a box, packed, shipped, delivered."""
     module = {"sku": "CM-500", "tracking": "serial", "lifecycle": "serial", "characteristics": {"firmware": "version"},
               "number": {"pattern": "[CM500]-YYYY-NNNN"}}  # fmt: skip
     ledger.define([module], actor=ADA.name)
@@ -62,8 +62,10 @@ def packs(ledger: Ledger, tell: Tell) -> None:
     contents = scanning.box_contents(ledger, order, PAM).select("box", "state", "length_mm", "packed_by", "serial")
     scanning.ship_order(ledger, order, PAT, carrier="Speedy")
     tell(f"Packing is confirmed, {box} leaves. What is in it:", contents)
-    history = ledger.history("CM500-2025-0046").select("type", "document", "actor")
-    tell("The history of the first of them:", history)
+    delivered = [{"serial": f"CM500-2025-00{n}", "to_holder": "Metro Manufacturing"} for n in (46, 47, 48)]
+    ledger.post("deliver", delivered, document=order, document_kind="customer order", actor="Speedy")
+    history = ledger.history("CM500-2025-0046").select("type", "status_after", "location_after", "document", "actor")
+    tell("The carrier confirms. The history of the first of them:", history)
 
 
 def drives(ledger: Ledger, tell: Tell) -> None:

@@ -182,8 +182,10 @@ def remove_device(
         rental = rental_of(doing, goods_id)
         with doing.transaction():
             _left(doing, subscription, goods_id, "removed")
-            doing.go(subscription)
-        return {"number": subscription, "serial": serial, "rental": rental.number if rental else None}
+            # Said, so that rules can end the rental.
+            due = rental.number if rental else None
+            doing.go(subscription, details={"left": serial, "rental": due})
+        return {"number": subscription, "serial": serial, "rental": due}
 
     said = (subscription, serial)
     answer: dict[str, Any] = take(ledger, person, SUBSCRIPTIONS, "remove", work, *said, key=key, reason=reason)
