@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from allocator.errors import InputError
-from allocator.flows import FLOWS, Person, assets, board, events, history_of, scanning
+from allocator.flows import FLOWS, Person, assets, board, history_of, scanning
 from allocator.flows import partner as flow
 from allocator.flows.partner.differences import OUTCOMES
 from allocator.ledger import Ledger
 from allocator.ledger.verify import verify
 from flows import orders, yard
+from flows.checks import check_flows
 from flows.network import CRON, DESK, EVE, OLGA, SAM, TIM, WALT, set_up
 from flows.orders import IMEIS
 
@@ -348,23 +349,6 @@ class DriversAtWork(AtWork):
         assert len(held) == len(set(held))
         raised = set(assets.open_exceptions(self.ledger, yard.OFF)["number"])
         assert set(assets.assign_queue(self.ledger, yard.OFF)["exception"]) <= raised
-
-
-def check_flows(ledger: Ledger) -> None:
-    """Every document went from state to state by steps that its flow has, taken by roles that may."""
-    states: dict[str, str] = {}
-    opened: dict[str, list[int]] = {}
-    for row in events(ledger, limit=10_000).iter_rows(named=True):
-        kind, number = FLOWS[row["flow"]], row["number"]
-        step = kind.step(row["step"])
-        before = states.get(number, "")
-        assert before in step.before, f"{number}: {step.name} from {before or 'nothing'}"
-        assert row["state"] in step.after, f"{number}: {step.name} to {row['state']}"
-        assert not step.roles or row["role"] in step.roles, f"{number}: {step.name} by {row['role']}"
-        states[number] = row["state"]
-        if not before and kind.prefix:
-            opened.setdefault(kind.prefix, []).append(int(number.removeprefix(f"{kind.prefix}-")))
-    assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in opened.values())
 
 
 def work(people: type[AtWork], examples: int, steps: int) -> None:
