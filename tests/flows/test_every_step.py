@@ -30,6 +30,9 @@ STEPS: list[tuple[Callable[..., Any], str, tuple[Any, ...], Person, dict[str, An
     (flow.cancel_indent, "indent", (), DESK, DUE),
     (flow.consume, "delivery challan", (ALL,), TIM, {}),
     (flow.return_unused, "delivery challan", (ALL,), SAM, {}),
+    (flow.report_loss, "delivery challan", (ALL,), TIM, DUE),
+    (flow.approve_loss, "write-off", (), OLGA, {}),
+    (flow.reject_loss, "write-off", (), OLGA, DUE),
     (flow.inward_defectives, "reverse challan", (ALL,), SAM, {}),
     (flow.waive_defective, "reverse challan", (1,), OLGA, DUE),
     (flow.finish_repair, "repair", (1, "repaired"), SAM, {}),
@@ -55,6 +58,7 @@ def worked() -> Ledger:
     out = flow.issue_challan(ledger, number, SAM, holder="tim")
     flow.consume(ledger, out["number"], [{"line": 1, "qty": 2}], TIM)
     flow.inward_defectives(ledger, out["reverse"], [{"line": 1}], SAM)
+    flow.report_loss(ledger, out["number"], [{"line": 1, "qty": 1}], TIM, reason="stolen")
     flow.send_to_repair(ledger, [{"sku": "valve", "qty": 1}], SAM)
     flow.raise_return(ledger, [{"serial": "P-0"}], SAM)
     flow.raise_request(ledger, [{"sku": "valve", "qty": 1}], SAM)

@@ -15,6 +15,7 @@ from allocator.flows.partner.dashboard import (
 from allocator.flows.partner.defectives import finish_repair, inward_defectives, send_to_repair, waive_defective
 from allocator.flows.partner.differences import settle_difference
 from allocator.flows.partner.indents import allocate_indent, assign_indent, cancel_indent, raise_indent
+from allocator.flows.partner.losses import approve_loss, reject_loss, report_loss
 from allocator.flows.partner.provenance import trace
 from allocator.flows.partner.receipt import receive_shipment
 from allocator.flows.partner.requests import raise_request, raise_triggered, suggest
@@ -32,6 +33,7 @@ __all__ = [
     "ageing",
     "allocate_indent",
     "allocate_request",
+    "approve_loss",
     "assign_indent",
     "cancel_indent",
     "consume",
@@ -52,6 +54,8 @@ __all__ = [
     "raise_return",
     "raise_triggered",
     "receive_shipment",
+    "reject_loss",
+    "report_loss",
     "return_candidates",
     "return_unused",
     "send_to_repair",

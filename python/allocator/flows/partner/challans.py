@@ -7,6 +7,7 @@ come back for each one that is consumed: the reverse challan, made in the same c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from allocator.errors import InputError, Problem
@@ -39,6 +40,7 @@ CHALLANS: Final = known(
                  ("technician", "storekeeper", "service"), shared=True),
             Step("return", "Unused parts come back, with their first receipt date and expiry.", ("out",),
                  ("out", "settled"), ("storekeeper", "warehouse")),
+            Step("write off", "Parts that were lost are written off, approved.", ("out",), ("out", "settled")),
         ),
     )
 )  # fmt: skip
@@ -55,6 +57,7 @@ REVERSE: Final = known(
             Step("consume", "Parts were used: their defective counterparts are due, if their SKU asks for them.",
                  ("due",), ("due", "complete")),
             Step("return", "Unused parts came back.", ("due",), ("due", "complete")),
+            Step("write off", "Lost parts were written off: they are not due any more.", ("due",), ("due", "complete")),
             Step("inward", "Defective parts come back, into defective stock.", ("due",), ("due", "complete"),
                  ("storekeeper", "warehouse")),
             Step("waive", "A defective part will not come back, for a reason.", ("due",), ("due", "complete"),
@@ -216,7 +219,7 @@ def _ended(
 
     def work(doing: Doing) -> dict[str, Any]:
         document = doing.begin(challan)
-        (reverse,) = doing.book.documents.linked_from(challan, "challan")
+        (reverse,) = reverse_of(doing, challan)
         shares = parts_of(doing, challan, rows)
         site = settings_site(doing, document)
         lines = []
@@ -232,18 +235,33 @@ def _ended(
                            if name in document.details})  # fmt: skip
         with doing.transaction(step, document=number_, document_kind=kind, details=details) as heading:
             doing.post(heading, lines)
-            for line, qty in shares:
-                _count(doing, challan, reverse, line, qty)
-            left = [each for each in doing.lines(challan) if each.progress < each.qty]
-            state = "out" if left else "settled"
-            doing.go(challan, state, marks=[] if left else ["settled"])
-            reverse_state = reverse_goes_on(doing, reverse, step)
-            close_if_over(doing, document.details["indent"])
-        open_ = [_left(doing, each) for each in left]
-        return {"number": challan, "state": state, "reverse": reverse, "reverse_state": reverse_state, "open": open_}
+            return accounted_for(doing, document, shares, step)
 
     answer: dict[str, Any] = take(ledger, person, CHALLANS, step, work, challan, rows, key=key, note=note)
     return answer
+
+
+def accounted_for(
+    doing: Doing, challan: Document, shares: Sequence[tuple[DocumentLine, int]], step: str
+) -> dict[str, Any]:
+    """Parts of a challan were consumed, came back or were written off, within a transaction: what it is like then."""
+    (reverse,) = reverse_of(doing, challan.number)
+    for line, qty in shares:
+        _count(doing, (challan.number, reverse), (line, qty), step)
+    left = [each for each in doing.lines(challan.number) if each.progress < each.qty]
+    state = "out" if left else "settled"
+    doing.go(challan.number, state, step=step, marks=[] if left else ["settled"])
+    reverse_state = reverse_goes_on(doing, reverse, step)
+    close_if_over(doing, challan.details["indent"])
+    open_ = [_left(doing, each) for each in left]
+    return {"number": challan.number, "state": state, "reverse": reverse, "reverse_state": reverse_state,
+            "open": open_}  # fmt: skip
+
+
+def reverse_of(doing: Doing, challan: str) -> list[str]:
+    """The reverse challan of a challan."""
+    linked = [doing.book.documents.get(number) for number in doing.book.documents.linked_from(challan, "challan")]
+    return [each.number for each in linked if each and each.flow == REVERSE.name]
 
 
 def _left(doing: Doing, line: DocumentLine) -> dict[str, Any]:
@@ -251,8 +269,10 @@ def _left(doing: Doing, line: DocumentLine) -> dict[str, Any]:
     return {"line": line.n, "sku": sku.sku, "qty": quantity(line.qty - line.progress, sku)}
 
 
-def parts_of(doing: Doing, challan: str, rows: Sequence[Mapping[str, Any]]) -> list[tuple[DocumentLine, int]]:
-    """The lines of a challan that parts mean, and how many steps of each.
+def parts_of(
+    doing: Doing, challan: str, rows: Sequence[Mapping[str, Any]], taken: Mapping[int, int] = MappingProxyType({})
+) -> list[tuple[DocumentLine, int]]:
+    """The lines of a challan that parts mean, and how many steps of each; less what is `taken` of some, by line.
 
     Raises:
         InputError: `goods_unknown`, `stock_short`, `qty_step`: every one of them.
@@ -260,29 +280,34 @@ def parts_of(doing: Doing, challan: str, rows: Sequence[Mapping[str, Any]]) -> l
     lines = doing.lines(challan)
     doing.book.load_goods(line.goods_id for line in lines if line.goods_id is not None)
     return chosen(
-        doing, rows, [_candidate(doing, line) for line in lines], table="parts", none="no such part is on the challan",
-        hint="Name its line, its serial, or its SKU", there="are out on the challan",
+        doing, rows, [_candidate(doing, line, taken.get(line.n, 0)) for line in lines], table="parts",
+        none="no such part is on the challan", hint="Name its line, its serial, or its SKU",
+        there="are out on the challan",
     )  # fmt: skip
 
 
-def _candidate(doing: Doing, line: DocumentLine) -> Candidate[DocumentLine]:
+def _candidate(doing: Doing, line: DocumentLine, taken: int) -> Candidate[DocumentLine]:
     sku = doing.book.catalog.sku(line.sku_id or 0)
-    return Candidate(line, sku, line.goods_id or 0, line.qty - line.progress, {"line": line.n})
+    return Candidate(line, sku, line.goods_id or 0, line.qty - line.progress - taken, {"line": line.n})
 
 
-def _count(doing: Doing, challan: str, reverse: str, line: DocumentLine, qty: int) -> None:
-    """Counts a part as consumed or back, on both challans."""
-    name = "consumed" if doing.step.name == "consume" else "returned"
+COUNTS: Final[Mapping[str, str]] = {"consume": "consumed", "return": "returned", "write off": "written_off"}
+"""By step, the detail of a challan's line that counts what became of its parts."""
+
+
+def _count(doing: Doing, numbers: tuple[str, str], part: tuple[DocumentLine, int], step: str) -> None:
+    """Counts a part as consumed, back or written off, on both challans."""
+    (challan, reverse), (line, qty), name = numbers, part, COUNTS[step]
     (now,) = doing.lines(challan, [line.n])
     done = now.progress + qty
-    doing.line(challan, line.n, progress=done, state="settled" if done == now.qty else "out",
+    doing.line(challan, line.n, step=step, progress=done, state="settled" if done == now.qty else "out",
                details={name: now.details.get(name, 0) + qty})  # fmt: skip
     (back,) = doing.lines(reverse, [line.n])
     if name == "consumed" and back.details["defective_return"]:
-        doing.line(reverse, line.n, state="defective due",
+        doing.line(reverse, line.n, step=step, state="defective due",
                    details={"defective_due": back.details.get("defective_due", 0) + qty})  # fmt: skip
     else:
-        doing.line(reverse, line.n, progress=back.progress + qty)
+        doing.line(reverse, line.n, step=step, progress=back.progress + qty)
 
 
 def reverse_goes_on(doing: Doing, reverse: str, step: str) -> str:
@@ -290,7 +315,7 @@ def reverse_goes_on(doing: Doing, reverse: str, step: str) -> str:
     left = [line for line in doing.lines(reverse) if line.progress < line.qty]
     for line in doing.lines(reverse):
         if line.progress == line.qty and line.state != "complete" and "for" not in line.details:
-            doing.line(reverse, line.n, state="complete")
+            doing.line(reverse, line.n, step=step, state="complete")
     state = "due" if left else "complete"
     doing.go(reverse, state, step=step, marks=[] if left else ["complete"])
     return state

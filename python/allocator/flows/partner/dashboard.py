@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -191,25 +191,38 @@ def fill_rate(ledger: Ledger, person: Person, *, since: dt.date | None = None) -
     ).sort("contract_type", nulls_last=True)  # fmt: skip
 
 
-def leakage(ledger: Ledger, person: Person) -> pl.DataFrame:
-    """What went out and is neither consumed nor back, and the defectives that are due: by age (SP-13).
+def leakage(ledger: Ledger, person: Person, *, since: dt.date | None = None) -> pl.DataFrame:
+    """What went out and is neither consumed nor back, the defectives that are due, and what was lost: by age (SP-13).
+
+    Args:
+        ledger: The ledger.
+        person: Who asks.
+        since: Of what was written off, only what was reported on this day or later; all of it if left out.
 
     Returns:
-        One row per challan and line, the oldest first: `what` (`part` or `defective`), `number`, `party`, `indent`,
-        `customer`, `holder`, `sku`, `units`, `value`, `age_days` since it was issued, `days` (as of `ageing`), and
-        `late`: whether it is past the day by which everything should be accounted for.
+        One row per document and line, the oldest first: `what` (`part`, `defective`, or `lost`: written off), `number`,
+        `party`, `indent`, `customer`, `holder`, `sku`, `units`, `value`, `age_days` since it was issued or reported,
+        `days` (as of `ageing`), and `late`: whether it is past the day by which everything should be accounted for.
     """
     settings, _ = theirs(ledger, person, "")
     parts = []
     with snapshot(ledger) as moment:
         now = now_of(moment)
-        for what, flow in (("part", "delivery challan"), ("defective", "reverse challan")):
-            heads = said_of(heads_of(moment, flow, person, None, closed=0), "indent", "customer", "holder")
-            lines = lines_of(moment, flow, person, None, closed=0).join(heads, on="number")
-            said = pl.col("line").str.json_path_match
-            due = sum(said(f"$.{name}").cast(pl.Int64).fill_null(0) * sign
-                      for name, sign in (("defective_due", 1), ("defective_in", -1), ("waived", -1)))  # fmt: skip
-            left = pl.col("qty") - pl.col("progress") if what == "part" else due
+        said = pl.col("line").str.json_path_match
+        due = sum(
+            (
+                said(f"$.{name}").cast(pl.Int64).fill_null(0) * sign
+                for name, sign in (("defective_due", 1), ("defective_in", -1), ("waived", -1))
+            ),
+            pl.lit(0),
+        )
+        for what, flow, left in (
+            ("part", "delivery challan", pl.col("qty") - pl.col("progress")), ("defective", "reverse challan", due),
+            ("lost", "write-off", pl.col("progress")),
+        ):  # fmt: skip
+            asked: dict[str, Any] = {"since": since, "closed": 1} if what == "lost" else {"since": None, "closed": 0}
+            heads = said_of(heads_of(moment, flow, person, **asked), "indent", "customer", "holder")
+            lines = lines_of(moment, flow, person, **asked).join(heads, on="number")
             parts.append(lines.with_columns(what=pl.lit(what), left=left).filter(pl.col("left") > 0))
     rows = pl.concat(parts).with_columns(
         age_days=((now - pl.col("opened_at")) // (24 * HOUR)).cast(pl.Int64),
@@ -217,7 +230,7 @@ def leakage(ledger: Ledger, person: Person) -> pl.DataFrame:
     )
     return rows.with_columns(
         value=value_of(pl.col("left")), step=age_step(pl.col("age_days")),
-        late=pl.col("age_days") > settings.return_days,
+        late=(pl.col("age_days") > settings.return_days) & (pl.col("what") != "lost"),
     ).sort("opened_at", "what", "number", "n").select(
         "what", "number", "party", "indent", "customer", "holder", "sku", "units", "value", "age_days",
         days=age_name(), late="late",
@@ -251,7 +264,7 @@ def dashboard(
         "msl_cover": _msl_cover(view),
         "fill_rate": fill_rate(ledger, person, since=since),
         "turnaround": turnaround(ledger, person, since=since),
-        "leakage": leakage(ledger, person),
+        "leakage": leakage(ledger, person, since=since),
         "expiring": _expiring(view),
         "cost_by_contract": cost_by_contract(ledger, person, since=since),
     }
