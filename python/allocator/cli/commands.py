@@ -52,6 +52,13 @@ COMMANDS: Final = {
         "ledger_reports.app",
         "The ledger: every change of stock as a transaction; balances, histories and reports of it.",
     ),
+    "flow": Command(
+        "flow_boards.app",
+        "What people do: what waits for whom, documents with their history, and every step by its name.",
+    ),
+    "paper": Command(
+        "flow_boards.paper", "Prints a document as PDF: challans, receipts, pick and packing lists, return notes."
+    ),
     "verify": Command(
         "store.verify",
         "Proves a ledger: every balance, promise, number and hash computed again from its history, while others go on.",

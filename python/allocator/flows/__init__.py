@@ -4,7 +4,7 @@ Each flow is data (`FLOWS`: its states and steps) and functions that take a step
 or nothing, once per key. A step that is refused says why, and what can be done next. `docs/flows.md` draws them all.
 """
 
-from allocator.flows.boards import board
+from allocator.flows.boards import board, document_of
 from allocator.flows.delivery import deliver, mailbox, webhook
 from allocator.flows.doing import Person
 from allocator.flows.events import events, history_of
@@ -16,6 +16,7 @@ from allocator.flows import assets, devices, partner, quality, scanning  # isort
 
 # Steps by name come after all of them.
 from allocator.flows.automation import automate, keep_rules  # isort: skip
+from allocator.flows.papers import paper_of  # isort: skip
 from allocator.flows.steps import QUESTIONS, STEPS, ask, take_step  # isort: skip
 
 __all__ = [
@@ -31,11 +32,13 @@ __all__ = [
     "board",
     "deliver",
     "devices",
+    "document_of",
     "events",
     "history_of",
     "keep_rules",
     "keep_settings",
     "mailbox",
+    "paper_of",
     "partner",
     "quality",
     "scanning",

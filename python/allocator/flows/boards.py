@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from allocator.flows.doing import Person
+from allocator.errors import InputError
+from allocator.flows.doing import Doing, Person, look, unknown_document
 from allocator.flows.events import now_of, seen_by
 from allocator.flows.flow import FLOWS, Step
+from allocator.flows.quantities import quantity
+from allocator.ledger.documents import DocumentLine
+from allocator.ledger.records import moment_of
 from allocator.ledger.snapshot import MOMENT, Snapshot, snapshot
 
 if TYPE_CHECKING:
@@ -53,6 +57,55 @@ def board(ledger: Ledger, person: Person, *, limit: int = ROWS_MAX) -> pl.DataFr
         .with_columns(pl.col("opened_at", "due_at").cast(MOMENT), pl.col("bu", "party", "place").replace("", None))
         .select("step", "flow", "number", "state", "bu", "party", "place", "opened_at", "due_at", "late", "says")
     )
+
+
+def document_of(ledger: Ledger, number: str, person: Person) -> dict[str, Any]:
+    """A document as it is now, and what can be done with it next.
+
+    Args:
+        ledger: The ledger.
+        number: Its number.
+        person: Someone who sees it.
+
+    Returns:
+        `number`, `flow`, `state`, `bu`, `party`, `counterparty`, `place` ('' for none), `opened_at` and `due_at` (UTC,
+        or None), `details` by name; `next`: the steps that people can take now, each `step`, `roles` and `says`;
+        `lines`: `line`, `sku`, `serial`, `lot`, `qty` and `progress` (as text, exact), `state`; `links`: `kind` and
+        `other`.
+
+    Raises:
+        InputError: `document_unknown`: there is none, or this person may not see it.
+    """
+
+    def asked(doing: Doing) -> dict[str, Any]:
+        found = doing.book.documents.get(number)
+        if found is None or not person.sees(found):
+            raise InputError(unknown_document(number, "document"))
+        names = ("number", "flow", "state", "bu", "party", "counterparty", "place")
+        details = {name: value for name, value in found.details.items() if not (person.party and name[0] == "_")}
+        lines = doing.lines(number)
+        doing.book.load_goods(line.goods_id for line in lines if line.goods_id is not None)
+        steps = FLOWS[found.flow].next(found.state)
+        return {
+            **{name: getattr(found, name) for name in names},
+            "opened_at": moment_of(found.opened_at), "due_at": moment_of(found.due_at) if found.due_at else None,
+            "details": details,
+            "next": [{"step": step.name, "roles": list(step.roles), "says": step.says} for step in steps],
+            "lines": [_line(doing, line) for line in lines],
+            "links": [{"kind": kind, "other": other} for kind, other in doing.book.documents.links(number)],
+        }  # fmt: skip
+
+    return look(ledger, person, asked)
+
+
+def _line(doing: Doing, line: DocumentLine) -> dict[str, Any]:
+    sku = doing.book.catalog.sku(line.sku_id) if line.sku_id is not None else None
+    goods = doing.book.goods[line.goods_id] if line.goods_id is not None else None
+    qty, progress = (str(quantity(each, sku) if sku else each) for each in (line.qty, line.progress))
+    return {
+        "line": line.n, "sku": sku.sku if sku else None, "serial": (goods.serial or None) if goods else None,
+        "lot": (goods.lot or None) if goods else None, "qty": qty, "progress": progress, "state": line.state or None,
+    }  # fmt: skip
 
 
 def _whose(person: Person, step: Step) -> tuple[str, dict[str, Any]]:
