@@ -46,7 +46,8 @@ fn main() {
     let mut dice = Dice(1);
     let sku = column(n, |_| dice.skewed(skus) as u32);
     let place = column(n, |_| dice.below(PLACES) as u32);
-    let on_hand = column(n, |_| dice.below(100) as i32 + 1);
+    let most: u64 = arguments.get(4).map_or(100, |a| a.parse().expect("a quantity"));
+    let on_hand = column(n, |_| dice.below(most) as i32 + 1);
     let received = column(n, |_| (TODAY - dice.below(730) as i64) as i32);
     let expires = column(n, |i| received[i] + 180 + dice.below(920) as i32);
     let class = column(n, |_| dice.below(8) as u32);

@@ -129,6 +129,13 @@ impl<'a> Packing<'a> {
         (packed & ((1 << self.row_bits) - 1)) as u32
     }
 
+    /// The ordinal of the first key, if a packed key holds all of it.
+    #[inline]
+    pub fn ordinal(&self, packed: u64) -> Option<u64> {
+        let &(drop, at) = self.places.first()?;
+        (drop == 0).then(|| packed >> at & (u64::MAX >> (u64::BITS - self.keys[0].bits())))
+    }
+
     /// Compares two rows in full, ids included.
     pub fn compare(&self, a: u32, b: u32) -> Ordering {
         self.compare_keys(a, b, 0..self.keys.len())

@@ -3,7 +3,7 @@
 use super::book::Book;
 use super::crowded;
 use super::fill::{Take, decide};
-use super::{Pools, Run};
+use super::{Pool, Pools, Run};
 use crate::outcome::Stretch;
 use crate::problem::SERVED;
 
@@ -11,7 +11,7 @@ use crate::problem::SERVED;
 pub fn serve(run: &Run, pools: &Pools, out: &mut Stretch) {
     let mut book = Book::default();
     let (mut slots, mut takes) = (Vec::new(), Vec::<Take>::new());
-    for (group, rows, lines) in pools.demanded() {
+    for Pool { group, rows, lines } in pools.demanded() {
         if rows.is_empty() {
             run.serve_empty(group, lines, out);
             continue;

@@ -9,6 +9,7 @@ mod plain;
 mod prepared;
 mod queue;
 mod sequence;
+mod settle;
 mod sweep;
 
 use rayon::prelude::*;
@@ -47,6 +48,10 @@ pub(crate) struct Run<'a> {
     sequential: bool,
     /// Whether a line of a whole order is complete if there is enough of all its candidates together.
     orders_are_simple: bool,
+    /// Whether what others may take bounds what is left for a line: all that is left is any line's to take.
+    bounded: bool,
+    /// Whether classes alone tell which rows a line may have, and lines of one class meet them in one order.
+    classed: bool,
     /// Whether some lines are confined to one lot or place.
     confined: bool,
     /// Whether some lines take packs.
@@ -65,7 +70,8 @@ pub fn run(problem: &Problem) -> crate::Result<Vec<Stretch>> {
     problem.check()?;
     let run = Run::new(problem);
     if run.sequential {
-        return Ok(orders::serve(&run));
+        let settled = if run.bounded { settle::serve(&run) } else { None };
+        return Ok(settled.unwrap_or_else(|| orders::serve(&run)));
     }
     let (stock, lines) = rayon::join(
         || run.partition_stock(),
@@ -75,7 +81,7 @@ pub fn run(problem: &Problem) -> crate::Result<Vec<Stretch>> {
         .into_par_iter()
         .map(|partitions| {
             let mut stretch = Stretch::default();
-            let mut pools = Pools::default();
+            let (mut pools, mut plain) = (Pools::default(), plain::Plain::new(&run));
             let expected = partitions.clone().map(|p| lines.len(p)).sum();
             stretch.line.reserve(expected);
             stretch.allocated.reserve(expected);
@@ -86,7 +92,7 @@ pub fn run(problem: &Problem) -> crate::Result<Vec<Stretch>> {
             for partition in partitions {
                 pools.load(&run, partition, &stock, &lines, &run.line_order);
                 if run.plain {
-                    plain::serve(&run, &pools, &mut stretch);
+                    plain.serve_all(&run, &pools, &mut stretch);
                 } else {
                     general::serve(&run, &pools, &mut stretch);
                 }
@@ -99,6 +105,10 @@ pub fn run(problem: &Problem) -> crate::Result<Vec<Stretch>> {
 /// Cuts the partitions into stretches of about equal weight.
 fn stretches(stock: &Partitioned, lines: &Partitioned, partitions: usize) -> Vec<std::ops::Range<usize>> {
     let weights: Vec<usize> = (0..partitions).map(|p| stock.len(p) + lines.len(p)).collect();
+    cut_evenly(&weights)
+}
+
+fn cut_evenly(weights: &[usize]) -> Vec<std::ops::Range<usize>> {
     let total: usize = weights.iter().sum();
     let mut cuts = vec![0];
     let mut sum = 0;
@@ -148,8 +158,10 @@ impl<'a> Run<'a> {
         let is_rank = |key: &StockKey| matches!(key, StockKey::Rank { .. });
         let ranks = problem.stock.order.iter().filter(|key| is_rank(key)).count();
         let any = problem.fills.iter().all(Fill::is_any);
+        let classed = ranks == 0 && eligibility.wide.is_empty() && problem.safety.is_none();
         Self {
-            plain: any && ranks == 0 && eligibility.wide.is_empty() && problem.safety.is_none(),
+            plain: any && classed,
+            classed,
             queues: any
                 && ranks == 0
                 && !eligibility
@@ -161,6 +173,14 @@ impl<'a> Run<'a> {
                 .fills
                 .iter()
                 .all(|fill| fill.whole != Whole::Order || fill.takes_anything())
+                && !eligibility
+                    .wide
+                    .iter()
+                    .any(|wide| matches!(wide, Wide::Exchange { .. })),
+            bounded: problem
+                .fills
+                .iter()
+                .all(|f| f.takes_anything() && (f.whole != Whole::No || f.is_any()))
                 && !eligibility
                     .wide
                     .iter()
@@ -398,20 +418,38 @@ impl Pools {
         }
     }
 
-    /// Groups that have lines: number, rows, lines.
-    fn demanded(&self) -> impl Iterator<Item = (usize, &[Record], &[Record])> {
-        let mut ends = (0, 0);
-        (0..self.line_ends.len()).filter_map(move |group| {
-            let next = (self.row_ends[group] as usize, self.line_ends[group] as usize);
-            let found = (next.1 > ends.1).then(|| {
-                (
-                    self.first_group + group,
-                    &self.rows[ends.0..next.0],
-                    &self.lines[ends.1..next.1],
-                )
-            });
-            ends = next;
-            found
-        })
+    /// Number of records.
+    fn len(&self) -> usize {
+        self.rows.len() + self.lines.len()
     }
+
+    /// Number of groups, those without lines included.
+    fn groups(&self) -> usize {
+        self.line_ends.len()
+    }
+
+    /// One group.
+    fn group(&self, group: usize) -> Pool<'_> {
+        let from = |ends: &[u32]| group.checked_sub(1).map_or(0, |before| ends[before] as usize);
+        Pool {
+            group: self.first_group + group,
+            rows: &self.rows[from(&self.row_ends)..self.row_ends[group] as usize],
+            lines: &self.lines[from(&self.line_ends)..self.line_ends[group] as usize],
+        }
+    }
+
+    /// Groups that have lines.
+    fn demanded(&self) -> impl Iterator<Item = Pool<'_>> {
+        (0..self.groups())
+            .map(|group| self.group(group))
+            .filter(|pool| !pool.lines.is_empty())
+    }
+}
+
+/// A group: its number, its rows in stock order, its lines in demand order.
+#[derive(Clone, Copy)]
+pub(crate) struct Pool<'p> {
+    group: usize,
+    rows: &'p [Record],
+    lines: &'p [Record],
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::book::Book;
 use super::sequence::Sequence;
 use super::sweep::{Log, Logged, State, Sweep, Turn};
-use super::{Pools, Run};
+use super::{Pool, Pools, Run};
 use crate::group::{Partitioned, Record};
 use crate::outcome::Stretch;
 use crate::packing::Packing;
@@ -85,7 +85,7 @@ impl Layout<'_, '_> {
         self.book.reserve(total(stock), total(lines));
         for partition in partitions.clone() {
             pools.load(self.run, partition, stock, lines, self.by_turn);
-            for (group, rows, lines) in pools.demanded() {
+            for Pool { group, rows, lines } in pools.demanded() {
                 slots.clear();
                 let number_of = |line: &Record| self.line_of[self.by_turn.row(line[0]) as usize];
                 if !rows.is_empty() {

@@ -1,7 +1,7 @@
 //! Serving when any quantity will do, no line ranks stock in its own way, and lines of one class meet the same rows:
 //! a cursor per class of lines, which never goes back.
 
-use super::{Pools, Run, class_of, crowded};
+use super::{Pool, Pools, Run, class_of, crowded};
 use crate::group::Record;
 use crate::outcome::Stretch;
 use crate::problem::{GATE_NO_BALANCE, PASS, Reason, SERVED};
@@ -17,35 +17,68 @@ struct Cursor {
     reason: u8,
 }
 
-/// Serves all groups of a partition.
-pub fn serve(run: &Run, pools: &Pools, out: &mut Stretch) {
-    let fresh = Cursor {
-        group: usize::MAX,
-        at: 0,
-        reason: SERVED,
-    };
-    let mut cursors = vec![fresh; run.eligibility.demand_classes];
-    let mut balance: Vec<i64> = Vec::new();
-    for (group, rows, lines) in pools.demanded() {
+/// Serves groups one after the other.
+pub struct Plain {
+    /// By class of lines.
+    cursors: Vec<Cursor>,
+    /// What is left of the rows of the group at hand.
+    balance: Vec<i64>,
+}
+
+impl Plain {
+    pub fn new(run: &Run) -> Self {
+        let fresh = Cursor {
+            group: usize::MAX,
+            at: 0,
+            reason: SERVED,
+        };
+        Self {
+            cursors: vec![fresh; run.eligibility.demand_classes],
+            balance: Vec::new(),
+        }
+    }
+
+    /// Serves all groups of a partition.
+    pub fn serve_all(&mut self, run: &Run, pools: &Pools, out: &mut Stretch) {
+        for pool in pools.demanded() {
+            if run.eligibility.demand_classes > 64 && crowded::is_crowded(run, pool.rows, pool.lines) {
+                crowded::serve(run, pool.rows, pool.lines, out);
+            } else {
+                self.serve(run, pool, |_| None, out);
+            }
+        }
+    }
+
+    /// Serves a group. A line that is `refused`, by its place in the group, gets nothing, for the reason given.
+    #[inline]
+    pub fn serve(&mut self, run: &Run, pool: Pool, refused: impl Fn(usize) -> Option<u8>, out: &mut Stretch) {
+        let Pool { group, rows, lines } = pool;
         if rows.is_empty() {
             run.serve_empty(group, lines, out);
-            continue;
+            return;
         }
-        if run.eligibility.demand_classes > 64 && crowded::is_crowded(run, rows, lines) {
-            crowded::serve(run, rows, lines, out);
-            continue;
-        }
+        let Self { cursors, balance } = self;
         balance.clear();
         balance.extend(rows.iter().map(|r| run.available(r)));
-        for line in lines {
+        for (i, line) in lines.iter().enumerate() {
             let class = class_of(line);
-            let cursor = &mut cursors[class as usize];
-            if cursor.group != group {
-                *cursor = Cursor { group, ..fresh };
-            }
-            let verdicts = run.eligibility.verdicts(class);
             let number = run.line_order.row(line[0]);
             let requested = run.requested(line);
+            if let Some(reason) = refused(i) {
+                out.line.push(number);
+                out.allocated.push(0);
+                out.reason.push(if requested == 0 { SERVED } else { reason });
+                continue;
+            }
+            let cursor = &mut cursors[class as usize];
+            if cursor.group != group {
+                *cursor = Cursor {
+                    group,
+                    at: 0,
+                    reason: SERVED,
+                };
+            }
+            let verdicts = run.eligibility.verdicts(class);
             let mut need = requested;
             let mut at = cursor.at as usize;
             let mut rank = 0;

@@ -19,6 +19,41 @@ pub(super) struct Sequence {
     pub ends: Vec<u32>,
 }
 
+/// The units in their order.
+pub(super) struct Units {
+    /// The unit of each line.
+    pub of: Vec<u32>,
+    /// Whether the lines of each unit are served together or not at all, as 0 or 1.
+    pub whole: Vec<u8>,
+}
+
+impl Units {
+    pub fn new(run: &Run) -> Self {
+        let demand = &run.problem.demand;
+        let lines = demand.qty.len();
+        let order = Packing::new(&demand.order, demand.ids, lines, u64::BITS);
+        let (by_order, units) = units(run, &order);
+        let of: Vec<AtomicU32> = (0..lines).into_par_iter().map(|_| AtomicU32::new(0)).collect();
+        let whole = units
+            .par_iter()
+            .enumerate()
+            .with_min_len(SHARE)
+            .map(|(number, unit)| {
+                let (from, n) = ((unit[1] >> 32) as usize, unit[1] as u32 as usize);
+                for &line in &by_order[from..from + n] {
+                    of[line as usize].store(number as u32, Relaxed);
+                }
+                let fill = demand.fill.map_or(0, |fill| fill.get(by_order[from] as usize).max(0));
+                u8::from(run.problem.fills[fill as usize].whole != Whole::No)
+            })
+            .collect();
+        Self {
+            of: of.into_iter().map(AtomicU32::into_inner).collect(),
+            whole,
+        }
+    }
+}
+
 /// Units that one thread puts in their place at a time.
 const SHARE: usize = 1 << 14;
 

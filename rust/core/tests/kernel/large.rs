@@ -198,6 +198,25 @@ fn whole_orders_across_skus() {
 }
 
 #[test]
+fn orders_that_wait_for_each_other_in_a_chain() {
+    // Each order asks for the last unit of two SKUs, and shares one with the order before it: the first is served,
+    // the second is not, and so the third is, and so on.
+    let mut world = world(6, 2400, 1201, 4);
+    world.rules.fills[0].whole = Whole::Order;
+    world.rows.truncate(1201);
+    world.lines.truncate(1200);
+    for (sku, row) in world.rows.iter_mut().enumerate() {
+        (row.sku, row.on_hand) = (sku as u32, 1);
+    }
+    for (i, line) in world.lines.iter_mut().enumerate() {
+        let order = i as u32 / 2;
+        (line.order, line.key, line.fill) = (order, Some(order.into()), 0);
+        (line.sku, line.qty) = (order + i as u32 % 2, 1);
+    }
+    assert_served(&world);
+}
+
+#[test]
 fn every_fill_rule_at_once() {
     let mut world = world(7, 1500, 30, 5);
     world.rules.fills = vec![

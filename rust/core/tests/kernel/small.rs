@@ -69,8 +69,27 @@ prop_compose! {
     }
 }
 
+/// Lines, orders or nothing, from any rows.
+fn wholes() -> impl Strategy<Value = Vec<Rule>> {
+    let least = proptest::option::weighted(0.2, 0..12_i64);
+    let rule = (
+        proptest::sample::select(vec![Whole::No, Whole::Line, Whole::Order, Whole::Order]),
+        least,
+    );
+    let rule = rule.prop_map(|(whole, least)| Rule {
+        whole,
+        qty_min: least.filter(|_| whole != Whole::No),
+        ..Rule::default()
+    });
+    proptest::collection::vec(rule, 3)
+}
+
 fn fills() -> impl Strategy<Value = Vec<Rule>> {
-    prop_oneof![Just(vec![Rule::default(); 3]), proptest::collection::vec(rule(), 3)]
+    prop_oneof![
+        Just(vec![Rule::default(); 3]),
+        wholes(),
+        proptest::collection::vec(rule(), 3)
+    ]
 }
 
 /// Of each SKU at most one substitute by each other: rank and ratio.
@@ -124,7 +143,7 @@ prop_compose! {
 prop_compose! {
     fn world()(
         mut rows in proptest::collection::vec(row(), 0..12),
-        mut lines in proptest::collection::vec(line(), 0..9),
+        mut lines in proptest::collection::vec(line(), 0..14),
         rules in rules(),
     ) -> World {
         rows.iter_mut().enumerate().for_each(|(i, row)| row.id = i as u64 * 3);

@@ -11,6 +11,13 @@ use crate::kernel::{Run, class_of};
 use crate::problem::{GATE_NO_BALANCE, GATE_SAFETY, GATE_UNKNOWN, One, PASS, StockKey};
 
 impl Book {
+    /// Forgets everything but one group; `slot_of` gets the slots of its lines.
+    pub fn open_group(&mut self, run: &Run, rows: &[Record], lines: &[Record], slot_of: &mut Vec<u32>) {
+        self.clear();
+        slot_of.clear();
+        self.add(run, rows, lines, |line| run.line_order.row(line[0]), slot_of);
+    }
+
     /// Adds a group: its rows in stock order, and its lines, whose row in the demand table `number_of` tells;
     /// `slot_of` gets the slot of each line.
     pub fn add(
@@ -24,6 +31,9 @@ impl Book {
         let rows = self.add_rows(run, rows);
         let first = self.slots.len() as u32;
         let width = run.eligibility.wide.len();
+        if lines.is_empty() {
+            return;
+        }
         if width == 0 && !run.packs {
             self.latest.resize(run.eligibility.demand_classes, 0);
             slot_of.extend(lines.iter().map(|line| {

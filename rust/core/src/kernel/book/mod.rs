@@ -66,6 +66,15 @@ pub struct Exchange {
 
 const SAME: Exchange = Exchange { give: 1, asked: 1 };
 
+/// What a line took that may have to give it back.
+pub struct Taken {
+    /// The slot of the line, and its cursor before.
+    pub slot: u32,
+    pub cursor: u32,
+    /// What it took.
+    pub take: Take,
+}
+
 /// Balances and slots of some groups.
 #[derive(Default)]
 pub struct Book {
@@ -103,6 +112,16 @@ impl Book {
         self.parcels.clear();
         self.asks.clear();
         self.candidates.clear();
+    }
+
+    /// Becomes the same as another, whose lines are confined to nothing; keeps the memory.
+    pub fn copy(&mut self, other: &Book) {
+        self.rows.clone_from(&other.rows);
+        self.ends.clone_from(&other.ends);
+        self.values.clone_from(&other.values);
+        self.slots.clone_from(&other.slots);
+        self.asks.clone_from(&other.asks);
+        self.candidates.clone_from(&other.candidates);
     }
 
     /// Makes room for so many rows and slots.
@@ -180,6 +199,25 @@ impl Book {
                 other.left += whole(before - qty, exchange) - whole(before, exchange);
                 other.drawn += qty;
             }
+        }
+    }
+
+    /// Takes all that a line needs, as far as it is there; `takes` gets what.
+    pub fn take_all(&mut self, run: &Run, slot: u32, need: i64, takes: &mut Vec<Take>) {
+        takes.clear();
+        if self.slots[slot as usize].left > 0 {
+            self.all_of(run, slot, need, takes);
+            for take in takes {
+                self.take(run, slot, take.at, take.qty);
+            }
+        }
+    }
+
+    /// Gives back what was taken.
+    pub fn give_back(&mut self, run: &Run, taken: &mut Vec<Taken>) {
+        for Taken { slot, cursor, take } in taken.drain(..).rev() {
+            self.take(run, slot, take.at, -take.qty);
+            self.rewind(slot, cursor);
         }
     }
 
