@@ -38,7 +38,7 @@ demo: build ## allocate over a million real order lines and show what was done
 
 test: build ## run the tests: Rust core, then Python
 	@cargo test --quiet --package allocator-core
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses auto --dist loadfile
 
 test-slow: build ## run the tests that take minutes
 	@$(BIN)/pytest -m slow

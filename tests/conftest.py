@@ -5,9 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 import postgres
+
+# Nothing is timed here: a busy machine is no defect.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+
+# Tests in several processes: their terminal is made up, and would cut what the commands print.
+for made_up in ("COLUMNS", "LINES"):
+    os.environ.pop(made_up, None)
 
 
 @pytest.fixture(scope="session")

@@ -354,8 +354,8 @@ def segments(found: Comparison) -> pl.DataFrame:
 
 
 def shown_changes(found: Comparison) -> pl.DataFrame:
-    """The same in few columns, for people."""
-    return changes(found).select(
+    """The same in few columns, for people: what gains or loses most first."""
+    return found.changes.sort(pl.col("gained").abs(), "line_id", descending=[True, False], nulls_last=True).select(
         pl.col("line_id").cast(pl.String).alias("Line"),
         pl.col("sku").cast(pl.String).alias("SKU"),
         pl.col("change").cast(pl.String).alias("What"),

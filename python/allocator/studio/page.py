@@ -175,11 +175,13 @@ def _(base, desk, found, look, mo):
 @app.cell
 def _(mo):
     line_id = mo.ui.text(label="Line", placeholder="one worth a look", debounce=True)
-    return (line_id,)
+    # Tabs are made anew with each answer: who looks at one of them stays there.
+    looked_at, look_at = mo.state("")
+    return line_id, look_at, looked_at
 
 
 @app.cell
-def _(base, desk, found, line_id, look, mo, partial, scenario):
+def _(base, desk, found, line_id, look, look_at, looked_at, mo, partial, scenario):
     mo.stop(base is None)
     _said, _problems = desk.attempt(partial(desk.explained, base, found, line_id.value))
     _line = mo.vstack(
@@ -206,14 +208,7 @@ def _(base, desk, found, line_id, look, mo, partial, scenario):
                 [
                     mo.md(desk.told(found)),
                     mo.Html(look.table(desk.segments(found), "segments", numbers=["Lines", *_numbers])),
-                    mo.ui.table(
-                        desk.shown_changes(found),
-                        selection=None,
-                        page_size=10,
-                        show_column_summaries=False,
-                        show_data_types=False,
-                        label="Lines that are served otherwise",
-                    ),
+                    mo.Html(look.table(desk.shown_changes(found), "lines", numbers=["Asks", "Had", "Gets"])),
                 ]
             ),
             "Reasons": mo.Html(look.table(desk.reasons(found), "reasons", numbers=desk.REASON_NUMBERS)),
@@ -240,7 +235,10 @@ def _(base, desk, found, line_id, look, mo, partial, scenario):
             ),
         }
         _hint = f"{found.lines_run:,} of {base.result.lines.height:,} lines were worked out again."
-    mo.vstack([mo.ui.tabs(_tabs), mo.md(_hint)])
+    _now = looked_at() if looked_at() in _tabs else "Measures"
+    # By a name of its own: marimo forgets controls that none holds.
+    answers = mo.ui.tabs(_tabs, value=_now, on_change=look_at)
+    mo.vstack([answers, mo.md(_hint)])
     return
 
 
