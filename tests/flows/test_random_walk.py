@@ -5,7 +5,8 @@ Each flow has its rules here. At the end `verify` is clean, every document went 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -15,15 +16,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from allocator.errors import InputError
-from allocator.flows import FLOWS, Person, assets, board, history_of, scanning
+from allocator.flows import FLOWS, Person, assets, board, devices, history_of, quality, scanning, take_step
 from allocator.flows import partner as flow
 from allocator.flows.partner.differences import OUTCOMES
 from allocator.ledger import Ledger
 from allocator.ledger.verify import verify
-from flows import orders, yard
+from flows import orders, shop, yard
 from flows.checks import check_flows
 from flows.network import CRON, DESK, EVE, OLGA, SAM, TIM, WALT, set_up
 from flows.orders import IMEIS
+from flows.ways import WAYS, Case
 
 PEOPLE = (SAM, EVE, TIM, OLGA, WALT, DESK, CRON)
 MOSTLY = {"storekeeper": (SAM, EVE), "technician": (TIM,), "operations": (OLGA,), "warehouse": (WALT,),
@@ -32,10 +34,17 @@ SKUS = st.sampled_from(("valve", "pump", "seal"))
 LINES = st.lists(st.fixed_dictionaries({"sku": SKUS, "qty": st.integers(1, 6)}), min_size=1, max_size=3,
                  unique_by=lambda line: line["sku"])  # fmt: skip
 LINE = st.integers(1, 3)
+COMES_IN = 0.25
+"""How often something new comes in, where people work off what is there."""
+GIVES_UP = ("cancel", "withdraw", "undo", "reject", "end", "close", "take back")
+GIVEN_UP = 0.2
+"""How often a step is taken that leads away from where others lead to."""
 
 
 class AtWork(RuleBasedStateMachine):
-    """A ledger in memory, and how a step is tried in it."""
+    """A ledger in memory, who works on it, and how a step is tried in it."""
+
+    people: Sequence[Person] = ()
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,6 +68,28 @@ class AtWork(RuleBasedStateMachine):
             assert self.head() == before
             return None
 
+    def a_day_goes_by(self, seed: int, steps: int) -> None:
+        """Work comes in, and people do what waits for them, as those who know their work; mostly it can be done."""
+        draw = Random(seed)
+        for _ in range(steps):
+            if draw.random() < COMES_IN:
+                name, person, said = self.comes_in(draw)
+                self.try_(take_step, name, person, said)
+                continue
+            person = draw.choice(self.people)
+            waiting = board(self.ledger, person).select("flow", "step", "number").rows()
+            if waiting:
+                flow_, step, number = draw.choice(waiting)
+                if step in GIVES_UP and draw.random() > GIVEN_UP:
+                    continue
+                way = WAYS[flow_, step](Case(self.ledger, number, person, draw))
+                if way is not None:
+                    self.try_(take_step, way[0], person, way[1])
+
+    def comes_in(self, draw: Random) -> tuple[str, Person, dict[str, Any]]:
+        """Work that someone has to do: the step that begins it."""
+        raise NotImplementedError
+
     def number(self, data: st.DataObject, name: str) -> str:
         """A document of a flow, or none."""
         with self.ledger.store.session() as session:
@@ -69,6 +100,26 @@ class AtWork(RuleBasedStateMachine):
 
 class PartnersAtWork(AtWork):
     """Two partners, a warehouse, and everyone who works there."""
+
+    people = PEOPLE
+
+    def comes_in(self, draw: Random) -> tuple[str, Person, dict[str, Any]]:
+        lines = [{"sku": sku, "qty": draw.randint(1, 3)} for sku in draw.sample(["valve", "pump", "seal"], 2)]
+        party = draw.choice(["ASP-1", "ASP-2"])
+        job = {"customer": "C-1", "service_order": "SR-1", "party": party, "contract_type": draw.choice(["", "AMC"])}
+        keeper = draw.choice([SAM, EVE])
+        back = flow.return_candidates(self.ledger, keeper)
+        if back.height and draw.random() < 0.5:
+            row = back.row(draw.randrange(back.height), named=True)
+            named = {"serial": row["serial"]} if row["serial"] else {"sku": row["sku"], "qty": 1}
+            if row["why"] == "defective" and draw.random() < 0.5:
+                return "send_to_repair", keeper, {"parts": [named]}
+            return "raise_return", keeper, {"lines": [{"stock_id": row["stock_id"]}]}
+        return draw.choice([
+            ("raise_request", keeper, {"lines": lines}),
+            ("raise_request", keeper, {"lines": lines, "kind": "base stock"}),
+            ("raise_indent", DESK, {"lines": lines[:1], **job}),
+        ])  # fmt: skip
 
     @initialize()
     def begin(self) -> None:
@@ -197,6 +248,13 @@ BOXES = st.fixed_dictionaries({name: st.none() | st.integers(0, 500) for name in
 class OperatorsAtWork(AtWork):
     """A warehouse where orders are scanned and packed."""
 
+    people = (orders.PAM, orders.PAM, orders.PAM, orders.PAT, orders.SUE, orders.OMS)
+
+    def comes_in(self, draw: Random) -> tuple[str, Person, dict[str, Any]]:
+        skus = draw.sample(["phone", "phone-used", "battery"], draw.randint(1, 2))
+        said = {"lines": [{"sku": sku, "qty": 1} for sku in skus], "customer": "Metro", "place": "WH"}
+        return "scanning.place_order", orders.OMS, said
+
     @initialize()
     def begin(self) -> None:
         orders.set_up(self.ledger)
@@ -276,6 +334,15 @@ class OperatorsAtWork(AtWork):
 class DriversAtWork(AtWork):
     """A yard, two drivers and an office."""
 
+    people = (yard.DAN, yard.DOT, yard.OFF)
+
+    def comes_in(self, draw: Random) -> tuple[str, Person, dict[str, Any]]:
+        said = {"sku": "20yd", "site": draw.choice(["Acme", "Mill"])}
+        in_use = board(self.ledger, yard.OFF).filter(step="fetch")["number"].to_list()
+        if in_use and draw.random() < 0.5:
+            said["exchanges"] = draw.choice(in_use)
+        return "order_asset", yard.OFF, said
+
     @initialize(settings=st.sampled_from([yard.STRICT, yard.DELIVERY, yard.BOTH, yard.BOTH]))
     def begin(self, settings: dict[str, Any]) -> None:
         yard.set_up(self.ledger, **settings)
@@ -351,18 +418,126 @@ class DriversAtWork(AtWork):
         assert set(assets.assign_queue(self.ledger, yard.OFF)["exception"]) <= raised
 
 
+QA = Person("quinn", "quality")
+UNITS = st.sampled_from(["R-1", "R-2", "R-3", "R-4", "K-1", "K-2", "P-1", "MY-1", "none"])
+
+
+class ShopAtWork(AtWork):
+    """A business that sells and rents devices, its customers, and those who look after quality."""
+
+    people = (shop.DESK, shop.WALT, shop.BILL, QA, shop.NET, shop.METRO, shop.DESK, shop.WALT)
+
+    def comes_in(self, draw: Random) -> tuple[str, Person, dict[str, Any]]:
+        lines = [{"sku": sku, "qty": 1} for sku in draw.sample(["router", "copier", "cable"], 2)]
+        serial = f"R-{draw.randint(1, 4)}"
+        return draw.choice([
+            ("devices.place_order", shop.DESK, {"lines": lines, "customer": "Metro"}),
+            ("devices.place_order", shop.DESK, {"lines": lines, "customer": "Rival"}),
+            ("rent_device", shop.DESK, {"sku": "router", "customer": "Metro", "serial": serial}),
+            ("open_subscription", shop.DESK, {"customer": "Metro"}),
+            ("register_devices", shop.METRO, {"lines": [{"sku": "router", "serial": "MY-1"}]}),
+            ("block_goods", QA, {"lines": {"serial": serial}, "reason": "damage"}),
+            ("raise_recall", QA, {"serials": [serial]}),
+            ("issue_credit_note", shop.BILL, {"invoice": f"INV-{draw.randint(1, 4):06}", "reason": "unhappy"}),
+        ])  # fmt: skip
+
+    @initialize()
+    def begin(self) -> None:
+        shop.set_up(self.ledger)
+
+    @rule(lines=st.dictionaries(st.sampled_from(["router", "copier", "cable"]), st.integers(1, 3), min_size=1),
+          customer=st.sampled_from(["Metro", "Rival"]))  # fmt: skip
+    def order(self, lines: dict[str, int], customer: str) -> None:
+        rows = [{"sku": sku, "qty": qty} for sku, qty in lines.items()]
+        self.try_(devices.place_order, rows, shop.DESK, customer=customer)
+
+    @rule(serial=UNITS, customer=st.sampled_from(["Metro", "Rival"]), sold=st.booleans())
+    def give(self, serial: str, customer: str, sold: bool) -> None:
+        sku = {"R": "router", "K": "copier", "P": "phone"}.get(serial[0], "cable")
+        if sold:
+            self.try_(devices.invoice_sale, [{"sku": sku, "serial": serial}], shop.BILL, customer=customer)
+        else:
+            said = {"serial": serial, "readings": {"pages": 5} if sku == "copier" else {}}
+            self.try_(devices.rent_device, sku, shop.DESK, customer=customer, **said)
+
+    @rule(data=st.data())
+    def take_back(self, data: st.DataObject) -> None:
+        number = self.number(data, "invoice")
+        self.try_(devices.issue_credit_note, number, shop.BILL, reason="unhappy")
+
+    @rule(customer=st.sampled_from([shop.METRO, shop.RIVAL]))
+    def subscribe(self, customer: Person) -> None:
+        self.try_(devices.open_subscription, shop.DESK, customer=customer.party)
+        self.try_(devices.register_devices, [{"sku": "router", "serial": "MY-1"}], customer)
+
+    @rule(serial=UNITS, reason=st.sampled_from(["damage", "legal"]))
+    def block(self, serial: str, reason: str) -> None:
+        self.try_(quality.block_goods, {"serial": serial}, QA, reason=reason)
+
+    @rule(last=st.integers(1, 4))
+    def recall(self, last: int) -> None:
+        self.try_(quality.raise_recall, QA, serials=[f"R-1 to R-{last}"])
+
+    @invariant()
+    def what_is_recalled_is_nowhere_to_be_had(self) -> None:
+        """What an open recall has not cleared is not in stock without its block."""
+        with self.ledger.store.session() as session:
+            sql = (
+                "SELECT COUNT(*) FROM document d JOIN document_line l ON l.tenant = d.tenant AND l.number = d.number "
+                "JOIN balance b ON b.tenant = l.tenant AND b.goods_id = l.goods_id "
+                "JOIN account a ON a.tenant = b.tenant AND a.account_id = b.account_id "
+                "WHERE d.flow = 'recall' AND d.closed = 0 AND l.state <> 'cleared' AND a.kind = 'stock' "
+                "AND a.blocks NOT LIKE '%' || d.number || '%'"
+            )
+            assert session.rows(sql) == [(0,)]
+
+
+MACHINES = [PartnersAtWork, OperatorsAtWork, DriversAtWork, ShopAtWork]
+
+
 def work(people: type[AtWork], examples: int, steps: int) -> None:
     every = list(HealthCheck)
     kept = settings(max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=every)
     run_state_machine_as_test(people, settings=kept)
 
 
-@pytest.mark.parametrize("people", [PartnersAtWork, OperatorsAtWork, DriversAtWork])
+@pytest.mark.parametrize("people", MACHINES)
 def test_whatever_people_do_the_books_are_right(people: type[AtWork]) -> None:
     work(people, examples=12, steps=50)
 
 
+def know_their_work(people: type[AtWork], seed: int, steps: int) -> set[tuple[str, str]]:
+    """People who know their work go about it for so many steps; the flows and states that documents came to."""
+    walk = people()
+    walk.begin(**({"settings": yard.BOTH} if people is DriversAtWork else {}))  # type: ignore[attr-defined]
+    walk.a_day_goes_by(seed=seed, steps=steps)
+    with walk.ledger.store.session() as session:
+        sql = "SELECT DISTINCT d.flow, e.state FROM document_event e JOIN document d ON d.number = e.number"
+        reached = set(session.rows(sql))
+    walk.teardown()
+    return reached
+
+
+@pytest.mark.parametrize("people", MACHINES)
+def test_people_who_know_their_work_keep_the_books_right(people: type[AtWork]) -> None:
+    assert len(know_their_work(people, seed=7, steps=250)) >= 4
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("people", [PartnersAtWork, OperatorsAtWork, DriversAtWork])
+@pytest.mark.parametrize("people", MACHINES)
 def test_whatever_people_do_for_long_the_books_are_right(people: type[AtWork]) -> None:
     work(people, examples=200, steps=120)
+
+
+@pytest.mark.slow
+def test_people_who_know_their_work_come_to_every_state_of_every_flow() -> None:
+    reached = {each for people in MACHINES for seed in range(16) for each in know_their_work(people, seed, steps=500)}
+    every = {(name, state) for name, kind in FLOWS.items() for state in kind.states}
+    assert every - reached == {("feed", "delivered"), ("settings", "in force")} - reached
+
+
+def test_there_is_a_way_to_take_each_step_that_a_board_shows() -> None:
+    shown = {
+        (name, step.name) for name, kind in FLOWS.items() for step in kind.steps if step.roles and any(step.before)
+    }
+    assert {(name, step) for name, step in shown if name not in ("settings", "feed")} == set(WAYS)
