@@ -209,3 +209,19 @@ def test_what_is_given_is_not_changed() -> None:
     assert result.stock.height
     assert_frame_equal(stock, pl.DataFrame(STOCK))
     assert_frame_equal(demand, pl.DataFrame(DEMAND))
+
+
+def test_unsigned_ids_beyond_two_to_the_63_break_ties_by_their_value_in_any_order_of_rows() -> None:
+    stock = {
+        "stock_id": pl.Series([2**63 + 5, 3, 2**64 - 1], dtype=pl.UInt64),
+        "sku": ["X"] * 3,
+        "qty_on_hand": [4, 4, 4],
+    }
+    demand = {"line_id": pl.Series([2**63, 2], dtype=pl.UInt64), "sku": ["X"] * 2, "qty": [5, 5]}
+    result = allocate(pl.DataFrame(stock), pl.DataFrame(demand), as_of=TODAY)
+    assert result.allocations.select("line_id", "stock_id", "qty").rows() == [
+        (2, 3, 4),
+        (2, 2**63 + 5, 1),
+        (2**63, 2**63 + 5, 3),
+        (2**63, 2**64 - 1, 2),
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+import numpy as np
 import polars as pl
 
 from allocator.errors import InputError, Problem
@@ -100,6 +101,10 @@ def _places(policy: Policy, columns: Columns) -> Places | None:
 
 
 def _ids(series: pl.Series) -> pl.Series:
+    """Ids as the kernel compares them: text, or signed integers."""
+    if series.dtype == pl.UInt64:
+        # Less 2⁶³ they fit and come in the same order.
+        return pl.Series((series.to_numpy() ^ np.uint64(1 << 63)).view(np.int64))
     return series.cast(pl.Int64) if series.dtype.is_integer() else series.cast(pl.String)
 
 
