@@ -125,6 +125,30 @@ def ration_lines(
 # --- keys and ids ---
 
 
+def pair_sums(high: pl.Series, low: pl.Series, *amounts: pl.Series) -> tuple[pl.Series, pl.Series, list[pl.Series]]:
+    """Pairs of numbers (UInt32), each once and ascending, and the sums of one amount or two (Int64, no nulls)."""
+    found = _core.pair_sums(high.rechunk(), low.rechunk(), [amount.rechunk() for amount in amounts])
+    return series("", found[0]), series("", found[1]), [series("", sums) for sums in found[2]]
+
+
+def laid_behind(
+    number: pl.Series, amount: pl.Series, pairs: tuple[pl.Series, pl.Series, pl.Series]
+) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """Numbers with their amounts, and behind each the pairs that begin with it, as `pair_sums`.
+
+    Args:
+        number: UInt32, ascending; every pair begins with one of them.
+        amount: Int64.
+        pairs: First and second number (UInt32; the second from 1 to 255) and amount (Int64) of each.
+
+    Returns:
+        The number (UInt32), the second number (UInt8, 0 for the number itself) and the amount (Int64).
+    """
+    first, second, amounts = (column.rechunk() for column in pairs)
+    found = _core.laid_behind(number.rechunk(), amount.rechunk(), (first, second, amounts))
+    return series("", found[0]), series("", found[1]), series("", found[2])
+
+
 class Core:
     """What frames and plan need of the compiled core."""
 
@@ -148,6 +172,11 @@ class Core:
     def argsort_ids(column: pl.Series) -> pl.Series:
         """The rows (UInt32) in ascending order of their ids."""
         return series("", _core.argsort_ids(column.rechunk()))
+
+    @staticmethod
+    def match_ids(ids: pl.Series, asked: pl.Series) -> pl.Series:
+        """The row (UInt32) of `ids`, in which none is twice, for each id of `asked`; null where there is none."""
+        return series("", _core.match_ids(ids.rechunk(), asked.rechunk()))
 
 
 CORE = Core()
@@ -205,6 +234,17 @@ class BoundPlan:
             take_served=joined("take_served") if found.take_served else qty,
             take_rank=joined("take_rank"),
         )
+
+    def fit(self, row: pl.Series, line: pl.Series, qty: pl.Series, served: pl.Series) -> pl.Series:
+        """Whether each row (UInt32) may serve its line (UInt32): pairs judged by themselves, balances left out.
+
+        Args:
+            row: Number of the stock row.
+            line: Number of the line.
+            qty: Units of the row (Int64, above zero).
+            served: Units of the line that these should be (Int64).
+        """
+        return series("", self._plan.fit(*(column.rechunk() for column in (row, line, qty, served))))
 
 
 LineSpec: TypeAlias = tuple[int | None, int, int, int, int | None, list[tuple[int, int]], bool]

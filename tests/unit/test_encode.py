@@ -105,3 +105,28 @@ def test_nul_characters_are_found_in_short_and_long_texts_and_in_categories() ->
     assert _core.rows_with_nul(pl.Series(texts), 10) == [1, 3, 4]
     assert _core.rows_with_nul(pl.Series(texts, dtype=pl.Categorical), 2) == [1, 3]
     assert _core.rows_with_nul(pl.Series([0]), 2) == []
+
+
+def test_ids_are_matched_whatever_their_length_and_those_that_are_unknown_are_null() -> None:
+    ids = ["W10", "a name longer than twelve bytes", "", "É"]
+    asked = pl.Series(["É", "W1", "", "W10", None, "É", "a name longer than twelve bytes"])
+    assert pl.Series(_core.match_ids(pl.Series(ids), asked)).to_list() == [3, None, 2, 0, None, 3, 1]
+    assert pl.Series(_core.match_ids(pl.Series(ids[:1]), asked.head(2))).to_list() == [None, None]
+    assert pl.Series(_core.match_ids(pl.Series([], dtype=pl.String), asked.head(2))).to_list() == [None, None]
+
+
+@pytest.mark.parametrize("step", [1, 1_000_003])
+def test_many_shuffled_integers_are_matched(step: int) -> None:
+    rng = np.random.default_rng(1)
+    ids = rng.permutation(50_000) * step
+    asked = rng.integers(0, 50_000, 70_000) * step
+    found = pl.Series(_core.match_ids(pl.Series(ids), pl.Series(asked.astype(np.uint64)))).to_numpy()
+    assert (ids[found] == asked).all()
+
+
+def test_integers_beyond_two_to_the_63_match_themselves_and_no_negative_ones() -> None:
+    ids = pl.Series([2**64 - 1, 7, 2**63], dtype=pl.UInt64)
+    assert pl.Series(_core.match_ids(ids, pl.Series([-1, 7, -(2**63)]))).to_list() == [None, 1, None]
+    assert pl.Series(_core.match_ids(ids, ids.reverse())).to_list() == [2, 1, 0]
+    with pytest.raises(InputError, match="mixed_keys"):
+        _core.match_ids(ids, pl.Series(["7"]))

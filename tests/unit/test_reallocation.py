@@ -153,6 +153,30 @@ class TestStrategies:
         done = deal(goods, demand(A=5), has(("A", "S1", 5)), segment("fill"))
         assert done.moves.rows() == [("S1", "A", None, 5), ("S2", None, "A", 5)]
 
+    def test_a_rule_on_what_is_on_hand_looks_at_the_row_and_not_at_the_part_that_a_line_has(self):
+        policy = Policy(attributes=[{"column": "qty_on_hand", "op": ">=", "value": 10}])
+        done = deal(stock(12), demand(A=3, B=12), has(("A", "S1", 3)), segment("gain"), policy=policy)
+        assert after(done) == {"A": 3, "B": 9}
+
+    def test_smallest_first_goes_by_what_is_free_of_a_row(self):
+        policy = Policy(stock_order=["qty_available"])
+        lines, held = demand(A=6, B=2), has(("A", "S1", 6))
+        done = deal(stock(8, 4), lines, held, segment("gain"), policy=policy)
+        assert done.moves.rows() == [("S1", None, "B", 2)]
+
+    @pytest.mark.parametrize("column", ["line_id", "stock_id"])
+    def test_ids_may_be_integers_in_any_order_beyond_two_to_the_63(self, column):
+        held, goods, lines = has(("b", "S1", 4)), stock(4, 5), demand(b=9, a=3)
+        numbers = {"S1": 2**64 - 1, "S2": 2**63, "b": 2**64 - 1, "a": 7}
+        given = [
+            table.with_columns(pl.col(column).replace_strict(numbers, return_dtype=pl.UInt64))
+            if column in table.columns
+            else table
+            for table in (goods, lines, held)
+        ]
+        expected = deal(goods, lines, held, segment("gain")).lines
+        assert deal(*given, segment("gain")).lines["after"].to_list() == expected["after"].to_list() == [6, 3]
+
     def test_a_whole_line_that_loses_something_gives_back_the_rest_for_others(self):
         held = has(("whole", "S1", 6))
         lines = demand(whole=6, vip=4, small=2).with_columns(fill=pl.Series(["line", None, None]))

@@ -95,7 +95,7 @@ def state(
     held = None if current is None else check_current(read(current, "current", findings).rechunk(), findings)
     _check_wanted(wanted, tables[0], held, findings)
     prepared = prepare(*tables, policy, CORE, findings)
-    given = None if held is None else current_pairs(held, prepared, findings)
+    given = None if held is None else current_pairs(held, prepared, findings).pairs
     findings.raise_any()
     _check_exact(prepared)
     columns = Columns(prepared.stock, prepared.demand, CORE)

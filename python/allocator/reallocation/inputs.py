@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -22,7 +23,9 @@ from allocator.frames.read import Source, read
 from allocator.model.policy import AttributeRule, Policy
 from allocator.model.reallocation import Reallocation
 from allocator.model.tables import DEMAND, Column
+from allocator.plan.compile import compile_plan
 from allocator.plan.rules import constant_rule
+from allocator.plan.spec import Part, Plan
 
 STAGES: Final = ("open", "frozen", "picked", "shipped")
 """How far an allocation has come; only an open one may move, and a shipped one is no longer on hand."""
@@ -39,6 +42,7 @@ CURRENT: Final = {
 NO_SEGMENT: Final = -1
 
 Codes = npt.NDArray[np.uint32]
+Units = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,7 @@ class World:
         prepared: Stock and demand.
         policy: Which stock may serve which line.
         as_of: The day.
-        held: The allocations that there are: `l`, `s` (row numbers, UInt32), `qty`, `served` (units), `stage`
-            (String).
+        current: The allocations that there are.
         segment: The number of each line's segment; -1 for none.
         spared: Why a line is left alone (`outside`, `frozen`, `horizon`); null if it is not.
     """
@@ -58,15 +61,42 @@ class World:
     prepared: Prepared
     policy: Policy
     as_of: dt.date
-    held: pl.DataFrame
+    current: Current
     segment: pl.Series
     spared: pl.Series
 
+    @property
+    def held(self) -> pl.DataFrame:
+        """The allocations that there are, as `Current.pairs`."""
+        return self.current.pairs
+
     @cached_property
-    def skus(self) -> tuple[Codes, Codes]:
-        """The SKUs of stock rows and of lines, as codes."""
-        (stock, demand), _ = CORE.encode([self.prepared.stock.frame["sku"], self.prepared.demand.frame["sku"]])
-        return stock.to_numpy(), demand.to_numpy()
+    def plan(self) -> Plan:
+        """Both tables under the policy as the kernel reads them: every run of it serves some rows and lines of this."""
+        return compile_plan(self.prepared, self.policy, self.as_of, CORE)
+
+    @cached_property
+    def groups(self) -> tuple[Codes, Codes, int]:
+        """What rows and lines could compete for: the groups of rows, those of lines, and how many there are."""
+        parts = self._parts_apart()
+        sides = [(part.stock, part.card) for part in parts], [(part.demand, part.card) for part in parts]
+        rows, lines = (_folded(side) for side in sides)
+        return rows, lines, math.prod(part.card + 1 for part in parts)
+
+    def _parts_apart(self) -> list[Part]:
+        """Both parts of a group, SKU and place, unless most pairs of them would have neither rows nor lines."""
+        parts = self.plan.group
+        pairs = math.prod(part.card + 1 for part in parts)
+        return parts if pairs <= 4 * (self.plan.stock.on_hand.len() + self.plan.demand.qty.len()) + 1024 else parts[:1]
+
+
+def _folded(codes: list[tuple[pl.Series, int]]) -> Codes:
+    """Columns of codes as the digits of one number; no value is the last digit."""
+    found = np.zeros(codes[0][0].len(), np.uint32)
+    for column, card in codes:
+        found *= np.uint32(card + 1)
+        found += np.minimum(column.to_numpy(), np.uint32(card))
+    return found
 
 
 def gather(
@@ -91,12 +121,13 @@ def gather(
         _check_plan(plan, tables[1], findings)
         findings.raise_any()
         raise
-    pairs = current_pairs(check_current(held, findings), prepared, findings)
+    current_ = current_pairs(check_current(held, findings), prepared, findings)
     _check_plan(plan, tables[1], findings)
     findings.raise_any()
     segment = _segments(plan, prepared.demand.frame, findings)
     findings.raise_any()
-    return World(prepared, policy, as_of, pairs, segment, _spared(plan, prepared.demand.frame, as_of))
+    spared = _spared(plan, prepared.demand.frame, as_of)
+    return World(prepared, policy, as_of, current_, segment, spared)
 
 
 def check_current(given: pl.DataFrame, findings: Findings) -> pl.DataFrame:
@@ -114,8 +145,30 @@ def check_current(given: pl.DataFrame, findings: Findings) -> pl.DataFrame:
 # --- allocations that there are ---
 
 
-def current_pairs(frame: pl.DataFrame, prepared: Prepared, findings: Findings) -> pl.DataFrame:
-    """The allocations in row numbers and units; problems are noted."""
+@dataclass(frozen=True)
+class Current:
+    """The allocations that there are; empty where something is wrong with them.
+
+    Attributes:
+        pairs: `l`, `s` (row numbers, UInt32), `qty`, `served` (units), `stage` (String).
+        by_line: What each line has, units of the line.
+        by_row: What lines have of each stock row that is on hand, units of the row.
+    """
+
+    pairs: pl.DataFrame
+    by_line: Units
+    by_row: Units
+
+
+def current_pairs(frame: pl.DataFrame, prepared: Prepared, findings: Findings) -> Current:
+    """The allocations in row numbers and units, and their sums; problems are noted."""
+    pairs = _pairs(frame, prepared, findings)
+    nothing = np.empty(0, np.int64)
+    by_line, by_row = (nothing, nothing) if findings.problems else _checked_sums(pairs, prepared, findings)
+    return Current(pairs, by_line, by_row)
+
+
+def _pairs(frame: pl.DataFrame, prepared: Prepared, findings: Findings) -> pl.DataFrame:
     if findings.problems or not {"line_id", "stock_id", "qty"} <= set(frame.columns):
         return frame
     scale = prepared.stock.scale
@@ -149,8 +202,6 @@ def current_pairs(frame: pl.DataFrame, prepared: Prepared, findings: Findings) -
     keys = pairs["l"].cast(pl.UInt64).fill_null(2**32 - 1) * 2**32 + pairs["s"].cast(pl.UInt64).fill_null(2**32 - 1)
     if keys.n_unique() < pairs.height:
         findings.run("current", pairs, [twice])
-    if not findings.problems:
-        _check_sums(pairs, prepared, findings)
     return pairs.drop("line_id", "stock_id").filter(pl.col("qty") > 0)
 
 
@@ -166,14 +217,11 @@ def _rows(ids: pl.Series, asked: pl.Series, findings: Findings) -> pl.Series:
         return asked
     if not asked.len() or not ids.len():
         return pl.Series([None], dtype=pl.UInt32).new_from_index(0, asked.len())
-    dtype = pl.String() if is_text(ids.dtype) else pl.Int64()
-    known = pl.DataFrame([ids.cast(dtype).alias("id")]).with_row_index("row")
-    found = pl.DataFrame([asked.cast(dtype, strict=False).alias("id")])
-    return found.join(known, on="id", how="left", maintain_order="left")["row"]
+    return CORE.match_ids(*(side.cast(pl.String) if is_text(side.dtype) else side for side in (ids, asked)))
 
 
-def _check_sums(pairs: pl.DataFrame, prepared: Prepared, findings: Findings) -> None:
-    """Notes stock rows and lines of which more is allocated than there is, or is asked."""
+def _checked_sums(pairs: pl.DataFrame, prepared: Prepared, findings: Findings) -> tuple[Units, Units]:
+    """What each line has, and what is taken of each row; where more than is asked, or there is, it is noted."""
     stock, demand = prepared.stock.frame, prepared.demand.frame
     there = available(prepared)
     on_hand = pairs.filter(pl.col("stage") != "shipped")
@@ -188,6 +236,7 @@ def _check_sums(pairs: pl.DataFrame, prepared: Prepared, findings: Findings) -> 
     message, hint = "more is allocated to it than it asks for", "Release what it no longer needs first"
     check = Check("allocated_above_line", "line_id", over, message, hint)
     findings.run("demand", pl.DataFrame({"line_id": demand["line_id"]}), [check])
+    return had.to_numpy(), taken.to_numpy()
 
 
 def available(prepared: Prepared) -> pl.Series:

@@ -9,12 +9,13 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from allocator.engine import pair_sums
 from allocator.model.reallocation import STRATEGIES, Reallocation
 from allocator.plan.spec import SERVED
 from allocator.reallocation.deal import SKIP, Base, Dealt, Wishes
-from allocator.reallocation.inputs import STAGES, World, sums
+from allocator.reallocation.inputs import World
 from allocator.reallocation.runs import TAKES
-from allocator.reallocation.wishes import changed_pairs, moved_units, pair_keys
+from allocator.reallocation.wishes import changed_pairs, moved_units
 from allocator.result import REASON, quantity
 
 WHY: Final = {
@@ -35,7 +36,6 @@ WHY: Final = {
 """Why a line ended as it did, in words that complete 'because …'."""
 
 _WHY = pl.Enum(list(WHY))
-_STAGE = pl.Enum(sorted(STAGES))
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,12 @@ class Outcome:
         world = self.world
         skips = pl.Series(self.wishes.strategy == SKIP).gather(world.held["l"])
         stays = world.held.filter((pl.col("stage") != "open") | skips).drop_nulls("s")
-        stays = stays.select(*TAKES, pl.col("stage").cast(_STAGE)).sort("stage")
-        open_ = self.dealt.has.select(*TAKES, stage=pl.lit("open", _STAGE))
-        pairs = _added_up(pl.concat([stays.filter(stage="frozen"), open_, stays.filter(pl.col("stage") != "frozen")]))
+        open_ = [self.dealt.has.select(*TAKES), stays.filter(pl.col("stage") == "open").select(*TAKES)]
+        pairs = _added_up(pl.concat(open_)).with_columns(stage=pl.lit("open"))
+        others = stays.filter(pl.col("stage") != "open").select(*TAKES, "stage")
+        if not others.is_empty():
+            # Stages come by name, which is the sequence of their names in text.
+            pairs = pl.concat([pairs, others]).sort("l", "s", "stage")
         stock, demand = world.prepared.stock, world.prepared.demand
         return pl.DataFrame(
             {
@@ -68,7 +71,7 @@ class Outcome:
                 "stock_id": stock.frame["stock_id"].gather(pairs["s"]),
                 "qty": quantity(pairs["qty"], stock),
                 "qty_served": quantity(pairs["served"], demand),
-                "stage": pairs["stage"].cast(pl.String),
+                "stage": pairs["stage"],
             }
         )
 
@@ -91,10 +94,11 @@ class Outcome:
             "reason",
         )
         ids = self.world.prepared.demand.frame["line_id"]
-        between = self._spans.select("from", "to").drop_nulls().unique()
-        takers = (
-            between.with_columns(to_lines=ids.gather(between["to"])).group_by("from").agg(pl.col("to_lines").sort())
-        )
+        spans = self._spans.drop_nulls()
+        from_, to, _ = pair_sums(spans["from"], spans["to"], spans["qty"])
+        takers = pl.DataFrame({"from": from_, "to_lines": ids.gather(to)})
+        by_id = pl.col("to_lines") if self.world.prepared.demand.ascending else pl.col("to_lines").sort()
+        takers = takers.group_by("from").agg(by_id)
         # What few lines have is put where they are, behind one empty list for all others.
         lists = pl.concat([pl.Series("to_lines", [[]], dtype=pl.List(ids.dtype)), takers["to_lines"]], rechunk=True)
         which = np.zeros(frame.height, np.uint32)
@@ -123,10 +127,10 @@ class Outcome:
     def _spans(self) -> pl.DataFrame:
         """`s`, `from`, `to` (rows), `qty`: the moves."""
         pairs, rows = self._changed, self.world.prepared.stock.frame.height
-        sides = np.zeros((2, rows), bool)
+        sides, of_row = np.zeros((2, rows), bool), pairs["s"].to_numpy()
         for side, name in zip(sides, ("out", "gain"), strict=True):
-            side[pairs["s"].filter(pairs[name] > 0).to_numpy()] = True
-        both = pl.Series((sides[0] & sides[1])[pairs["s"].to_numpy()])
+            side[of_row[pairs[name].to_numpy() > 0]] = True
+        both = pl.Series((sides[0] & sides[1])[of_row])
         line = pl.col("l")
         alone = pairs.filter(~both).select(
             "s",
@@ -181,37 +185,36 @@ class Outcome:
     def _lines(self) -> pl.DataFrame:
         """The lines in units."""
         base, dealt, demand = self.base, self.dealt, self.world.prepared.demand.frame
-        count = demand.height
-        before, fixed = pl.Series(base.held + base.fixed), pl.Series(base.fixed)
-        after = fixed + sums(dealt.has["l"], dealt.has["served"], count)
         names = [*(segment.name for segment in self.plan.segments), None]
         used = [*(segment.strategy for segment in self.plan.segments), self.plan.otherwise]
-        number = self.world.segment.to_numpy()
+        segment = self.world.segment
+        number = pl.select(pl.when(segment >= 0).then(segment).otherwise(len(names) - 1).cast(pl.UInt32)).to_series()
         reason = pl.Series(dealt.reason)
         frame = pl.DataFrame(
             {
                 "line_id": demand["line_id"],
-                "number": self.world.segment,
-                "segment": pl.Series(names, dtype=pl.String).gather(np.where(number < 0, len(names) - 1, number)),
-                "strategy": pl.Series(used, dtype=pl.Enum(list(STRATEGIES))).gather(
-                    np.where(number < 0, len(names) - 1, number)
-                ),
+                "number": segment,
+                "segment": pl.Series(names, dtype=pl.String).gather(number),
+                "strategy": pl.Series(used, dtype=pl.Enum(list(STRATEGIES))).gather(number),
                 "requested": demand["qty"].cast(pl.Int64),
-                "before": before,
-                "after": after,
+                "before": pl.Series(base.held + base.fixed),
+                "after": pl.Series(base.fixed + dealt.served),
                 "exception": pl.Series(dealt.exception),
-                "spared": self.world.spared,
                 "granted": pl.Series(self.wishes.may_gain),
-                "unfit": self._any_of(base.open.filter(~base.fit)["l"]),
+                "unfit": self._any_of(base.open["l"].filter(~base.fit)),
                 "taken": self._taken(),
                 "kind": pl.Series(dealt.strategy),
+                "code": reason,
                 "reason": pl.select(pl.when(reason != SERVED).then(reason)).to_series().cat.to(REASON),
             }
         )
+        if self.world.spared.null_count() < frame.height:
+            frame = frame.with_columns(spared=self.world.spared.cast(_WHY).to_physical().cast(pl.UInt8))
         change = pl.col("after") - pl.col("before")
-        return frame.with_columns(
+        frame = frame.with_columns(
             gained=change.clip(0), lost=(-change).clip(0), short=pl.col("requested") - pl.col("after")
-        ).with_columns(why=_why())
+        ).with_columns(why=_why(spared="spared" in frame.columns))
+        return frame.with_columns(frame["why"].cat.to(_WHY))
 
     def _any_of(self, lines: pl.Series) -> pl.Series:
         found = np.zeros(self.world.prepared.demand.frame.height, bool)
@@ -229,47 +232,38 @@ class Outcome:
 AMOUNTS: Final = ("requested", "before", "after", "gained", "lost", "short")
 
 
-def _why() -> pl.Expr:
-    """The first that applies."""
-    kind, change = pl.col("kind"), pl.col("after") - pl.col("before")
-    word = pl.lit
-    return (
-        pl.when(pl.col("spared").is_not_null())
-        .then(pl.col("spared"))
-        .when(kind == SKIP)
-        .then(word("skip"))
-        .when(change > 0)
-        .then(word("gained"))
-        .when((change < 0) & (pl.col("strategy") == "lose"))
-        .then(word("given_back"))
-        .when((change < 0) & pl.col("taken"))
-        .then(word("lost"))
-        .when((change < 0) & pl.col("unfit"))
-        .then(word("unfit"))
-        .when(change < 0)
-        .then(word("broken"))
-        .when(pl.col("after") == pl.col("requested"))
-        .then(word("full"))
+def _why(*, spared: bool) -> pl.Expr:
+    """The number in `WHY` of the first that applies."""
+    number = {name: pl.lit(code, pl.UInt8) for code, name in enumerate(WHY)}
+    kind, after, before = pl.col("kind"), pl.col("after"), pl.col("before")
+    why = (
+        pl.when(kind == SKIP)
+        .then(number["skip"])
+        .when(after > before)
+        .then(number["gained"])
+        .when((after < before) & (pl.col("strategy") == "lose"))
+        .then(number["given_back"])
+        .when((after < before) & pl.col("taken"))
+        .then(number["lost"])
+        .when((after < before) & pl.col("unfit"))
+        .then(number["unfit"])
+        .when(after < before)
+        .then(number["broken"])
+        .when(after == pl.col("requested"))
+        .then(number["full"])
         .when(~pl.col("granted"))
-        .then(word("limit"))
-        .when(pl.col("reason").is_not_null())
-        .then(word("nothing_left"))
-        .otherwise(word("never_gains"))
-        .cast(_WHY)
+        .then(number["limit"])
+        .when(pl.col("code") != SERVED)
+        .then(number["nothing_left"])
+        .otherwise(number["never_gains"])
     )
+    return pl.coalesce("spared", why) if spared else why
 
 
 def _added_up(pairs: pl.DataFrame) -> pl.DataFrame:
-    """The pairs by line, row and stage, each of them once; given by stage."""
-    keys = pair_keys(pairs["l"], pairs["s"])
-    stage = pairs["stage"].to_physical().cast(pl.Int8).to_numpy()
-    order = np.argsort(keys, kind="stable" if (stage != stage[:1]).any() else None)
-    keys, stage = keys[order], stage[order]
-    first = np.flatnonzero((np.diff(keys, prepend=~keys[:1]) != 0) | (np.diff(stage, prepend=-1) != 0))
-    if not first.size:
-        return pairs
-    sums_of = {name: np.add.reduceat(pairs[name].to_numpy()[order], first) for name in ("qty", "served")}
-    return pairs[order[first]].with_columns(**{name: pl.Series(total) for name, total in sums_of.items()})
+    """The pairs by line and row, each of them once."""
+    lines, rows, (qty, served) = pair_sums(pairs["l"], pairs["s"], pairs["qty"], pairs["served"])
+    return pl.DataFrame({"l": lines, "s": rows, "qty": qty, "served": served})
 
 
 def _between(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -288,7 +282,8 @@ def _between(pairs: pl.DataFrame) -> pl.DataFrame:
     for name, amount in amounts.items():
         so_far = np.cumsum(amount)
         ends[name] = so_far + np.repeat(limits - total - (so_far - amount)[first], counts)
-    cuts = np.union1d(*(end[amounts[name] > 0] for name, end in ends.items()))
+    cuts = np.sort(np.concatenate([end[amounts[name] > 0] for name, end in ends.items()]))
+    cuts = cuts[np.diff(cuts, prepend=-1) != 0]
     row = np.searchsorted(limits, cuts)
     spans = pl.DataFrame({"s": s[first][row], "qty": np.diff(cuts, prepend=0)})
     owners = []

@@ -9,17 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from allocator.engine import CORE, BoundPlan
-from allocator.frames.prepare import Prepared, Table
-from allocator.model.order import OrderKey
-from allocator.plan.compile import compile_plan
-from allocator.plan.spec import FillRule, Part, Plan
+from allocator.engine import BoundPlan
+from allocator.plan.parts import part_of
+from allocator.plan.spec import DemandSide, FillRule, Key, Plan, Rank, StockSide
 from allocator.reallocation.inputs import World
 from allocator.reallocation.sequence import Sequence
 
 ANY = FillRule("no", None, None, None, None, whole_rows=False)
-HELD = "$held"
-"""The stock column that says who has a part of a row: 0 nobody, the higher the stronger."""
 
 Fills = Literal["full", "floor", "own"]
 """How lines are filled in a run: full or not at all; in packs at most; by their own fill rules."""
@@ -48,25 +44,19 @@ def serve(world: World, asks: pl.DataFrame, parts: pl.DataFrame, fills: Fills, s
     Args:
         world: Tables, policy and day.
         asks: `l` and `qty` (what each asks): by row, or in order of service where the engine cannot order them.
-        parts: `s`, `held` and `qty`, in order of `s`: a row may be there in parts, of which those that fewer would
-            miss are taken first.
+        parts: `s`, `held` (0 nobody has it, the higher the stronger is who has it) and `qty`, in order of `s`: a row
+            may be there in parts, of which those that fewer would miss are taken first.
         fills: How lines are filled.
         sequence: The order of service.
     """
-    parts, order = parts.rechunk(), sequence.engine_order
-    policy = world.policy.model_copy(update={"demand_order": order or ()})
-    stock, demand = _stock(world, parts), _demand(world, asks)
-    if order is None:
-        demand = replace(demand, ascending=True)
-    else:
-        demand = replace(demand, frame=demand.frame.with_columns(sequence.segments(asks["l"])))
-    if (parts["held"] > 0).any():
-        policy = policy.model_copy(update={"stock_order": (OrderKey(column=HELD), *policy.full_stock_order())})
-        stock = replace(stock, frame=stock.frame.with_columns(parts["held"].alias(HELD)))
-    plan = compile_plan(Prepared(stock, demand), policy, world.as_of, CORE)
+    whole = world.plan
+    rows, lines = _picked(parts["s"], whole.stock.on_hand), _picked(asks["l"], whole.demand.qty)
+    plan = part_of(whole, rows, lines, on_hand=parts["qty"], qty=asks["qty"])
+    held = parts["held"]
+    plan = replace(plan, stock=_stock(plan.stock, held), demand=_demand(plan.demand, asks["l"], sequence))
     if plan.safety is not None:
         # What others have was promised beside the safety stock: it is kept out of the free part alone.
-        plan = replace(plan, safety=replace(plan.safety, counts=plan.safety.counts & (parts["held"] == 0)))
+        plan = replace(plan, safety=replace(plan.safety, counts=plan.safety.counts & (held == 0)))
     answer = BoundPlan(_filled(plan, fills)).run()
     takes = pl.DataFrame(
         {
@@ -77,53 +67,48 @@ def serve(world: World, asks: pl.DataFrame, parts: pl.DataFrame, fills: Fills, s
         },
         schema=TAKES,
     )
-    if stock.frame.height > parts["s"].n_unique():
+    if (held > 0).any():
         takes = takes.group_by("l", "s", maintain_order=True).agg(pl.col("qty", "served").sum())
     return Run(takes, asks["l"].gather(answer.line), answer.reason)
 
 
 def eligible(world: World, pairs: pl.DataFrame) -> pl.Series:
     """Whether each stock row may, as of today, still serve the line that has it: every pair judged by itself."""
-    if pairs.is_empty():
-        return pl.Series([], dtype=pl.Boolean)
-    stock = _stock(world, pairs.select("s", "qty"))
-    demand = _demand(world, pairs.select("l", qty="served"))
-    policy = world.policy.model_copy(update={"safety_stock": (), "stock_order": (), "demand_order": ()})
-    stock, demand = replace(stock, ascending=True), replace(demand, ascending=True)
-    plan = compile_plan(Prepared(stock, demand), policy, world.as_of, CORE)
-    alone = pl.Series(np.arange(pairs.height, dtype=np.uint32))
-    one = Part(alone, alone, pairs.height)
-    plan = replace(_bare(plan, [ANY]), group=[*plan.group, one])
-    answer = BoundPlan(plan).run()
-    served = np.zeros(pairs.height, np.int64)
-    served[answer.take_line.to_numpy()] = answer.take_served.to_numpy()
-    return pl.Series(served == pairs["served"].to_numpy())
+    return BoundPlan(world.plan).fit(pairs["s"], pairs["l"], pairs["qty"], pairs["served"])
 
 
 def competing(world: World, lines: pl.Series) -> npt.NDArray[np.bool_] | None:
-    """Which stock rows are of the SKUs of some lines; None where that would leave few out, or they are not all."""
-    if lines.len() * 4 >= world.prepared.demand.frame.height or world.policy.substitutes:
+    """Which stock rows some lines could compete for; None where that would leave few out, or they are not all."""
+    if lines.len() * 4 >= world.plan.demand.qty.len():
         return None
-    rows, asked = world.skus
-    wanted = np.zeros(max(rows.max(initial=0), asked.max(initial=0)) + 1, bool)
+    rows, asked, groups = world.groups
+    wanted = np.zeros(groups, bool)
     wanted[asked[lines.to_numpy()]] = True
     return wanted[rows]
 
 
-def _stock(world: World, parts: pl.DataFrame) -> Table:
-    table = world.prepared.stock
-    frame = table.frame if _all(parts["s"], table) else table.frame[parts["s"]]
-    return replace(table, frame=frame.drop("qty_reserved", strict=False).with_columns(qty_on_hand=parts["qty"]))
+def _stock(side: StockSide, held: pl.Series) -> StockSide:
+    """The stock side of parts of rows in their order, those that nobody has first."""
+    # An order by what is on hand or free is one by what the part holds.
+    order: list[Key | Rank] = [
+        replace(key, column=side.on_hand) if isinstance(key, Key) and key.column.name == "qty_on_hand" else key
+        for key in side.order
+    ]
+    first = [Key(held, descending=False, nulls_first=False)] if (held > 0).any() else []
+    return replace(side, order=[*first, *order])
 
 
-def _demand(world: World, asks: pl.DataFrame) -> Table:
-    table = world.prepared.demand
-    frame = table.frame if _all(asks["l"], table) else table.frame[asks["l"]]
-    return replace(table, frame=frame.with_columns(qty=asks["qty"]))
+def _demand(side: DemandSide, lines: pl.Series, sequence: Sequence) -> DemandSide:
+    if sequence.engine_order is None:
+        return replace(side, order=[], ids=None)
+    first = Key(sequence.segments(lines), descending=False, nulls_first=False)
+    return replace(side, order=[first, *side.order])
 
 
-def _all(rows: pl.Series, table: Table) -> bool:
-    return rows.len() == table.frame.height and bool((rows.to_numpy() == np.arange(rows.len())).all())
+def _picked(rows: pl.Series, column: pl.Series) -> pl.Series | None:
+    """The rows, or None if they are all of those of a column of the table."""
+    everything = rows.len() == column.len() and bool((rows.to_numpy() == np.arange(rows.len())).all())
+    return None if everything else rows
 
 
 def _filled(plan: Plan, fills: Fills) -> Plan:

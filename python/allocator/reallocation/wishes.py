@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from allocator.engine import pair_sums
 from allocator.frames.quantity import scaled
 from allocator.model.reallocation import Reallocation
 from allocator.reallocation.deal import (
@@ -25,6 +26,7 @@ from allocator.reallocation.deal import (
     Dealt,
     Wishes,
 )
+from allocator.reallocation.holdings import TAKEN
 from allocator.reallocation.inputs import World, sums
 from allocator.reallocation.sequence import Sequence
 
@@ -106,27 +108,17 @@ def _changes(base: Base, dealt: Dealt) -> tuple[int, int]:
 
 def changed_pairs(base: Base, dealt: Dealt) -> pl.DataFrame:
     """`l`, `s`, `out` and `gain`: stock that lines have less and more of than before."""
-    kept = dealt.has["row"].is_not_null() & (dealt.has["qty"] == base.open["qty"].gather(dealt.has["row"]))
-    same = np.zeros(base.open.height, bool)
-    same[dealt.has["row"].filter(kept).to_numpy()] = True
-    # Most rows are as they were: only the others are put together, by row and line in one number.
-    before, after = base.open.filter(pl.Series(~same)), dealt.has.filter(~kept)
-    change = np.concatenate([-before["qty"].to_numpy(), after["qty"].to_numpy()])
-    keys = np.concatenate([pair_keys(frame["s"], frame["l"]) for frame in (before, after)])
-    order = pl.Series(keys).arg_sort().to_numpy()
-    keys = keys[order]
-    first = np.flatnonzero(np.diff(keys, prepend=~keys[:1]) != 0)
-    if first.size:
-        change, keys = np.add.reduceat(change[order], first), keys[first]
-    pairs = pl.DataFrame({"l": keys.astype(np.uint32), "s": (keys >> np.uint64(32)).astype(np.uint32)})
-    return pairs.with_columns(out=np.maximum(-change, 0), gain=np.maximum(change, 0)).filter(pl.Series(change != 0))
-
-
-def pair_keys(high: pl.Series, low: pl.Series) -> npt.NDArray[np.uint64]:
-    """Two row numbers as one number."""
-    upper, lower = (side.to_numpy().astype(np.uint64) for side in (high, low))
-    keys: npt.NDArray[np.uint64] = (upper << np.uint64(32)) | lower
-    return keys
+    row, qty = dealt.has["row"].to_numpy(), dealt.has["qty"].to_numpy()
+    left = np.flatnonzero(row != TAKEN)
+    whole = left[qty[left] == base.open["qty"].to_numpy()[row[left]]]
+    same, kept = np.zeros(base.open.height, bool), np.zeros(row.size, bool)
+    same[row[whole]], kept[whole] = True, True
+    # Most rows are as they were: only the others are put together.
+    given_up = base.open.filter(pl.Series(~same)).select("l", "s", -pl.col("qty"))
+    both = pl.concat([given_up, dealt.has.filter(pl.Series(~kept)).select("l", "s", "qty")])
+    rows, lines, (change,) = pair_sums(both["s"], both["l"], both["qty"])
+    pairs = pl.DataFrame({"l": lines, "s": rows, "change": change}).filter(pl.col("change") != 0)
+    return pairs.select("l", "s", out=(-pl.col("change")).clip(0), gain=pl.col("change").clip(0))
 
 
 def moved_units(moved: pl.DataFrame) -> int:

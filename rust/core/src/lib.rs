@@ -13,8 +13,10 @@ pub mod headroom;
 mod kernel;
 pub mod outcome;
 mod packing;
+mod pair_sums;
 pub mod problem;
 pub mod transition;
 
 pub use error::{Error, Result};
-pub use kernel::{Ask, Line, Prepared, Served, run};
+pub use kernel::{Ask, Line, Pairs, Prepared, Served, fit, run};
+pub use pair_sums::{Laid, PairSums, laid_behind, pair_sums};

@@ -2,12 +2,13 @@
 
 use allocator_core::Error;
 use allocator_core::outcome::Stretch;
-use arrow_array::PrimitiveArray;
 use arrow_array::types::{ArrowPrimitiveType, Int64Type, UInt8Type, UInt32Type};
+use arrow_array::{BooleanArray, PrimitiveArray};
 use pyo3::prelude::*;
 
 use crate::columns::Column;
 use crate::errors::guard;
+use crate::held::Held;
 use crate::plan::PlanSpec;
 
 /// A plan with its columns: bound once, run many times.
@@ -33,6 +34,12 @@ impl Plan {
                 .install(|| self.0.run()),
         })?;
         Answer::new(py, stretches)
+    }
+
+    /// Whether rows may serve the lines that have something of them.
+    fn fit(&self, py: Python<'_>, row: Held, line: Held, qty: Held, served: Held) -> PyResult<Column> {
+        let found = guard(py, || self.0.fit([&row, &line, &qty, &served]))?;
+        Ok(Column(std::sync::Arc::new(BooleanArray::from(found))))
     }
 }
 

@@ -64,6 +64,18 @@ pub fn argsort_ids(py: Python<'_>, column: Chunks) -> PyResult<Column> {
     Ok(numbers(rows))
 }
 
+/// For each row of `asked` the row of `ids` that holds the same id, null where none does.
+#[pyfunction]
+pub fn match_ids(py: Python<'_>, ids: Chunks, asked: Chunks) -> PyResult<Column> {
+    let (ids, asked) = (keys(py, &ids)?, keys(py, &asked)?);
+    let rows = guard(py, || core::match_ids(&ids, &asked))?;
+    if rows.contains(&core::NULL) {
+        let rows = rows.into_iter().map(|row| (row != core::NULL).then_some(row));
+        return Ok(Column(Arc::new(rows.collect::<UInt32Array>())));
+    }
+    Ok(numbers(rows))
+}
+
 /// The first rows whose text holds a NUL character.
 #[pyfunction]
 pub fn rows_with_nul(py: Python<'_>, column: Chunks, rows_max: usize) -> PyResult<Vec<u32>> {

@@ -10,6 +10,7 @@ pub mod fairness;
 pub mod headroom;
 pub mod held;
 mod memory;
+pub mod pairs;
 pub mod plan;
 pub mod prepared;
 pub mod transition;
@@ -24,11 +25,13 @@ mod _core {
     #[pymodule_export]
     use crate::columns::Column;
     #[pymodule_export]
-    use crate::encode::{IdReport, argsort_ids, check_ids, encode, rows_with_nul};
+    use crate::encode::{IdReport, argsort_ids, check_ids, encode, match_ids, rows_with_nul};
     #[pymodule_export]
     use crate::fairness::{fair_shares, ration_lines};
     #[pymodule_export]
     use crate::headroom::grant_requests;
+    #[pymodule_export]
+    use crate::pairs::{laid_behind, pair_sums};
     #[pymodule_export]
     use crate::prepared::PreparedStock;
     #[pymodule_export]

@@ -5,7 +5,7 @@ use allocator_core::problem::{
     Amount, Bound as CoreBound, Demand, Digits, Fill, GroupPart, Ids, Key, One, Problem, Safety, SafetyRule, Stock,
     StockKey, Substitute, Test, Whole,
 };
-use allocator_core::{Error, Result};
+use allocator_core::{Error, Pairs, Result};
 use pyo3::prelude::*;
 
 use crate::held::{Held, optional};
@@ -269,6 +269,18 @@ impl PlanSpec {
         let line_ids = compare_lines.as_deref().map_or(Ids::Ascending, Ids::By);
         let problem = self.problem(stock_ids, line_ids)?;
         allocator_core::run(&problem)
+    }
+
+    /// Whether rows may serve the lines that have something of them: columns of row, line, units of each.
+    pub fn fit(&self, [row, line, qty, served]: [&Held; 4]) -> Result<Vec<bool>> {
+        let problem = self.problem(Ids::Ascending, Ids::Ascending)?;
+        let pairs = Pairs {
+            row: row.column()?,
+            line: line.column()?,
+            qty: qty.column()?,
+            served: served.column()?,
+        };
+        allocator_core::fit(&problem, &pairs)
     }
 
     /// What the kernel reads; ids are compared as given.

@@ -14,12 +14,14 @@ mod crowded;
 mod direct;
 mod hashed;
 mod ids;
+mod matched;
 mod sort;
 #[cfg(test)]
 mod tests;
 
 pub use column::{Column, Integers, Layout, Numbers, Text, Validity};
 pub use ids::{IdReport, argsort_ids, check_ids, rows_with_nul};
+pub use matched::match_ids;
 
 use column::{IntegerKeys, LongKeys, Short, ShortKeys};
 

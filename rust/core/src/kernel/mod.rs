@@ -5,6 +5,7 @@ mod crowded;
 mod fill;
 mod general;
 mod orders;
+mod pairs;
 mod plain;
 mod prepared;
 mod queue;
@@ -22,6 +23,7 @@ use crate::packing::Packing;
 use crate::problem::{Amount, Fill, One, Problem, SERVED, StockKey, Whole};
 
 pub use book::Ask;
+pub use pairs::{Pairs, fit};
 pub use prepared::{Line, Prepared, Served};
 
 /// Stretches that run in parallel. Fixed, so that the answer comes in the same pieces on any machine.

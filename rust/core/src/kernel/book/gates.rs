@@ -74,7 +74,7 @@ impl Book {
 
 /// The gate at which a wide test stops a row, or `PASS`.
 #[inline]
-fn stop(wide: &Wide, ask: Ask, value: i64) -> Gate {
+pub fn stop(wide: &Wide, ask: Ask, value: i64) -> Gate {
     let (passes, gate) = match wide {
         Wide::Span {
             gate,
@@ -121,7 +121,8 @@ pub fn exchange_ask(sku: i64, substitutes: &[Substitute]) -> Ask {
     (sku, substitutes.partition_point(|s| i64::from(s.sku) < sku) as i64)
 }
 
-pub(super) fn value(wide: &Wide, row: usize) -> i64 {
+/// What a row has to show to a wide test.
+pub fn value(wide: &Wide, row: usize) -> i64 {
     match wide {
         Wide::Span { stock, .. } | Wide::Exchange { stock, .. } => stock.get(row),
         Wide::Table { stock, .. } => stock.code(row) as i64,
@@ -129,7 +130,7 @@ pub(super) fn value(wide: &Wide, row: usize) -> i64 {
 }
 
 /// How a row of SKU `value` stands in for the SKU that is asked.
-fn substitution(wide: &Wide, value: i64, ask: Ask) -> Option<Substitute> {
+pub fn substitution(wide: &Wide, value: i64, ask: Ask) -> Option<Substitute> {
     let Wide::Exchange { substitutes, .. } = wide else {
         return None;
     };

@@ -10,7 +10,7 @@ use super::Run;
 use super::fill::Take;
 use crate::problem::{Fill, Gate, PASS};
 
-pub use gates::{Ask, ask, exchange_ask, lies};
+pub use gates::{Ask, ask, exchange_ask, lies, stop, substitution, value};
 
 /// The lines of a group that ask the same: same class, same asks, same pack. Half a cache line: looking slots up at
 /// random is most of what whole orders cost.
