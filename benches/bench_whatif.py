@@ -1,8 +1,8 @@
 """Scenarios that touch one SKU in a hundred, beside a full run of the same world.
 
 `ALLOCATOR_BENCH_ROWS` sets lots and lines (a million by default). A full run is what the scenario saves: tables as a
-user holds them, checked, allocated, measured. The kernel alone on tables that are bound already is the stricter
-measure; both are here.
+user holds them, checked and allocated, without measures and with them. The kernel alone on tables that are bound
+already is the strictest measure; all three are here.
 """
 
 import os
@@ -12,7 +12,7 @@ import pytest
 
 import product
 import worlds
-from allocator import Base, Scenario, bind
+from allocator import Base, Scenario, allocate, bind
 from allocator.model.levers import DemandSurge
 
 ROWS = int(float(os.environ.get("ALLOCATOR_BENCH_ROWS", "1e6")))
@@ -40,6 +40,16 @@ def surge(base: Base, seed: int) -> Scenario:
     return Scenario(
         name=f"surge {seed}", levers=[DemandSurge(where={"sku": skus.gather(drawn).to_list()}, factor="3/2")]
     )
+
+
+def test_full_run_from_tables_to_tables(benchmark, tables) -> None:
+    def run():
+        result = allocate(*tables, product.policy("w2"), as_of=worlds.AS_OF)
+        return result.lines, result.allocations
+
+    lines, allocations = benchmark.pedantic(run, rounds=3, warmup_rounds=1)
+    correct = lines["allocated"].sum() == allocations["qty"].sum()
+    benchmark.extra_info |= {"rows": ROWS, "lines": ROWS, "correct": correct}
 
 
 def test_full_run_from_tables_to_measures(benchmark, tables) -> None:

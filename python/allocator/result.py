@@ -17,7 +17,8 @@ from allocator.frames.findings import Findings
 from allocator.frames.prepare import Prepared, Table, prepare
 from allocator.frames.read import Source, read
 from allocator.model.policy import Policy
-from allocator.plan.compile import compile_plan
+from allocator.plan.compile import compile_columns
+from allocator.plan.keys import Columns
 from allocator.plan.spec import REASON_NAMES, SERVED
 
 REASON = pl.Enum(REASON_NAMES)
@@ -56,11 +57,19 @@ class Bound:
 
 def bind(stock: Source, demand: Source, policy: Policy | None = None, *, as_of: dt.date) -> Bound:
     """Checks and compiles tables and a policy, for many runs. Arguments and errors as `allocate`."""
+    return bound_with_columns(stock, demand, policy, as_of=as_of)[0]
+
+
+def bound_with_columns(
+    stock: Source, demand: Source, policy: Policy | None, *, as_of: dt.date
+) -> tuple[Bound, Columns]:
+    """The same, and the columns with all that was encoded of them."""
     policy, day = checked_policy(policy), checked_day(as_of)
     findings = Findings()
     tables = read(stock, "stock", findings), read(demand, "demand", findings)
     prepared = prepare(*tables, policy, CORE, findings)
-    return Bound(prepared, policy, day, BoundPlan(compile_plan(prepared, policy, day, CORE)))
+    columns = Columns(prepared.stock, prepared.demand, CORE)
+    return Bound(prepared, policy, day, BoundPlan(compile_columns(columns, prepared, policy, day))), columns
 
 
 def allocate(
@@ -209,25 +218,11 @@ class Result:
     @cached_property
     def summary(self) -> dict[str, float | int]:
         """Totals: lines, units, fill rates (shares of 1), and lines by reason."""
-        lines = self.lines
-        units = {c: float(lines[c].sum() or 0) for c in ("requested", "allocated", "short")}
-        full = int((lines["short"] == 0).sum())
-        return {
-            "lines": lines.height,
-            "lines_full": full,
-            "line_fill": full / lines.height if lines.height else 1.0,
-            "units_requested": units["requested"],
-            "units_allocated": units["allocated"],
-            "units_short": units["short"],
-            "unit_fill": units["allocated"] / units["requested"] if units["requested"] else 1.0,
-            "allocations": self.answer.take_line.len(),
-        }
+        return summed_up(self.lines, self.answer.take_line.len())
 
     def reasons(self) -> pl.DataFrame:
         """One row per reason: `reason`, `lines` (how many are short for it), `short` (units), most lines first."""
-        short = self.lines.filter(pl.col("reason").is_not_null())
-        counted = short.group_by("reason").agg(lines=pl.len(), short=pl.col("short").sum())
-        return counted.sort("lines", "reason", descending=[True, False])
+        return counted_reasons(self.lines)
 
     def explain(self, line_id: str | int) -> Explanation:
         """Every stock row that a line could have looked at, all rules that it failed, and who took it before.
@@ -245,6 +240,29 @@ class Result:
             allocations=self.allocations,
             line_id=line_id,
         )
+
+
+def summed_up(lines: pl.DataFrame, allocations: int) -> dict[str, float | int]:
+    """Totals of lines as `Result.summary` has them."""
+    units = {c: float(lines[c].sum() or 0) for c in ("requested", "allocated", "short")}
+    full = int((lines["short"] == 0).sum())
+    return {
+        "lines": lines.height,
+        "lines_full": full,
+        "line_fill": full / lines.height if lines.height else 1.0,
+        "units_requested": units["requested"],
+        "units_allocated": units["allocated"],
+        "units_short": units["short"],
+        "unit_fill": units["allocated"] / units["requested"] if units["requested"] else 1.0,
+        "allocations": allocations,
+    }
+
+
+def counted_reasons(lines: pl.DataFrame) -> pl.DataFrame:
+    """Reasons of lines as `Result.reasons` has them."""
+    short = lines.filter(pl.col("reason").is_not_null())
+    counted = short.group_by("reason").agg(lines=pl.len(), short=pl.col("short").sum())
+    return counted.sort("lines", "reason", descending=[True, False])
 
 
 def quantity(units: pl.Series, table: Table) -> pl.Series:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import numpy as np
 import polars as pl
 
+from allocator.frames.location import Tree, tree_codes
 from allocator.frames.prepare import Table
 
 NULL_CODE = 2**32 - 1
@@ -56,6 +57,8 @@ class Columns:
     def __init__(self, stock: Table, demand: Table, core: Core) -> None:
         self.stock, self.demand, self.core = stock.frame, demand.frame, core
         self._coded: dict[tuple[str, tuple[str, ...]], Coded] = {}
+        self._one: dict[tuple[str, str], tuple[pl.Series, list[str]]] = {}
+        self._tree: Tree | None = None
 
     def has(self, table: str, column: str) -> bool:
         """Whether the table has the column."""
@@ -81,8 +84,20 @@ class Columns:
 
     def one(self, table: str, column: str) -> tuple[pl.Series, list[str]]:
         """Codes of a column of one table, and the value of each code as text."""
-        (codes,), values = self.core.encode([getattr(self, table)[column]])
-        return codes, values.cast(pl.String).to_list()
+        if (table, column) not in self._one:
+            (codes,), values = self.core.encode([getattr(self, table)[column]])
+            self._one[table, column] = codes, values.cast(pl.String).to_list()
+        return self._one[table, column]
+
+    def known(self, column: str, further: tuple[str, ...]) -> Coded | None:
+        """The codes of a column that both tables may have; None if its values with these are not coded yet."""
+        return self._coded.get((column, further)) if further else self.coded(column)
+
+    def tree(self) -> Tree:
+        """The tree of all places."""
+        if self._tree is None:
+            self._tree = tree_codes(self.coded("location").values)
+        return self._tree
 
     def ordered(self, table: str, column: str) -> pl.Series:
         """A column as values or codes that order as it does."""
@@ -90,6 +105,40 @@ class Columns:
         if series.dtype in (pl.String, pl.Enum, pl.Categorical):
             return self.one(table, column)[0]
         return plain(series)
+
+
+Picks: TypeAlias = Mapping[str, Callable[[pl.Series], pl.Series]]
+"""For each table, how a column of the whole becomes one of the part."""
+
+
+class PartColumns(Columns):
+    """Columns of some rows of tables that are coded already: their codes are picked, not worked out again.
+
+    The tables may differ from those rows in columns of numbers, days and flags, and in no column of text.
+    """
+
+    def __init__(self, stock: Table, demand: Table, whole: Columns, picks: Picks) -> None:
+        super().__init__(stock, demand, whole.core)
+        self._whole, self._picks = whole, picks
+
+    def coded(self, column: str, further: Sequence[str] = ()) -> Coded:
+        """As of all columns, where the whole has them."""
+        key = (column, tuple(further))
+        if key not in self._coded and (known := self._whole.known(*key)) is not None:
+            stock, demand = self._picks["stock"](known.stock), self._picks["demand"](known.demand)
+            self._coded[key] = Coded(stock, demand, known.values)
+        return super().coded(column, further)
+
+    def one(self, table: str, column: str) -> tuple[pl.Series, list[str]]:
+        """Likewise."""
+        if (table, column) not in self._one and self._whole.has(table, column):
+            codes, values = self._whole.one(table, column)
+            self._one[table, column] = self._picks[table](codes), values
+        return super().one(table, column)
+
+    def tree(self) -> Tree:
+        """The tree of all places of the whole, as the codes are those of the whole."""
+        return self._whole.tree()
 
 
 def absent(rows: int) -> pl.Series:

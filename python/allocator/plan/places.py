@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from allocator.errors import PolicyError, Problem
-from allocator.frames.location import Tree, tree_codes
+from allocator.frames.location import Tree
 from allocator.model.order import OrderKey
 from allocator.model.policy import Location, Policy
 from allocator.plan.keys import Columns, mapped
@@ -41,8 +41,7 @@ class Places:
 
 def places(columns: Columns) -> Places:
     """Codes in tree order."""
-    coded = columns.coded("location")
-    tree = tree_codes(coded.values)
+    coded, tree = columns.coded("location"), columns.tree()
     return Places(mapped(coded.stock, tree.codes), mapped(coded.demand, tree.codes), tree)
 
 

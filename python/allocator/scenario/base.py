@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -22,15 +22,17 @@ from allocator.model.document import did_you_mean
 from allocator.model.levers import DemandNew, NewRows, PolicyLever, RowLever
 from allocator.model.policy import Policy
 from allocator.model.scenario import Scenario
-from allocator.plan.compile import compile_plan
+from allocator.plan.compile import compile_columns
+from allocator.plan.keys import Columns, PartColumns, Picks
 from allocator.plan.spec import SERVED
-from allocator.result import Bound, Result, bind
+from allocator.result import Bound, Result, bound_with_columns
 from allocator.scenario.additions import ROW, added, bases, quantities_named
 from allocator.scenario.ceilings import Ceilings, capped, ceilings, noted
 from allocator.scenario.compare import After, Comparison
 from allocator.scenario.compete import Competition, Numbers
 from allocator.scenario.dealt import dealt
 from allocator.scenario.draw import Draws, check_per
+from allocator.scenario.laid import Laid
 from allocator.scenario.measure import Measures, Terms
 from allocator.scenario.msl import fullness
 from allocator.scenario.orders import Orders
@@ -96,7 +98,7 @@ class Base:
             >>> rush.lines_run
             2
         """
-        self.bound = bind(stock, demand, policy, as_of=as_of)
+        self.bound, self._columns = bound_with_columns(stock, demand, policy, as_of=as_of)
         self.threads = threads
         self.terms = _terms(by, horizon_days, self.bound.prepared.demand.frame)
         self.result: Result = self.bound.run(threads=threads)
@@ -111,6 +113,12 @@ class Base:
     def competition(self) -> Competition:
         """What competes with what."""
         return Competition(self.bound.prepared, self.policy)
+
+    @cached_property
+    def _laid(self) -> tuple[Laid, Laid]:
+        """Stock and demand laid out by what competes."""
+        prepared, competition = self.bound.prepared, self.competition
+        return Laid(prepared.stock.frame, competition.stock), Laid(prepared.demand.frame, competition.demand)
 
     @cached_property
     def draws(self) -> Draws:
@@ -266,19 +274,18 @@ class Base:
         """The base's rows, lines and answer within these groups."""
         prepared = self.bound.prepared
         if groups is None:
-            stock_rows, demand_rows = np.arange(prepared.stock.frame.height), np.arange(prepared.demand.frame.height)
-            frames = [prepared.stock.frame, prepared.demand.frame]
+            stock, demand = (
+                table.frame.with_columns(pl.Series(ROW, np.arange(table.frame.height)))
+                for table in (prepared.stock, prepared.demand)
+            )
+            lines, takes = self._answered.whole()
+            stretches = None
         else:
-            stock_rows, demand_rows = self.competition.stock.rows(groups), self.competition.demand.rows(groups)
-            frames = [
-                prepared.stock.frame.select(pl.all().gather(stock_rows)),
-                prepared.demand.frame.select(pl.all().gather(demand_rows)),
-            ]
-        stock, demand = (
-            f.with_columns(pl.Series(ROW, r)) for f, r in zip(frames, (stock_rows, demand_rows), strict=True)
-        )
-        lines, takes = self._answered.of(stock_rows, demand_rows)
-        return Part(stock, demand, lines, takes, self.policy, prepared.stock.scale, self.bound.as_of)
+            of_stock, of_demand = self._laid
+            stretches = of_stock.stretch(groups), of_demand.stretch(groups)
+            stock, demand = of_stock.frame(stretches[0]), of_demand.frame(stretches[1])
+            lines, takes = self._answered.of(stretches[0].rows, of_demand.pick(stretches[1], stretches[1].rows))
+        return Part(stock, demand, lines, takes, self.policy, prepared.stock.scale, self.bound.as_of, stretches)
 
     def _after(
         self, scenario: Scenario, before: Part, start: Part, *, additions: dict[int, pl.DataFrame], findings: Findings
@@ -287,11 +294,12 @@ class Base:
         fresh = self._pulled(scenario, start, additions, findings)
         _raise_any(findings)
         policy, day = start.policy, self.bound.as_of
-        result = self._bound(fresh, policy).run(threads=self.threads)
+        known = self._known(start, fresh)
+        result = self._bound(fresh, policy, known).run(threads=self.threads)
         limits = ceilings(scenario.levers, result, findings)
         _raise_any(findings)
         if limits is not None:
-            result = self._bound(capped(fresh, limits), policy).run(threads=self.threads)
+            result = self._bound(capped(fresh, limits), policy, known).run(threads=self.threads)
         outcome, asked = None, result.bound.prepared
         for number, lever in enumerate(scenario.levers):
             if isinstance(lever, Dealing):
@@ -346,9 +354,32 @@ class Base:
         ]
         return Prepared(*tables)
 
-    def _bound(self, prepared: Prepared, policy: Policy) -> Bound:
-        plan = BoundPlan(compile_plan(prepared, policy, self.bound.as_of, CORE))
+    def _known(self, start: Part, fresh: Prepared) -> Picks | None:
+        """How codes of the base are picked for a part as levers left it; None where levers added rows."""
+        picks: dict[str, Callable[[pl.Series], pl.Series]] = {}
+        for number, table in enumerate((fresh.stock, fresh.demand)):
+            height, rows = bases(self.bound.prepared)[table.name].frame.height, table.frame[ROW]
+            if rows.len() and rows[-1] >= height:
+                return None
+            if start.stretches is not None:
+                picks[table.name] = self._laid[number].pick(start.stretches[number], rows.to_numpy())
+            else:
+                picks[table.name] = _everything if rows.len() == height else partial(_gathered, rows=rows)
+        return picks
+
+    def _bound(self, prepared: Prepared, policy: Policy, known: Picks | None) -> Bound:
+        tables = prepared.stock, prepared.demand
+        columns = Columns(*tables, CORE) if known is None else PartColumns(*tables, self._columns, known)
+        plan = BoundPlan(compile_columns(columns, prepared, policy, self.bound.as_of))
         return Bound(prepared, policy, self.bound.as_of, plan)
+
+
+def _everything(column: pl.Series) -> pl.Series:
+    return column
+
+
+def _gathered(column: pl.Series, *, rows: pl.Series) -> pl.Series:
+    return column.gather(rows)
 
 
 def _terms(by: str | Sequence[str], horizon_days: object, demand: pl.DataFrame) -> Terms:

@@ -25,16 +25,23 @@ def spans(starts: Numbers, counts: Numbers) -> Numbers:
 
 
 class Index:
-    """The rows that each number has: sorted once, gathered by slices."""
+    """The rows that each number has: sorted once, gathered by slices.
+
+    Attributes:
+        order: The rows by number, then by row.
+    """
 
     def __init__(self, numbers: Numbers, size: int) -> None:
-        self._rows = np.argsort(numbers, kind="stable")
+        self.order = pl.Series(np.argsort(numbers, kind="stable").astype(np.uint32))
         self._ends = np.cumsum(np.bincount(numbers, minlength=size))
 
-    def rows(self, wanted: Numbers) -> Numbers:
-        """The rows of these numbers, ascending."""
+    def rows_and_places(self, wanted: Numbers) -> tuple[Numbers, Numbers]:
+        """The rows of these numbers, ascending, and the place of each in `order`."""
         starts = np.where(wanted > 0, self._ends[wanted - 1], 0)
-        return np.sort(self._rows[spans(starts, self._ends[wanted] - starts)])
+        places = spans(starts, self._ends[wanted] - starts)
+        rows = self.order.to_numpy()[places].astype(np.int64)
+        ascending = np.argsort(rows)
+        return rows[ascending], places[ascending]
 
 
 class Competition:
@@ -68,8 +75,10 @@ class Competition:
     def codes(self, skus: pl.Series) -> tuple[Numbers, pl.Series]:
         """The codes of those that are known, and whether each is."""
         wanted = skus.cast(self.skus.dtype)
+        if self.skus.is_empty():
+            return np.empty(0, np.int64), pl.Series([False]).new_from_index(0, len(wanted))
         at = self.skus.search_sorted(wanted)
-        known = (at < len(self.skus)) & (pl.concat([self.skus, wanted]).gather(at) == wanted)
+        known = self.skus.gather(at.clip(0, len(self.skus) - 1)) == wanted
         return at.filter(known).to_numpy().astype(np.int64), known
 
     def groups_of(self, table: str, rows: Numbers) -> Numbers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from allocator.frames.prepare import Prepared
 from allocator.model.policy import Policy
 from allocator.plan.spec import REASON_NAMES
 from allocator.scenario.compete import Numbers, spans
+from allocator.scenario.laid import Stretch
 
 FURTHER: Final[Mapping[str, str]] = {
     "rationed": "quotas or protection grant it no more",
@@ -40,6 +41,7 @@ class Part:
         policy: The policy that decided.
         scale: Decimals of the quantities.
         as_of: The day.
+        stretches: Where its rows and lines are laid in the base; None for a part that is not one of the base.
     """
 
     stock: pl.DataFrame
@@ -49,19 +51,19 @@ class Part:
     policy: Policy
     scale: int
     as_of: dt.date
+    stretches: tuple[Stretch, Stretch] | None = None
 
 
 class Answered:
     """An answer by row of the tables, to be looked up in parts."""
 
     def __init__(self, answer: Answer, prepared: Prepared) -> None:
-        rows = answer.line.to_numpy()
-        self._allocated = np.empty(prepared.demand.frame.height, np.int64)
-        self._allocated[rows] = answer.allocated.to_numpy()
-        self._reason = np.empty(prepared.demand.frame.height, np.uint8)
-        self._reason[rows] = answer.reason.to_numpy()
-        self._answer, self._stock_height = answer, prepared.stock.frame.height
-        self._place: tuple[Numbers, Numbers] | None = None
+        rows, lines = answer.line.to_numpy(), prepared.demand.frame.height
+        allocated, reason = np.empty(lines, np.int64), np.empty(lines, np.uint8)
+        allocated[rows], reason[rows] = answer.allocated.to_numpy(), answer.reason.to_numpy()
+        self._allocated, self._reason = pl.Series(allocated), pl.Series(reason)
+        self._answer = answer
+        self._place: tuple[pl.Series, pl.Series] | None = None
 
     def whole(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Lines and takes of everything, as `Part` has them."""
@@ -70,29 +72,32 @@ class Answered:
         takes = {"line": answer.take_line, "stock": answer.take_stock, "qty": answer.take_qty}
         return lines, pl.DataFrame({**takes, "served": answer.take_served})
 
-    def of(self, stock_rows: Numbers, demand_rows: Numbers) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Lines and takes of these rows, which hold everything that their lines take; both ascend."""
-        if demand_rows.size == self._allocated.size and stock_rows.size == self._stock_height:
-            return self.whole()
-        starts, counts = self._places()
-        at = spans(starts[demand_rows], counts[demand_rows])
-        lines = pl.DataFrame({"allocated": self._allocated[demand_rows], "reason": self._reason[demand_rows]})
+    def of(self, stock_rows: Numbers, pick: Callable[[pl.Series], pl.Series]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Lines and takes of some lines.
+
+        Args:
+            stock_rows: Rows that hold everything that the lines take, ascending.
+            pick: Picks the lines, ascending, from a column of all.
+        """
+        starts, counts = (pick(column).to_numpy() for column in self._places())
+        at = spans(starts, counts)
+        lines = pl.DataFrame({"allocated": pick(self._allocated), "reason": pick(self._reason)})
         taken = self._answer.take_stock.gather(at).to_numpy()
         takes = {
-            "line": np.repeat(np.arange(demand_rows.size, dtype=np.uint32), counts[demand_rows]),
+            "line": np.repeat(np.arange(counts.size, dtype=np.uint32), counts),
             "stock": np.searchsorted(stock_rows, taken).astype(np.uint32),
             "qty": self._answer.take_qty.gather(at),
             "served": self._answer.take_served.gather(at),
         }
         return lines, pl.DataFrame(takes)
 
-    def _places(self) -> tuple[Numbers, Numbers]:
+    def _places(self) -> tuple[pl.Series, pl.Series]:
         """Where the takes of each line begin, and how many there are. They are in the order of the lines."""
         if self._place is None:
-            counts = np.bincount(self._answer.take_line.to_numpy(), minlength=self._allocated.size)
+            counts = np.bincount(self._answer.take_line.to_numpy(), minlength=self._allocated.len())
             rows = self._answer.line.to_numpy()
             starts = np.empty(rows.size, np.int64)
             in_order = counts[rows]
             starts[rows] = np.cumsum(in_order) - in_order
-            self._place = starts, counts
+            self._place = pl.Series(starts), pl.Series(counts)
         return self._place
