@@ -503,7 +503,7 @@ def work(people: type[AtWork], examples: int, steps: int) -> None:
 
 @pytest.mark.parametrize("people", MACHINES)
 def test_whatever_people_do_the_books_are_right(people: type[AtWork]) -> None:
-    work(people, examples=12, steps=50)
+    work(people, examples=6, steps=40)
 
 
 def know_their_work(people: type[AtWork], seed: int, steps: int) -> set[tuple[str, str]]:
