@@ -19,6 +19,7 @@ from allocator.flows.partner import (
     receive_shipment,
     return_candidates,
     return_unused,
+    settle_difference,
     ship_return,
     trace,
     withdraw_return,
@@ -168,6 +169,23 @@ def test_the_warehouse_counts_what_comes_back_and_differences_stay_on_record(sto
         receive_shipment(store, challan, SAM)
     told = receive_shipment(store, challan, WALT, counted=[{"sku": "valve", "qty": 1}])
     assert [(each["state"], each["qty"]) for each in told["lines"]] == [("accepted", 1), ("short", 1)]
+
+
+@pytest.mark.parametrize("outcome", ["scrapped", "to be returned", "accepted"])
+def test_what_arrives_damaged_at_the_warehouse_can_be_settled(store: Ledger, outcome: Any) -> None:
+    asked = raise_return(store, [{"sku": "valve", "why": "defective"}], SAM)
+    approve_all(store, asked)
+    challan = ship_return(store, asked["number"], SAM, carrier="DHL")["number"]
+    receipt = receive_shipment(store, challan, WALT, counted=[{"sku": "valve", "qty": 2, "condition": "damaged"}])
+    before = on_hand(store, "valve", "WH")["defective"]
+    if outcome == "accepted":
+        with refused("transition_unlisted"):
+            settle_difference(store, receipt["number"], 1, outcome, OLGA)
+        return
+    for line in receipt["lines"]:
+        told = settle_difference(store, receipt["number"], line["line"], outcome, OLGA, reason="counted")
+    assert told["state"] == "settled"
+    assert on_hand(store, "valve", "WH").get("defective", 0) == (0 if outcome == "scrapped" else before)
 
 
 class TestTrace:

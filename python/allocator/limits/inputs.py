@@ -40,6 +40,8 @@ def prepare(limits: Limits, as_of: dt.date, **given: Any) -> dict[str, pl.DataFr
 
 
 def _reserved_above_on_hand(stock: pl.DataFrame, findings: Findings) -> None:
+    if not (stock["qty_reserved"] > stock["qty_on_hand"]).any():
+        return
     above = (pl.col("qty_reserved") > pl.col("qty_on_hand")) & (pl.col("qty_on_hand") >= 0)
     findings.run(
         "stock", stock, [Check("reserved_above_on_hand", "qty_reserved", above, "more is reserved than is on hand")]
@@ -48,6 +50,8 @@ def _reserved_above_on_hand(stock: pl.DataFrame, findings: Findings) -> None:
 
 def _already_open(requests: pl.DataFrame, open_requests: pl.DataFrame, findings: Findings) -> None:
     """A request that is also among the open ones would be counted against itself."""
+    if open_requests.is_empty():
+        return
     twice = pl.col("request_id").is_in(open_requests["request_id"].implode())
     message = "the request is also in open_requests, where it counts against itself"
     findings.run("requests", requests, [Check("request_already_open", "request_id", twice, message)])

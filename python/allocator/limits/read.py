@@ -68,22 +68,22 @@ def _read(table: str, frame: pl.DataFrame | None, dtypes: dict[str, pl.DataType]
         if column.required and frame is not None:
             hint = missing_hint(name, frame.columns)
             findings.add("column_missing", "the column is missing", table, name, hint=hint)
-        rows = 0 if frame is None else frame.height
-        columns.append(pl.Series(name, [column.default], dtype=dtype).new_from_index(0, rows))
+        default = pl.Series(name, [column.default], dtype=dtype)
+        columns.append(default.clear() if frame is None else default.new_from_index(0, frame.height))
     return pl.DataFrame(columns)
 
 
 def _column(table: str, given: pl.Series, column: Column, dtype: pl.DataType, findings: Findings) -> pl.Series:
     """The column in its canonical dtype; nulls take the place of values that make no sense."""
-    empty = pl.Series(given.name, [None], dtype=dtype).new_from_index(0, len(given))
-
     form = FORMS[column.kind]
     if given.dtype != pl.Null and not form.fits(given.dtype):
         hint = "Floats are not exact: cast to an integer or Decimal" if given.dtype.is_float() else "Cast the column"
         message = f"the dtype is {given.dtype}, {form.wanted} is expected"
         findings.add("column_type", message, table, given.name, hint=hint)
-        return empty
-    values = _cast(given, dtype)
+        return pl.Series(given.name, [None], dtype=dtype).new_from_index(0, len(given))
+    values = given if given.dtype == dtype else _cast(given, dtype)
+    if values.is_empty():
+        return values
     for code, message, bad in _checks(given, values, column):
         findings.run(table, given.to_frame(), [Check(code, given.name, pl.lit(bad), message)])
     if column.kind in ("qty", "count") and (total := values.cast(pl.Int128).sum()) > QTY_MAX:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from typing import get_args
 
@@ -18,15 +19,23 @@ def merge(limits: Limits, table: pl.DataFrame, problems: list[Problem]) -> pl.Da
     A rule of the table that limits nothing, has a trigger above its maximum, an unknown rounding, or is as specific
     as another rule for the same key goes to `problems`.
     """
-    documented = pl.DataFrame(
-        [rule.model_dump(include=set(table.columns)) for rule in limits.rules], schema=table.schema, orient="row"
-    )
+    documented = _documented(limits, tuple(table.schema.items()))
+    if table.is_empty():
+        # Those of the document were checked when it was made.
+        return documented.with_columns(pl.col("rounding").fill_null(limits.rounding), rule_row=pl.int_range(pl.len()))
     numbered = table.with_columns(pl.col("name").fill_null(pl.format("rules[{}]", pl.int_range(pl.len()))))
     rules = pl.concat([documented, numbered]).with_columns(
         pl.col("rounding").fill_null(limits.rounding), rule_row=pl.int_range(pl.len())
     )
     problems += _problems(rules, documented=documented.height)
     return rules
+
+
+@lru_cache(maxsize=16)
+def _documented(limits: Limits, columns: tuple[tuple[str, pl.DataType], ...]) -> pl.DataFrame:
+    """The rules of a document as a table; kept, since the same document decides again and again."""
+    rows = [rule.model_dump(include={name for name, _ in columns}) for rule in limits.rules]
+    return pl.DataFrame(rows, schema=dict(columns), orient="row")
 
 
 def match(keys: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame:

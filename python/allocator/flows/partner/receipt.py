@@ -207,7 +207,8 @@ def _received(doing: Doing, document: Document, site: Site, result: _Counted, *,
             place=document.place, details={"kind": kind, "shipment": document.number},
         )  # fmt: skip
         doing.link(number, "shipment", document.number)
-        told = _receipt_lines(doing, number, result, went[1])
+        # At the warehouse what arrived damaged lies with the other returns.
+        told = _receipt_lines(doing, number, result, went[1] if to_store else went[0])
         for line in {line.n: line for line, *_ in result.found}.values():
             done = line.qty - result.left[line.n]
             state_ = "counted" if done == line.qty else "in transit"
