@@ -7,11 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import polars as pl
 import typer
 
+from allocator.cli.engines import On, check_engine, engine
 from allocator.cli.given import LEGIBLE, AsOf, Demand, Given, Json, PolicyName, Stock, gathered, given, table_problems
 from allocator.cli.save import check_folder, save, save_json
 from allocator.cli.show import say, say_json, say_table, working
@@ -21,6 +22,9 @@ from allocator.frames.read import read
 from allocator.model.policy import Policy
 from allocator.model.reason import REASONS
 from allocator.result import Bound, Result, bind
+
+if TYPE_CHECKING:
+    from allocator.cluster import Allocated
 
 Format = Literal["parquet", "csv"]
 
@@ -34,6 +38,7 @@ def run(
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write the result there.")] = None,
     form: Annotated[Format, typer.Option("--format", help="Format of the tables in --out.")] = "parquet",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; all by default. The result is the same.")] = None,
+    on: On = "here",
     fail_short: Annotated[bool, typer.Option("--fail-short", help="Leave with code 1 if any line is short.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -47,7 +52,9 @@ def run(
     - `allocator run stock.parquet demand.parquet --as-of 2026-06-30`
     - `allocator run stock.csv demand.csv --policy mine.toml --as-of 2026-06-30 --out result --format csv`
     - `allocator run stock.csv demand.csv --as-of 2026-06-30 --json --fail-short`
+    - `allocator run stock.parquet demand.parquet --as-of 2026-06-30 --on sail --out result`
     """
+    check_engine(on)
     names = [f"{name}.{form}" for name in ("lines", "allocations", "stock")]
     policy_file = Path(policy) if Path(policy).suffix else None
     if out is not None:
@@ -55,7 +62,7 @@ def run(
     begun = time.perf_counter()
     with working("reading"):
         tables = given(stock, demand, policy, as_of)
-    result = decided(tables, threads)
+    result = decided(tables, threads) if on == "here" else distributed(tables, threads)
     record = {
         "allocator": version("allocator"),
         "as_of": tables.as_of.isoformat(),
@@ -87,7 +94,18 @@ def decided(tables: Given, threads: int | None = None) -> Result:
         return bound.run(threads=threads)
 
 
-def _show(result: Result, tables: Given, seconds: float) -> None:
+def distributed(tables: Given, threads: int | None = None) -> Allocated:
+    """The same by partitions on an engine that ends with it."""
+    from allocator.cluster import allocate  # noqa: PLC0415 - of the extra `spark`
+
+    with engine() as spark, working(f"allocating {tables.demand.height:,} lines on Sail"):
+        done = allocate(
+            tables.stock, tables.demand, tables.policy, as_of=tables.as_of, spark=spark, threads=threads or 1
+        )
+        return done.collect()
+
+
+def _show(result: Result | Allocated, tables: Given, seconds: float) -> None:
     summary = result.summary
     say(
         f"{tables.policy.name} as of {tables.as_of}: {summary['lines']:,} lines from {tables.stock.height:,} stock rows"
@@ -110,7 +128,7 @@ def _show(result: Result, tables: Given, seconds: float) -> None:
     reasons_table(result)
 
 
-def reasons_table(result: Result) -> None:
+def reasons_table(result: Result | Allocated) -> None:
     """Why lines are short, most frequent first."""
     reasons = result.reasons()
     if reasons.is_empty():

@@ -16,7 +16,10 @@ from allocator.cluster.worker import ORDER, PACKED, Task, put_together
 from allocator.frames.columns import is_text
 from allocator.frames.findings import Findings
 from allocator.frames.quantity import check_total
+from allocator.model.reallocation import Reallocation
 from allocator.plan.compile import check_exchanges
+from allocator.reallocation.outcome import summary_of, totals_of
+from allocator.result import counted_reasons, summed_up
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +39,15 @@ class Allocated(NamedTuple):
     allocations: pl.DataFrame
     stock: pl.DataFrame
 
+    @property
+    def summary(self) -> dict[str, float | int]:
+        """As `Result.summary`."""
+        return summed_up(self.lines, self.allocations.height)
+
+    def reasons(self) -> pl.DataFrame:
+        """As `Result.reasons`."""
+        return counted_reasons(self.lines)
+
 
 class Reallocated(NamedTuple):
     """The frames of `Outcome`, likewise. Of Spark DataFrames, rows are in the order of their ids."""
@@ -43,6 +55,16 @@ class Reallocated(NamedTuple):
     lines: pl.DataFrame
     allocations: pl.DataFrame
     moves: pl.DataFrame
+
+    @property
+    def summary(self) -> dict[str, int | float]:
+        """As `Outcome.summary`."""
+        changed = pl.concat([self.moves["from_line"], self.moves["to_line"].rename("from_line")]).drop_nulls()
+        return summary_of(self.lines, changed.n_unique(), self.moves["qty"].sum())
+
+    def totals(self, plan: Reallocation) -> pl.DataFrame:
+        """As `Outcome.totals`, of the plan that was dealt."""
+        return totals_of(self.lines, plan)
 
 
 Collected = TypeVar("Collected", Allocated, Reallocated)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from typing import Final
 
@@ -147,35 +148,14 @@ class Outcome:
         Columns: `segment`, `strategy`, `lines`, `lines_gained`, `lines_lost`, `exceptions` (UInt32), `requested`,
         `before`, `after`, `gained`, `lost` (units).
         """
-        counted = self._lines.group_by("number", "segment", "strategy").agg(
-            pl.len().alias("lines"),
-            (pl.col("gained") > 0).sum().alias("lines_gained"),
-            (pl.col("lost") > 0).sum().alias("lines_lost"),
-            pl.col("exception").sum().cast(pl.UInt32).alias("exceptions"),
-            pl.col("requested", "before", "after", "gained", "lost").sum(),
-        )
-        last = pl.col("number") < 0
-        found = counted.sort(last, "number", "strategy").drop("number")
-        demand = self.world.prepared.demand
-        names = ("requested", "before", "after", "gained", "lost")
-        return found.with_columns(quantity(found[name], demand).alias(name) for name in names)
+        found, demand = totals_of(self._lines, self.plan), self.world.prepared.demand
+        return found.with_columns(quantity(found[name], demand).alias(name) for name in AMOUNTS if name != "short")
 
     @cached_property
     def summary(self) -> dict[str, int | float]:
         """Totals of all lines: lines, how many changed, gained, lost, exceptions, and units that changed hands."""
-        pairs, lines = self._changed, self._lines
-        unit = 10**self.world.prepared.stock.scale
-        units = moved_units(pairs)
-        return {
-            "lines": lines.height,
-            "lines_changed": pairs["l"].n_unique(),
-            "lines_gained": int((lines["gained"] > 0).sum()),
-            "lines_lost": int((lines["lost"] > 0).sum()),
-            "exceptions": int(lines["exception"].sum()),
-            "units_before": lines["before"].sum() / unit if unit > 1 else int(lines["before"].sum()),
-            "units_after": lines["after"].sum() / unit if unit > 1 else int(lines["after"].sum()),
-            "units_moved": units / unit if unit > 1 else units,
-        }
+        pairs, unit = self._changed, 10**self.world.prepared.stock.scale
+        return summary_of(self._lines, pairs["l"].n_unique(), moved_units(pairs), unit)
 
     @cached_property
     def _changed(self) -> pl.DataFrame:
@@ -193,7 +173,6 @@ class Outcome:
         frame = pl.DataFrame(
             {
                 "line_id": demand["line_id"],
-                "number": segment,
                 "segment": pl.Series(names, dtype=pl.String).gather(number),
                 "strategy": pl.Series(used, dtype=pl.Enum(list(STRATEGIES))).gather(number),
                 "requested": demand["qty"].cast(pl.Int64),
@@ -230,6 +209,42 @@ class Outcome:
 
 
 AMOUNTS: Final = ("requested", "before", "after", "gained", "lost", "short")
+
+
+def totals_of(lines: pl.DataFrame, plan: Reallocation) -> pl.DataFrame:
+    """Totals by segment as `Outcome.totals` has them, of lines as `Outcome.lines` has them."""
+    counted = lines.group_by("segment", "strategy").agg(
+        pl.len().alias("lines"),
+        (pl.col("gained") > 0).sum().alias("lines_gained"),
+        (pl.col("lost") > 0).sum().alias("lines_lost"),
+        pl.col("exception").sum().cast(pl.UInt32).alias("exceptions"),
+        pl.col("requested", "before", "after", "gained", "lost").sum(),
+    )
+    places = {segment.name: number for number, segment in enumerate(plan.segments)}
+    place = pl.col("segment").replace_strict(places, default=len(places), return_dtype=pl.UInt32)
+    return counted.sort(place, "strategy")
+
+
+def summary_of(lines: pl.DataFrame, changed: int, moved: float | Decimal, unit: int = 1) -> dict[str, int | float]:
+    """Totals as `Outcome.summary` has them.
+
+    Args:
+        lines: As `Outcome.lines` has them, in parts of a base unit.
+        changed: How many lines have other allocations than before.
+        moved: What changed hands, in the same parts.
+        unit: How many of these parts a base unit has.
+    """
+    before, after = (lines[name].sum() for name in ("before", "after"))
+    units = {"units_before": before, "units_after": after, "units_moved": moved}
+    counts: dict[str, int | float] = {
+        "lines": lines.height,
+        "lines_changed": changed,
+        "lines_gained": int((lines["gained"] > 0).sum()),
+        "lines_lost": int((lines["lost"] > 0).sum()),
+        "exceptions": int(lines["exception"].sum()),
+    }
+    whole = unit == 1 and not isinstance(after, Decimal)
+    return counts | {name: int(value) if whole else float(value) / unit for name, value in units.items()}
 
 
 def _why(*, spared: bool) -> pl.Expr:
