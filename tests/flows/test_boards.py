@@ -164,3 +164,12 @@ class TestJobs:
                              "cost_by_contract"}  # fmt: skip
         assert mine["ageing"]["value"].sum() == Decimal("12.5") * 3
         assert all(frame.is_empty() for frame in theirs.values())
+
+
+def test_the_dashboard_has_figures_on_either_store(network: Ledger) -> None:
+    stocked(network, [{"sku": "valve", "qty": 5}, {"sku": "grease", "qty": 2}])
+    told = dashboard(network, SAM)
+    assert told["stock"].select("sku", "on_hand", "value").rows() == [
+        ("grease", Decimal("2.00"), Decimal(16)), ("valve", Decimal("5.00"), Decimal("62.5")),
+    ]  # fmt: skip
+    assert told["ageing"]["value"].sum() == Decimal("78.5")

@@ -366,3 +366,19 @@ def test_a_warehouse_fulfils_too(store: Ledger) -> None:
     allocate_indent(store, number, WALT)
     challan = issue_challan(store, number, WALT, holder="tim")
     assert consume(store, challan["number"], [{"line": 1}], TIM)["reverse_state"] == "complete"
+
+
+def test_parts_of_a_long_challan_are_accounted_for_in_few_statements(
+    network: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units = [{"sku": "pump", "serial": f"X-{n:03}", "location": "ASP-1/store"} for n in range(300)]
+    network.post("receive", units, origin="supplier", document="PO-2", actor="walt")
+    challan = out(network, [{"sku": "pump", "qty": 300}])["number"]
+    asked: list[str] = []
+    with network.store.session() as session:
+        kind = type(session)
+    rows = kind.rows
+    monkeypatch.setattr(kind, "rows", lambda self, sql, params=None: asked.append(sql) or rows(self, sql, params))
+    consume(network, challan, [{"sku": "pump", "qty": 200}], TIM)
+    return_unused(network, challan, [{"sku": "pump"}], SAM)
+    assert 0 < len(asked) < 100, "not one by one"

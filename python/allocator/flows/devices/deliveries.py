@@ -194,6 +194,7 @@ def take_back_delivered(
     def work(doing: Doing) -> dict[str, Any]:
         settings = settings_for(doing)
         document = doing.begin(order)
+        doing.lines(order)
         shares = parts_of(doing, outs_of(doing, deliveries_of(doing, order)), rows, "taken back")
         check_off_subscription(doing, [out.line.goods_id or 0 for out, _ in shares])
         to = {"to_location": place_in(settings, place)} | ({"to_condition": condition} if condition else {})

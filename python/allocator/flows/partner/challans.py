@@ -246,6 +246,8 @@ def accounted_for(
 ) -> dict[str, Any]:
     """Parts of a challan were consumed, came back or were written off, within a transaction: what it is like then."""
     (reverse,) = reverse_of(doing, challan.number)
+    # All of its lines at once: thousands would be read one by one.
+    doing.lines(reverse)
     for line, qty in shares:
         _count(doing, (challan.number, reverse), (line, qty), step)
     left = [each for each in doing.lines(challan.number) if each.progress < each.qty]

@@ -113,7 +113,8 @@ def _stock(moment: Snapshot, sites: list[Site], settings: PartnerSettings) -> pl
         if location is not None and within(location, site.place)
     }
     sql = (
-        "SELECT b.account_id, b.sku_id, g.lot, g.received_on, g.expires_on, g.unit_cost, SUM(b.qty), SUM(b.reserved) "
+        "SELECT b.account_id, b.sku_id, g.lot, g.received_on, g.expires_on, g.unit_cost, CAST(SUM(b.qty) AS BIGINT), "
+        "CAST(SUM(b.reserved) AS BIGINT) "
         "FROM balance b JOIN goods g ON g.tenant = b.tenant AND g.goods_id = b.goods_id WHERE b.tenant = :tenant "
         "AND b.account_id = ANY(:ids) GROUP BY b.account_id, b.sku_id, g.lot, g.received_on, g.expires_on, "
         "g.unit_cost"
