@@ -165,6 +165,14 @@ class PreparedStock:
         except UnforeseenError:
             return None
 
+    def serve_plain(self, line: Line) -> Served | None:
+        """As `allocate_plain`, by the places of the stock rows, in units at the scale of the stock."""
+        try:
+            self._check(line)
+            return self._ready.serve([self._spec(line, first=True)])[0]
+        except UnforeseenError:
+            return None
+
     def set_left(self, row: int, left: int) -> None:
         """Says what is left of a row of the stock, by its place in it, for all that is decided from now on.
 

@@ -131,17 +131,17 @@ def test_a_ledger_with_shelves_answers_as_one_without(policy: Policy, work: list
 
 def test_what_is_asked_for_again_is_decided_from_a_shelf(empty_ledger: Ledger) -> None:
     served = []
-    serve = shelves.Shelves.serve
+    taken = shelves.Shelves.taken
 
-    def seen(self: shelves.Shelves, wish: Any) -> Any:
-        found = serve(self, wish)
+    def seen(self: shelves.Shelves, sku_id: int, row: Any) -> Any:
+        found = taken(self, sku_id, row)
         served.append(found is not None)
         return found
 
     empty_ledger.define([{"sku": "belt"}], actor="ana")
     line = {"sku": "belt", "qty": 100, "location": "north"}
     empty_ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
-    with patch.object(shelves.Shelves, "serve", seen):
+    with patch.object(shelves.Shelves, "taken", seen):
         for number in range(6):
             empty_ledger.reserve([{"line_id": f"L{number}", "sku": "belt", "qty": 1}], actor="bob", as_of=DAY)
     assert served == [False, *[True] * 5]

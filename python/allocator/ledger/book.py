@@ -375,10 +375,9 @@ class Book:
         self._undo = None
 
     def _record(self, heading: Heading, undo: _Undo) -> None:
-        self.seq += 1
-        seq, tenant, out = self.seq, self.tenant, self.written
-        self.recorded_at = self.now()
+        seq, tenant, out = self.seq + 1, self.tenant, self.written
         movements, self._movements, self._undo = self._movements, [], None
+        self.recorded_at = self.now()
         steps = self.documents.record(seq, self.recorded_at)
         digest = chain.digest(
             [chain.line(goods) for goods in out.new_goods[undo.goods :]],
@@ -387,9 +386,7 @@ class Book:
             [chain.line(movement) for movement in movements],
             *([steps] if steps else ()),
         )
-        said = (seq, *heading[:8], self.recorded_at, *heading[8:], len(movements))
-        self.hash = chain.linked(self.hash, said, digest)
-        out.txns.append((tenant, *said, digest, self.hash))
+        self._link(heading, digest, len(movements))
         out.entries += [(tenant, seq, n, *movement) for n, movement in enumerate(movements)]
         out.numbers += [(tenant, *number, seq) for number in self._numbers[undo.numbers :]]
         out.until += [
@@ -402,6 +399,17 @@ class Book:
         out.balances.update(dict.fromkeys(undo.balances, seq))
         out.lines.update(dict.fromkeys(undo.lines, seq))
         out.allocations.update(dict.fromkeys(undo.allocations, seq))
+
+    def close(self, heading: Heading, digest: bytes, entries: int) -> None:
+        """Ends a transaction that was not made by `transaction`: all that it does is in `written`."""
+        self.recorded_at = self.now()
+        self._link(heading, digest, entries)
+
+    def _link(self, heading: Heading, digest: bytes, entries: int) -> None:
+        self.seq += 1
+        said = (self.seq, *heading[:8], self.recorded_at, *heading[8:], entries)
+        self.hash = chain.linked(self.hash, said, digest)
+        self.written.txns.append((self.tenant, *said, digest, self.hash))
 
     def is_reversed(self, seq: int | None) -> bool:
         """Whether a transaction that is not written yet reverses another."""

@@ -8,7 +8,7 @@ over the steps that it took with documents, if any; its hash is over the hash be
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
@@ -24,9 +24,11 @@ def first_hash(tenant: str) -> bytes:
     return hashlib.sha256(f"tenant{FIELD}{tenant}".encode()).digest()
 
 
-def line(fields: Iterable[object]) -> str:
+def line(fields: Sequence[object]) -> str:
     """One row as text: null and '' differ."""
-    return FIELD.join([NULL if field is None else str(field) for field in fields])
+    if None in fields:
+        return FIELD.join([NULL if field is None else str(field) for field in fields])
+    return FIELD.join(map(str, fields))
 
 
 def digest(*tables: Sequence[str]) -> bytes:
@@ -35,6 +37,6 @@ def digest(*tables: Sequence[str]) -> bytes:
     return hashlib.sha256(ROW.join([counts, *chain.from_iterable(tables)]).encode()).digest()
 
 
-def linked(before: bytes, heading: Iterable[object], content: bytes) -> bytes:
+def linked(before: bytes, heading: Sequence[object], content: bytes) -> bytes:
     """The hash of a transaction, by the hash before it."""
     return hashlib.sha256(before + line(heading).encode() + content).digest()

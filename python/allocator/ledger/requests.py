@@ -39,8 +39,8 @@ Work = Callable[[Book], Any]
 Alone = Callable[[Session, Catalog], Any]
 """Writes through books of its own, and returns an answer as plain data; raises to refuse."""
 
-Together = Callable[[Book, "Sequence[Request]"], bool]
-"""Does several requests as if one after the other; False, with nothing done, where they must be done so."""
+Together = Callable[[Book, "Sequence[Request]"], int]
+"""Does several requests as if one after the other, as many of the first as can be done so; how many that were."""
 
 
 @dataclass(eq=False)
@@ -56,7 +56,7 @@ class Request:
         answer: What `work` answered.
         error: Why it was refused, or what failed.
         done: Whether it is settled.
-        turn: Set when it is settled, or when it is the caller's turn to write for all.
+        turn: Free once it is settled, or it is the caller's turn to write for all.
         leads: Whether it is, or was, the caller's turn.
     """
 
@@ -69,8 +69,11 @@ class Request:
     answer: Any = None
     error: BaseException | None = None
     done: bool = False
-    turn: threading.Event = field(default_factory=threading.Event)
+    turn: threading.Lock = field(default_factory=threading.Lock)
     leads: bool = False
+
+    def __post_init__(self) -> None:
+        self.turn.acquire()
 
 
 def content_of(*said: object) -> bytes:
@@ -93,6 +96,7 @@ class Requests:
         self._guard = threading.Lock()
         self._led = False
         self._together = 1
+        self._all_here = threading.Event()
 
     def do(self, request: Request) -> Any:  # noqa: ANN401 - what `work` answers
         """Does a request, together with those that wait beside it.
@@ -106,11 +110,13 @@ class Requests:
             self._begin()
         with self._guard:
             self._waiting.append(request)
+            if len(self._waiting) == self._together:
+                self._all_here.set()
             request.leads = not self._led
             self._led = True
         try:
             if not request.leads:
-                request.turn.wait()
+                request.turn.acquire()
             if not request.done:
                 self._lead()
         except BaseException:
@@ -132,7 +138,8 @@ class Requests:
                 for request in batch:
                     if not request.done:
                         request.error, request.done = _interrupted(), True
-                    request.turn.set()
+                    if not request.leads:
+                        request.turn.release()
                 self._hand_on()
 
     def _hand_on(self) -> None:
@@ -140,7 +147,7 @@ class Requests:
         self._led = bool(self._waiting)
         if self._waiting:
             self._waiting[0].leads = True
-            self._waiting[0].turn.set()
+            self._waiting[0].turn.release()
 
     def _leave(self, request: Request) -> None:
         """A caller that is interrupted leaves nobody waiting for it."""
@@ -152,9 +159,11 @@ class Requests:
 
     def _gather(self) -> None:
         """Waits a moment for those who came together last time: they come again, and share a commit."""
-        until = time.monotonic() + GATHER_S
-        while len(self._waiting) < self._together and time.monotonic() < until:
-            time.sleep(GATHER_S / 8)
+        with self._guard:
+            self._all_here.clear()
+            lacking = len(self._waiting) < self._together
+        if lacking:
+            self._all_here.wait(GATHER_S)
         self._together = len(self._waiting)
 
     def _do_all(self, batch: Sequence[Request]) -> None:
@@ -257,12 +266,14 @@ class Requests:
         fresh = [request for request in group if not (request.key and request.key in answered)]
         together = group[0].together
         keys = [request.key for request in fresh if request.key]
-        done = len(fresh) > 1 and len(set(keys)) == len(keys) and together is not None and together(book, fresh)
+        alike = together is not None and len(fresh) > 1 and len(set(keys)) == len(keys)
+        count = together(book, fresh) if alike and together else 0
+        done = {id(request) for request in fresh[:count]}
         for request in group:
             if request.key and request.key in answered:
                 _repeat(request, *answered[request.key])
                 continue
-            if not done:
+            if id(request) not in done:
                 request.answer = request.error = None
                 before = book.seq
                 try:

@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from allocator.errors import AllocatorError, InputError, Problem
+from allocator.ledger.at_once import Order, reserve_at_once
 from allocator.ledger.book import Book
 from allocator.ledger.change import HELD, RESERVED, check_status, close
 from allocator.ledger.lines import Unfit, text
@@ -114,6 +115,9 @@ def reserve(book: Book, heading: Heading, wish: Wish, planned: Decided | None = 
         and why, and its new `allocations`.
     """
     if planned is None:
+        load(book, [wish])
+        if answer := _at_once(book, heading, wish):
+            return answer
         decided = plan(book, [wish], heading)
     else:
         expire(book, heading)
@@ -121,33 +125,55 @@ def reserve(book: Book, heading: Heading, wish: Wish, planned: Decided | None = 
     return take(book, heading, wish, decided)
 
 
-def reserve_together(book: Book, requests: Sequence[Request]) -> bool:
-    """Does several requests to reserve, under one policy on one day, as if one after the other.
+def reserve_together(book: Book, requests: Sequence[Request]) -> int:
+    """Does several requests to reserve, under one policy on one day, as if one after the other; how many it did.
 
-    False, with nothing done, where a line or an order is in two of them, or one makes no sense: then each is looked at
-    on its own.
+    Where a line or an order is in two of them, or one makes no sense, that is none but for the first that could be done
+    at once: the others are looked at one by one.
     """
-    headings = [request.about[0] for request in requests]
-    wishes = [request.about[1] for request in requests]
+    wishes: list[Wish] = [request.about[1] for request in requests]
     seen: set[str] = set()
     for wish in wishes:
         mine = {line["line_id"] for line in wish.lines} | {
             line.get("order_id") or line["line_id"] for line in wish.lines
         }
         if seen & mine:
-            return False
+            return 0
         seen |= mine
     try:
-        decided = plan(book, wishes, headings[0])
+        load(book, wishes)
+        done = _first_at_once(book, requests)
+        if done == len(requests):
+            return done
+        decided = plan(book, wishes[done:], requests[done].about[0])
     except InputError:
-        return False
-    rows: list[list[dict[str, Any]]] = [[] for _ in wishes]
+        return done
+    rows: list[list[dict[str, Any]]] = [[] for _ in wishes[done:]]
     for row in decided.rows:
         rows[row["_turn"]].append(row)
-    for request, heading, wish, mine_ in zip(requests, headings, wishes, rows, strict=True):
+    for request, mine_ in zip(requests[done:], rows, strict=True):
+        heading, wish = request.about
         request.error = None
         request.answer = take(book, heading, wish, Decided(mine_, decided.taken, decided.reasons))
-    return True
+    return len(requests)
+
+
+def _first_at_once(book: Book, requests: Sequence[Request]) -> int:
+    """Does those that come first and can be done at once; how many."""
+    for done, request in enumerate(requests):
+        answer = _at_once(book, *request.about)
+        if answer is None:
+            return done
+        request.answer, request.error = answer, None
+    return len(requests)
+
+
+def _at_once(book: Book, heading: Heading, wish: Wish) -> dict[str, Any] | None:
+    """The answer to a wish that shelves serve, recorded; None, with nothing done, for any other."""
+    shelves = None if _holds_are_over(book) else shelves_for(book, wish.policy, wish.day)
+    if shelves is None:
+        return None
+    return reserve_at_once(book, shelves, Order(heading, wish.lines, wish.hold_until), [*map(_details, wish.lines)])
 
 
 def plan(book: Book, wishes: Sequence[Wish], heading: Heading | None = None) -> Decided:
@@ -316,7 +342,7 @@ def know(book: Book, wishes: Sequence[Wish]) -> set[str]:
 
 def expire(book: Book, heading: Heading) -> int:
     """Takes back the holds whose time is over; how many."""
-    if book.hold_ends_first is None or book.hold_ends_first > book.now():
+    if not _holds_are_over(book):
         return 0
     late = book.load_allocations("expires_at IS NOT NULL AND expires_at <= :now", now=book.now())
     if late:
@@ -330,6 +356,10 @@ def expire(book: Book, heading: Heading) -> int:
                 share = Share(promise.goods_id, promise.account_id, promise.qty, promise)
                 close(book, share, after(book, said, share, "released"))
     return len(late)
+
+
+def _holds_are_over(book: Book) -> bool:
+    return book.hold_ends_first is not None and book.hold_ends_first <= book.now()
 
 
 def after(book: Book, heading: Heading, share: Share, event: str) -> int:

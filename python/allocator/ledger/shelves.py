@@ -14,7 +14,6 @@ from allocator.errors import AllocatorError
 from allocator.ledger.known import Key
 from allocator.ledger.live import policy_for, stock_of
 from allocator.ledger.records import Balance, Sku, day_of
-from allocator.ledger.selection import key_of
 from allocator.model.order import RANK_KEYS
 from allocator.model.policy import Policy
 from allocator.model.tables import STOCK
@@ -41,6 +40,13 @@ PLAIN: Final = frozenset({*STOCK, *RANK_KEYS}) - {"qty_on_hand", "qty_reserved"}
 Taken = list[tuple[Key, int]]
 
 
+class _Shelf(NamedTuple):
+    """Stock rows that lie in the engine, and the balance of each."""
+
+    stock: PreparedStock
+    keys: Sequence[Key]
+
+
 class _Place(NamedTuple):
     """Where a balance lies on a shelf."""
 
@@ -58,7 +64,7 @@ class Shelves:
 
     def __init__(self, policy: Policy, day: int) -> None:
         self.policy, self.day = policy, day
-        self._of_sku: dict[int, PreparedStock] = {}
+        self._of_sku: dict[int, _Shelf] = {}
         self._places: dict[Key, _Place] = {}
         self._asked: dict[int, Sku] = {}
         self._spent = 0
@@ -74,11 +80,19 @@ class Shelves:
             return None
         found: dict[str, Taken] = {}
         for row in wish:
-            decided = self._of_sku[row["_sku"].sku_id].allocate_plain(row) if row.get("serial") is None else None
-            if decided is None or decided.short:
+            taken = self.taken(row["_sku"].sku_id, row)
+            if taken is None:
                 return None
-            found[row["line_id"]] = [(key_of(int(each.stock_id)), int(each.qty)) for each in decided.allocations]
+            found[row["line_id"]] = taken
         return found
+
+    def taken(self, sku_id: int, row: Mapping[str, Any]) -> Taken | None:
+        """What a line takes of a SKU, if it can be served in full from here; else None. It is still there after."""
+        shelf = self._of_sku.get(sku_id)
+        served = shelf.stock.serve_plain(row) if shelf is not None and row.get("serial") is None else None
+        if shelf is None or served is None or served[0] < row["qty"]:
+            return None
+        return [(shelf.keys[number], qty) for number, qty, _ in served[2]]
 
     def put(self, key: Key, sku_id: int, free: int) -> None:
         """What of a balance nobody was promised, from now on."""
@@ -115,7 +129,7 @@ class Shelves:
         except AllocatorError:
             return  # What is wrong with the policy is told by the decision itself.
         self._laid_out += 1
-        self._of_sku |= {sku.sku_id: shelf for sku in skus.values()}
+        self._of_sku |= {sku.sku_id: _Shelf(shelf, keys) for sku in skus.values()}
         for row, key in enumerate(keys):
             if free_of(book.balance(*key)):
                 self._places[key] = _Place(shelf, row)

@@ -65,6 +65,13 @@ def _insert_of(table: str, columns: tuple[str, ...], same: tuple[bool, ...]) -> 
 
 def _array(values: Sequence[Any]) -> str:
     """An array as PostgreSQL spells it; the driver would take ten times as long."""
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return "{" + ",".join(map(str, values)) + "}"
+    if kinds == {str}:
+        joined = '","'.join(values)
+        if "\\" not in joined and joined.count('"') == 2 * len(values) - 2:
+            return '{"' + joined + '"}'
     return "{" + ",".join([str(v) if type(v) is int else _element(v) for v in values]) + "}"
 
 
