@@ -21,7 +21,7 @@ from allocator.ledger.documents import Documents
 from allocator.ledger.known import NOTHING, Head, Key, Known
 from allocator.ledger.records import SOURCES, Account, Allocation, Balance, Goods, Heading, Line, Movement
 from allocator.ledger.store import Session
-from allocator.ledger.write import TXN, Written, write
+from allocator.ledger.write import TXN, Columns, Written, write
 
 GREATEST: Final = 2**63 - 1
 
@@ -86,6 +86,7 @@ class Book:
         self._numbers: list[tuple[str, int, str, int]] = []
         self._renumbered: list[tuple[str, int, str, int]] = []
         self._attributes: list[tuple[int, str, str]] = []
+        self._texts: tuple[Sequence[str], Sequence[str]] = ((), ())
         self._counters: dict[str, int] = {}
         self._former: set[tuple[int, str]] = set()
 
@@ -273,6 +274,26 @@ class Book:
             self._put(goods_id, to_id, more)
         self._movements.append(movement)
 
+    def promise(self, key: Key, to_id: int, qty: int) -> None:
+        """Promises goods of a balance, which go to an account by that; the entries are added as columns."""
+        goods_id, from_id = key
+        have = self.balance(goods_id, from_id)
+        if have.reserved + qty > have.qty:
+            raise InputError(self._short(Movement(goods_id, from_id, to_id, qty), have))
+        if to_id == from_id:
+            return self._put(goods_id, from_id, Balance(have.qty, have.reserved + qty))
+        self._put(goods_id, from_id, Balance(have.qty - qty, have.reserved))
+        there = self.balance(goods_id, to_id)
+        return self._put(goods_id, to_id, Balance(there.qty + qty, there.reserved + qty))
+
+    def add_columns(self, texts: tuple[Sequence[str], Sequence[str]], columns: Iterable[Columns]) -> None:
+        """Adds new lines, entries and allocations as columns, with the texts that stand for the first two in the chain.
+
+        Nobody reads them from this book: it does nothing else.
+        """
+        self._texts = texts
+        self.written.columns += columns
+
     @property
     def moved(self) -> Sequence[Movement]:
         """The entries of the transaction that is open, so far."""
@@ -371,22 +392,26 @@ class Book:
         del out.new_goods[undo.goods :], out.new_accounts[undo.accounts :], self._numbers[undo.numbers :]
         del self._renumbered[undo.renumbered :], self._attributes[undo.attributes :]
         self._movements.clear()
+        self._texts = ((), ())
+        out.columns.clear()
         self.documents.take_back()
         self._undo = None
 
     def _record(self, heading: Heading, undo: _Undo) -> None:
         seq, tenant, out = self.seq + 1, self.tenant, self.written
         movements, self._movements, self._undo = self._movements, [], None
+        (told_lines, told_entries), self._texts = self._texts, ((), ())
         self.recorded_at = self.now()
         steps = self.documents.record(seq, self.recorded_at)
         digest = chain.digest(
             [chain.line(goods) for goods in out.new_goods[undo.goods :]],
             [chain.line((number, *account)) for number, account in out.new_accounts[undo.accounts :]],
-            [chain.line(_recorded(line)) for key in undo.lines if (line := self.lines[key]) and line.seq == seq],
-            [chain.line(movement) for movement in movements],
+            [chain.line(_recorded(line)) for key in undo.lines if (line := self.lines[key]) and line.seq == seq]
+            + [*told_lines],
+            [chain.line(movement) for movement in movements] + [*told_entries],
             *([steps] if steps else ()),
         )
-        self._link(heading, digest, len(movements))
+        self._link(heading, digest, len(movements) + len(told_entries))
         out.entries += [(tenant, seq, n, *movement) for n, movement in enumerate(movements)]
         out.numbers += [(tenant, *number, seq) for number in self._numbers[undo.numbers :]]
         out.until += [

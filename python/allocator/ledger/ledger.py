@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
+import polars as pl
+
 from allocator.errors import InputError, Problem
-from allocator.ledger import chain, change, migrate
+from allocator.ledger import chain, change, migrate, wholesale
 from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.define import define
@@ -18,7 +20,8 @@ from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, read_line
 from allocator.ledger.questions import Questions
 from allocator.ledger.records import Heading, day_number
 from allocator.ledger.requests import Request, Requests, Work, content_of, few_collections
-from allocator.ledger.reserve import Wish, checked, know, load, plan, reserve, reserve_together
+from allocator.ledger.reserve import Wish, checked, know, load, plan, reserve, reserve_together, take_whole
+from allocator.ledger.reserve import details as details_of
 from allocator.ledger.reverse import reverse
 from allocator.ledger.store import Store, open_store
 from allocator.ledger.types import TYPES
@@ -229,33 +232,40 @@ class Ledger(Questions):
             are in the steps that the SKU is counted in.
         """
         heading = self.heading("reserve", actor=actor, document=document, day=as_of, key=key)
-        rows = checked(lines)
+        # Large and plainly good: decided and recorded in columns.
+        frame = wholesale.read(lines, details_of) if len(lines) >= PLANNED_MIN else None
+        rows = checked(lines) if frame is None else list(lines)
         until = None if hold_s is None else int((dt.datetime.now(dt.UTC).timestamp() + hold_s) * 1_000_000)
         wish = Wish(rows, policy or DEFAULT, heading.day, until)
         content = content_of("reserve", rows, wish.policy.fingerprint(), heading.day, hold_s) if key else b""
         alone = len(rows) >= PLANNED_MIN
-        work = self._planned(heading, wish) if alone else partial(reserve, heading=heading, wish=wish)
+        work = self._planned(heading, wish, frame) if alone else partial(reserve, heading=heading, wish=wish)
         kind = None if alone else ("reserve", wish.policy.fingerprint(), heading.day)
-        request = Request(work, heading.key, content, kind, reserve_together, (heading, wish))
+        request = Request(work, heading.key, content, kind, reserve_together, (heading, wish), alone=alone)
         answer: dict[str, Any] = self.requests.do(request)
         return answer
 
-    def _planned(self, heading: Heading, wish: Wish) -> Callable[[Book], dict[str, Any]]:
+    def _planned(self, heading: Heading, wish: Wish, frame: pl.DataFrame | None) -> Callable[[Book], dict[str, Any]]:
         """What takes a large wish, which is decided before others have to wait."""
         with few_collections(), self.store.session() as session:
             # A catalogue of its own: that of the writer may change while this is decided.
             read_book = Book(session, Catalog(self.tenant), writes=False)
-            decided = plan(read_book, [wish])
+            whole = None if frame is None else wholesale.plan(read_book, frame, wish.policy, wish.day)
+            decided = plan(read_book, [wish]) if whole is None else None
 
         unused = [read_book]
 
         def work(book: Book) -> dict[str, Any]:
             # What was read is taken over once: a second try reads again what the first may have left changed.
-            if book.seq == decided.seq and unused:
+            adopted = book.seq == read_book.seq and bool(unused)
+            if adopted:
                 book.adopt(unused.pop())
-                know(book, [wish])
             else:
                 load(book, [wish])
+            if whole is not None:
+                return take_whole(book, heading, wish, whole)
+            if adopted:
+                know(book, [wish])
             return reserve(book, heading, wish, decided)
 
         return work

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-from allocator.engine import CORE, BoundPlan
+from allocator.engine import CORE, Answer, BoundPlan
 from allocator.frames.findings import Findings
 from allocator.frames.named import check_named
 from allocator.frames.prepare import Prepared, Table, prepare_demand
@@ -69,12 +69,7 @@ def decide(
     policy = policy_for(policy, skus, together=together)
     stock, keys, policy = stock_of(book, skus, scale, policy, only=only)
     rows = _read(book, rows, days_of_demand(policy, skus.values()))
-    findings = Findings()
-    demand = prepare_demand(_demand(rows, scale, together=together), policy, CORE, scale, findings)
-    check_named({"stock": stock.frame, "demand": demand.frame}, policy, findings)
-    findings.raise_any()
-    plan = compile_plan(Prepared(stock, demand), policy, day_of(day), CORE)
-    answer = BoundPlan(plan).run()
+    answer = run(stock, _demand(rows, scale, together=together), policy, day, scale)
     names = [row["line_id"] for row in rows]
     reasons = {
         names[line]: None if reason == SERVED else REASON_NAMES[reason]
@@ -84,6 +79,19 @@ def decide(
     step = {sku.sku_id: 10 ** (scale - sku.scale) for sku in skus.values()}
     takes = [(names[n], keys[row], qty // step[book.goods[keys[row][0]].sku_id]) for n, row, qty in taken]
     return Outcome(reasons, takes)
+
+
+def run(stock: Table, demand: pl.DataFrame, policy: Policy, day: int, scale: int) -> Answer:
+    """Serves lines from stock rows.
+
+    Raises:
+        InputError: The lines do not fit the policy, or make no sense.
+    """
+    findings = Findings()
+    prepared = prepare_demand(demand, policy, CORE, scale, findings)
+    check_named({"stock": stock.frame, "demand": prepared.frame}, policy, findings)
+    findings.raise_any()
+    return BoundPlan(compile_plan(Prepared(stock, prepared), policy, day_of(day), CORE)).run()
 
 
 def _read(book: Book, rows: Sequence[Mapping[str, Any]], days: set[str]) -> list[Mapping[str, Any]]:

@@ -53,6 +53,7 @@ class Request:
         content: Hash of what is asked, to tell a repeat from another request under the same key.
         kind: Requests of one kind that follow each other may be done by one call of `together`.
         about: What `together` works on.
+        alone: Whether it is large enough for a book of its own.
         answer: What `work` answered.
         error: Why it was refused, or what failed.
         done: Whether it is settled.
@@ -66,6 +67,7 @@ class Request:
     kind: Hashable = None
     together: Together | None = None
     about: Any = None
+    alone: bool = False
     answer: Any = None
     error: BaseException | None = None
     done: bool = False
@@ -130,7 +132,9 @@ class Requests:
         """Does all that wait, the caller's own among them; then whoever came meanwhile leads."""
         self._gather()
         with self._guard:
-            batch, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
+            count = next((n for n, request in enumerate(self._waiting) if request.alone), TOGETHER_MAX)
+            count = max(1, min(count, TOGETHER_MAX))
+            batch, self._waiting = self._waiting[:count], self._waiting[count:]
         try:
             self._do_all(batch)
         finally:

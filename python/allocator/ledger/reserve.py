@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from allocator.errors import AllocatorError, InputError, Problem
+from allocator.ledger import wholesale
 from allocator.ledger.at_once import Order, reserve_at_once
 from allocator.ledger.book import Book
 from allocator.ledger.change import HELD, RESERVED, check_status, close
@@ -24,6 +25,7 @@ from allocator.ledger.records import Account, Allocation, Heading, Line, Movemen
 from allocator.ledger.requests import Request
 from allocator.ledger.selection import Share, stock_id, units
 from allocator.ledger.shelves import free_of, shelves_for
+from allocator.ledger.wholesale import Wholesale
 from allocator.model.policy import Policy
 
 Key = tuple[int, int]
@@ -89,6 +91,8 @@ def checked(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         for name in ("line_id", "sku", "qty"):
             if row.get(name) is None:
                 problems.append(Problem("value_null", f"a line needs {name}", "demand", name, number))
+        if isinstance(row.get("qty"), bool):
+            problems.append(Problem("column_type", "a quantity is expected, not bool", "demand", "qty", number))
         try:
             for name in ("line_id", "sku", "order_id"):
                 if row.get(name) is not None:
@@ -173,7 +177,7 @@ def _at_once(book: Book, heading: Heading, wish: Wish) -> dict[str, Any] | None:
     shelves = None if _holds_are_over(book) else shelves_for(book, wish.policy, wish.day)
     if shelves is None:
         return None
-    return reserve_at_once(book, shelves, Order(heading, wish.lines, wish.hold_until), [*map(_details, wish.lines)])
+    return reserve_at_once(book, shelves, Order(heading, wish.lines, wish.hold_until), [*map(details, wish.lines)])
 
 
 def plan(book: Book, wishes: Sequence[Wish], heading: Heading | None = None) -> Decided:
@@ -293,6 +297,39 @@ def _anew_where_stale(book: Book, wish: Wish, planned: Decided) -> Decided:
     return fresh
 
 
+def take_whole(book: Book, heading: Heading, wish: Wish, whole: Wholesale) -> dict[str, Any]:
+    """Records what was decided for a large wish; what changed since is decided again, line by line."""
+    if book.seq != whole.seq or _holds_are_over(book):
+        load(book, [wish])
+        return reserve(book, heading, wish, _decided(book, wish, whole))
+    book.catalog.load_skus(book.session, whole.lines["sku"].unique())
+    accounts: dict[tuple[int, int], int] = {}
+
+    def to(key: Key) -> int:
+        kind = (book.goods[key[0]].sku_id, key[1])
+        if kind not in accounts:
+            accounts[kind] = after(book, heading, Share(*key, 1), "reserved")
+        return accounts[kind]
+
+    ends = wish.hold_until
+    stage = (RESERVED, None, "") if ends is None else (HELD, ends, str(ends))
+    return wholesale.take(book, heading, whole, stage, to)
+
+
+def _decided(book: Book, wish: Wish, whole: Wholesale) -> Decided:
+    """What was decided in columns, line by line; none of the lines was recorded then."""
+    rows = [
+        {**line, "order_id": line.get("order_id") or line["line_id"], "_asked": line["qty"],
+         "_sku": book.catalog.named(line["sku"]), "_turn": 0}
+        for line in wish.lines
+    ]  # fmt: skip
+    ids = [row["line_id"] for row in rows]
+    decided = Decided(rows, {}, dict(zip(ids, whole.reasons, strict=True)), dict(whole.versions), whole.seq)
+    for line, stock, qty in whole.takes.iter_rows():
+        decided.taken.setdefault(ids[line], []).append((whole.keys[stock], qty))
+    return decided
+
+
 def take(book: Book, heading: Heading, wish: Wish, decided: Decided) -> dict[str, Any]:
     """Records what was decided for a wish."""
     rows = decided.rows
@@ -409,7 +446,7 @@ def _promise(promising: _Promising, row: Mapping[str, Any], taken: Iterable[tupl
     line = book.lines.get(line_id)
     if line is None:
         sku_id, asked = row["_sku"].sku_id, row["_asked"]
-        line = Line(line_id, row["order_id"], sku_id, asked, details=_details(row), seq=book.seq + 1)
+        line = Line(line_id, row["order_id"], sku_id, asked, details=details(row), seq=book.seq + 1)
     made, got = [], line.allocated
     for (goods_id, account_id), qty in taken:
         goods = book.goods[goods_id]
@@ -427,7 +464,8 @@ def _promise(promising: _Promising, row: Mapping[str, Any], taken: Iterable[tupl
     return made
 
 
-def _details(row: Mapping[str, Any]) -> str:
+def details(row: Mapping[str, Any]) -> str:
+    """What is recorded of a line beside its SKU, quantity and order; '' for nothing."""
     known = ("line_id", "order_id", "sku", "qty")
     rest = {name: value for name, value in row.items() if name not in known and value is not None and name[0] != "_"}
     return json.dumps(rest, sort_keys=True, default=str, ensure_ascii=False, separators=(",", ":")) if rest else ""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import polars as pl
 
 from allocator.ledger.known import Key
 from allocator.ledger.records import Account, Allocation, Goods, Line, Movement
@@ -16,6 +19,20 @@ FEW: Final = 200
 """Rows up to which statements are sent without waiting for each."""
 
 Row = tuple[Any, ...]
+
+
+class Columns(NamedTuple):
+    """New rows of a table, made as columns.
+
+    Attributes:
+        table: The table.
+        same: Columns that have one value in all rows.
+        frame: The others; those of neither have the value that the table gives them.
+    """
+
+    table: str
+    same: Mapping[str, int | str]
+    frame: pl.DataFrame
 
 
 @dataclass
@@ -32,6 +49,7 @@ class Written:
         attributes: By goods and name, the value and its transaction.
         counters: By name, the last number given out.
         requests: Rows of `request`.
+        columns: Rows that were made as columns, in the order in which they are added.
         balances: By goods and account, the transaction.
         lines: By demand line, the transaction.
         allocations: By allocation, the transaction.
@@ -48,6 +66,7 @@ class Written:
     attributes: dict[tuple[int, str], tuple[str, int]] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     requests: list[Row] = field(default_factory=list)
+    columns: list[Columns] = field(default_factory=list)
     balances: dict[Key, int] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     allocations: dict[int, int] = field(default_factory=dict)
@@ -74,7 +93,10 @@ def write(book: Book, written: Written) -> None:
         ConflictError: A row is no longer as it was read. Roll back and begin again.
     """
     tenant = book.tenant
-    few = len(written.entries) + len(written.new_goods) + len(written.requests) + len(book.documents) < FEW
+    few = (
+        not written.columns
+        and len(written.entries) + len(written.new_goods) + len(written.requests) + len(book.documents) < FEW
+    )
     with book.session.changes(few=few) as out:
         if book.seq > book.seq_before:
             out.insert("txn", TXN, written.txns)
@@ -84,6 +106,8 @@ def write(book: Book, written: Written) -> None:
             _write_balances(out, book, written)
             _write_lines(out, book, written)
             _write_allocations(out, book, written)
+            for columns in written.columns:
+                out.insert_columns(columns.table, {"tenant": tenant, **columns.same}, columns.frame)
             _write_numbers(out, written)
             _write_units(book.session, tenant, written)
             if book.documents:

@@ -39,6 +39,9 @@ class Changes(Protocol):
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Adds rows, by the fastest way of the store."""
 
+    def insert_columns(self, table: str, same: Mapping[str, int | str], frame: pl.DataFrame) -> None:
+        """Adds rows from columns, and values that are the same in all."""
+
 
 class Session(ABC):
     """One database transaction."""

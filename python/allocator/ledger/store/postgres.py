@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any, Final
 
+import polars as pl
 import psycopg
 import sqlalchemy as sa
 
@@ -131,6 +132,16 @@ class _Sent:
         with self.connection.cursor() as cursor, cursor.copy(f"COPY {table} ({','.join(columns)}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
+
+    def insert_columns(self, table: str, same: Mapping[str, int | str], frame: pl.DataFrame) -> None:
+        rows = frame.with_columns(pl.lit(value).alias(name) for name, value in same.items())
+        names = ",".join(rows.columns)
+        with (
+            self.connection.cursor() as cursor,
+            cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT csv)") as copy,
+        ):
+            # Texts stand in quotes, even empty ones: without them they would be null.
+            copy.write(rows.write_csv(include_header=False, quote_style="non_numeric").encode())
 
     def check(self) -> None:
         """Makes sure that each statement touched the rows that it was written for."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
+import polars as pl
 import pysqlite3
 import sqlalchemy as sa
 
@@ -55,6 +56,16 @@ class SqliteSession(Session):
         if rows:
             places = ",".join("?" * len(columns))
             self.connection.executemany(f"INSERT INTO {table} ({','.join(columns)}) VALUES ({places})", rows)
+
+    def insert_columns(self, table: str, same: Mapping[str, int | str], frame: pl.DataFrame) -> None:
+        values = ",".join([*map(_literal, same.values()), *"?" * frame.width])
+        rows = zip(*[column.to_list() for column in frame], strict=True)
+        names = ",".join([*same, *frame.columns])
+        self.connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({values})", rows)
+
+
+def _literal(value: int | str) -> str:
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
 @lru_cache(maxsize=128)
