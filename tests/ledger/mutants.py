@@ -19,7 +19,7 @@ class Mutant(NamedTuple):
 
 
 GUARDS, VERIFY, WRITERS = "test_database_guards.py", "test_verify.py", "test_writers.py"
-COMMITS, DAY = "test_failed_commit.py", "test_ledger.py"
+COMMITS, DAY, WHOLESALE = "test_failed_commit.py", "test_ledger.py", "test_wholesale.py"
 
 MUTANTS = (
     # what the database holds
@@ -34,8 +34,8 @@ MUTANTS = (
     Mutant("no CHECK that no more comes back than was shipped", "schema.py",
            '"returned >= 0 AND returned <= shipped"', '"1 = 1"', GUARDS),
     Mutant("no CHECK that someone did it", "schema.py", "\"actor <> ''\"", '"1 = 1"', GUARDS),
-    Mutant("no CHECK of the stages of a promise", "schema.py", "\"stage IN ('held', 'reserved', 'picked')\"",
-           '"1 = 1"', GUARDS),
+    Mutant("no CHECK of the stages of a promise", "schema.py",
+           "stage = 'reserved' OR stage = 'held' OR stage = 'picked'", "1 = 1", GUARDS),
     Mutant("a unit may be in two places", "schema.py", """        "unit_in_one_place",
         "goods_id",
         "tenant",
@@ -66,6 +66,10 @@ MUTANTS = (
     CheckConstraint("qty > 0", name="qty_above_zero"),""", """    _number("version"),
     _of("account", "account_id"),
     CheckConstraint("qty > 0", name="qty_above_zero"),""", GUARDS),
+    Mutant("what a row names need not exist (PostgreSQL)", "triggers.py", "IF {' OR '.join(absent)} THEN",
+           "IF false AND ({' OR '.join(absent)}) THEN", GUARDS),
+    Mutant("what rows name may get another key (PostgreSQL)", "triggers.py",
+           'f"NEW.{name} <> OLD.{name}" for name in key', 'f"NEW.{name} IS NULL" for name in key', GUARDS),
     Mutant("entries may be changed", "schema.py", 'APPEND_ONLY: Final = ("txn", "entry",',
            'APPEND_ONLY: Final = ("txn",', GUARDS),
     Mutant("receipts may be changed", "schema.py", '"goods", "account", "request", "lifecycle"',
@@ -131,6 +135,14 @@ MUTANTS = (
            "hashlib.sha256(line(heading)", VERIFY),
     Mutant("the chain does not hold the receipts", "book.py",
            "[chain.line(goods) for goods in out.new_goods[undo.goods :]]", "[]", VERIFY),
+    Mutant("the chain does not hold what was recorded in columns", "book.py", "+ [*told_entries]", "+ []", WHOLESALE),
+    Mutant("a plan in columns is taken whatever happened since", "reserve.py", "if book.seq != whole.seq or",
+           "if False or", WHOLESALE),
+    Mutant("columns lose the moment at which a hold ends", "wholesale.py",
+           '{} if ends is None else {"expires_at": ends}', "{}", WHOLESALE),
+    Mutant("promises in columns do not touch the balance", "wholesale.py",
+           "        book.promise(key, account_id, qty)\n", "", WHOLESALE),
+    Mutant("orders are done at once, though a line is known", "at_once.py", " or book.lines.get(line_id)", "", DAY),
     Mutant("a line does not count what was shipped", "change.py", "shipped=line.shipped + qty", "shipped=line.shipped",
            VERIFY),
     Mutant("what leaves keeps its promise", "change.py", "qty if keep else 0, number", "qty, number", VERIFY),
