@@ -7,6 +7,7 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
 use hashbrown::HashMap;
+use rayon::prelude::*;
 
 use super::book::{Ask, Book, ask};
 use super::queue::{COUNTS, Queue, gate_of};
@@ -50,52 +51,135 @@ fn ask_all(run: &Run, line: &Record, asks: &mut Vec<Ask>) {
     asks.extend([COUNTS, (class, class)]);
 }
 
+/// The kinds of some lines: those that ask the same.
+struct Kinds {
+    /// By line.
+    of: Vec<u32>,
+    /// By kind.
+    classes: Vec<u16>,
+    /// By kind, so many each.
+    asks: Vec<Ask>,
+    width: usize,
+}
+
+impl Kinds {
+    /// Looks lines up in shares, one for each thread.
+    fn new(run: &Run, lines: &[Record]) -> Self {
+        let share = lines.len().div_ceil(rayon::current_num_threads()).max(BLOCK);
+        let parts = lines.par_chunks(share).map(|lines| Self::of_share(run, lines));
+        let mut parts = parts.collect::<Vec<Self>>().into_iter();
+        let mut all = parts.next().expect("a group that is served has lines");
+        let width = all.width;
+        let mut numbers: Numbers = HashMap::default();
+        numbers.extend(all.asks.chunks(width).map(<[Ask]>::to_vec).zip(0..));
+        for part in parts {
+            let kinds = part.classes.iter().zip(part.asks.chunks(width));
+            let known: Vec<u32> = kinds
+                .map(|(&class, asks)| all.number(&mut numbers, class, asks))
+                .collect();
+            all.of.extend(part.of.iter().map(|&kind| known[kind as usize]));
+        }
+        all
+    }
+
+    fn of_share(run: &Run, lines: &[Record]) -> Self {
+        let (mut numbers, mut asks) = (Numbers::default(), Vec::new());
+        let mut kinds = Self {
+            of: Vec::with_capacity(lines.len()),
+            classes: Vec::new(),
+            asks: Vec::new(),
+            width: run.eligibility.wide.len() + 2,
+        };
+        for line in lines {
+            ask_all(run, line, &mut asks);
+            let kind = kinds.number(&mut numbers, class_of(line), &asks);
+            kinds.of.push(kind);
+        }
+        kinds
+    }
+
+    fn number(&mut self, numbers: &mut Numbers, class: u16, asks: &[Ask]) -> u32 {
+        if let Some(&number) = numbers.get(asks) {
+            return number;
+        }
+        let number = self.classes.len() as u32;
+        numbers.insert(asks.to_vec(), number);
+        self.classes.push(class);
+        self.asks.extend_from_slice(asks);
+        number
+    }
+
+    fn asks(&self, kind: u32) -> &[Ask] {
+        &self.asks[kind as usize * self.width..(kind as usize + 1) * self.width]
+    }
+}
+
+type Numbers = HashMap<Vec<Ask>, u32, foldhash::fast::FixedState>;
+
 /// Serves one group.
 pub fn serve(run: &Run, records: &[Record], lines: &[Record], out: &mut Stretch) {
-    let mut book = Book::default();
-    book.add_rows(run, records);
-    let mut group = Group::new(run, &mut book);
-    let (mut asks, mut kinds) = (Vec::new(), Vec::new());
-    for lines in lines.chunks(BLOCK) {
-        group.forget_if_full();
-        // Looked up by themselves, so that the processor overlaps the reads.
-        kinds.clear();
-        kinds.extend(lines.iter().map(|line| {
-            ask_all(run, line, &mut asks);
-            group.kind(class_of(line), &asks)
-        }));
-        for (line, &kind) in lines.iter().zip(&kinds) {
-            let number = run.line_order.row(line[0]);
-            let need = run.requested(line);
-            let first = out.takes.line.len();
-            let (served, untouched) = group.take(kind, number, need, out);
-            let reason = if served == need {
-                SERVED
-            } else {
-                group.short(kind, out.takes.line.len() - first, untouched)
-            };
-            out.line.push(number);
-            out.allocated.push(served);
-            out.reason.push(reason);
-        }
+    let (kinds, (mut book, queues)) = rayon::join(
+        || Kinds::new(run, lines),
+        || {
+            let mut book = Book::default();
+            book.add_rows(run, records);
+            let queues = queues(run, &book);
+            (book, queues)
+        },
+    );
+    let mut group = Group {
+        run,
+        book: &mut book,
+        queues,
+        states: kinds.classes.iter().map(|_| None).collect(),
+        kinds: &kinds,
+        heads: 0,
+    };
+    for (line, &kind) in lines.iter().zip(&kinds.of) {
+        let number = run.line_order.row(line[0]);
+        let need = run.requested(line);
+        let first = out.takes.line.len();
+        let (served, untouched) = group.take(kind, number, need, out);
+        let reason = if served == need {
+            SERVED
+        } else {
+            group.short(kind, out.takes.line.len() - first, untouched)
+        };
+        out.line.push(number);
+        out.allocated.push(served);
+        out.reason.push(reason);
     }
+}
+
+/// The rows by kind: class, and whether they had something at the start.
+fn queues(run: &Run, book: &Book) -> Vec<Queue> {
+    let mut known: HashMap<(u16, bool), usize, foldhash::fast::FixedState> = HashMap::default();
+    let mut rows: Vec<((u16, bool), Vec<u32>)> = Vec::new();
+    for (at, row) in (0..).zip(&book.rows) {
+        let (next, kind) = (rows.len(), (row.class, row.left == 0));
+        let number = *known.entry(kind).or_insert(next);
+        if number == next {
+            rows.push((kind, Vec::new()));
+        }
+        rows[number].1.push(at);
+    }
+    let queue = |(kind, rows)| Queue::new(&run.eligibility.wide, book, kind, rows);
+    rows.into_iter().map(queue).collect()
 }
 
 struct Group<'b, 'a> {
     run: &'b Run<'a>,
     book: &'b mut Book,
     queues: Vec<Queue>,
-    /// The kinds of lines that were met.
-    numbers: HashMap<Vec<Ask>, usize, foldhash::fast::FixedState>,
-    kinds: Vec<Kind>,
-    /// How many heads the kinds remember.
+    kinds: &'b Kinds,
+    /// By kind, as far as they were met.
+    states: Vec<Option<State>>,
+    /// How many heads they remember.
     heads: usize,
 }
 
-/// Lines that ask the same.
-struct Kind {
-    class: u16,
-    asks: Vec<Ask>,
+/// Where the lines of a kind stand.
+struct State {
     /// The next row of each queue that may serve it; another kind may have used it up since.
     heads: BinaryHeap<Reverse<Head>>,
     /// Why a line that gets nothing is short, once that was asked for.
@@ -112,43 +196,14 @@ struct Head {
     to: u32,
 }
 
-impl<'b, 'a> Group<'b, 'a> {
-    fn new(run: &'b Run<'a>, book: &'b mut Book) -> Self {
-        let mut known: HashMap<(u16, bool), usize, foldhash::fast::FixedState> = HashMap::default();
-        let mut rows: Vec<((u16, bool), Vec<u32>)> = Vec::new();
-        for (at, row) in (0..).zip(&book.rows) {
-            let (next, kind) = (rows.len(), (row.class, row.left == 0));
-            let number = *known.entry(kind).or_insert(next);
-            if number == next {
-                rows.push((kind, Vec::new()));
-            }
-            rows[number].1.push(at);
-        }
-        let queue = |(kind, rows)| Queue::new(&run.eligibility.wide, book, kind, rows);
-        Self {
-            run,
-            queues: rows.into_iter().map(queue).collect(),
-            book,
-            numbers: HashMap::default(),
-            kinds: Vec::new(),
-            heads: 0,
-        }
-    }
-
-    /// Forgets the kinds of lines where they remember too much.
-    fn forget_if_full(&mut self) {
+impl Group<'_, '_> {
+    /// Meets a kind for the first time, or anew.
+    fn meet(&mut self, kind: u32) {
         if self.heads > HEADS_MAX {
-            self.numbers.clear();
-            self.kinds.clear();
+            self.states.fill_with(|| None);
             self.heads = 0;
         }
-    }
-
-    /// The number of a kind of lines.
-    fn kind(&mut self, class: u16, asks: &[Ask]) -> usize {
-        if let Some(&number) = self.numbers.get(asks) {
-            return number;
-        }
+        let (class, asks) = (self.kinds.classes[kind as usize], self.kinds.asks(kind));
         let mut heads = Vec::new();
         let wide = &self.run.eligibility.wide;
         for (number, queue) in (0..).zip(&mut self.queues) {
@@ -168,20 +223,19 @@ impl<'b, 'a> Group<'b, 'a> {
             }
         }
         self.heads += heads.len();
-        let number = self.kinds.len();
-        self.kinds.push(Kind {
-            class,
-            asks: asks.to_vec(),
+        self.states[kind as usize] = Some(State {
             heads: heads.into(),
             nothing: None,
         });
-        self.numbers.insert(asks.to_vec(), number);
-        number
     }
 
     /// Takes what a line needs, as far as it is there. Also says whether no earlier line had touched what it took.
-    fn take(&mut self, number: usize, line: u32, need: i64, out: &mut Stretch) -> (i64, bool) {
-        let Kind { asks, heads, .. } = &mut self.kinds[number];
+    fn take(&mut self, kind: u32, line: u32, need: i64, out: &mut Stretch) -> (i64, bool) {
+        if self.states[kind as usize].is_none() {
+            self.meet(kind);
+        }
+        let asks = self.kinds.asks(kind);
+        let State { heads, .. } = self.states[kind as usize].as_mut().expect("the kind was met");
         let (mut open, mut rank, mut untouched) = (need, 0, true);
         while open > 0
             && let Some(mut head) = heads.peek_mut()
@@ -215,16 +269,19 @@ impl<'b, 'a> Group<'b, 'a> {
     }
 
     /// Why a line is short that took `rows` rows, `untouched` before by others or not.
-    fn short(&mut self, kind: usize, rows: usize, untouched: bool) -> u8 {
+    fn short(&mut self, kind: u32, rows: usize, untouched: bool) -> u8 {
         if rows == 0 {
-            let reason = self.kinds[kind].nothing.unwrap_or_else(|| {
+            let known = self.states[kind as usize].as_ref().and_then(|state| state.nothing);
+            let reason = known.unwrap_or_else(|| {
                 if self.has_candidates(kind, 1) {
                     Reason::Taken as u8
                 } else {
                     self.furthest(kind)
                 }
             });
-            self.kinds[kind].nothing = Some(reason);
+            if let Some(state) = &mut self.states[kind as usize] {
+                state.nothing = Some(reason);
+            }
             reason
         } else if !untouched || self.has_candidates(kind, rows + 1) {
             Reason::Taken as u8
@@ -234,11 +291,11 @@ impl<'b, 'a> Group<'b, 'a> {
     }
 
     /// Whether a kind had so many candidates as the run began.
-    fn has_candidates(&self, kind: usize, enough: usize) -> bool {
-        let (run, Kind { class, asks, .. }) = (self.run, &self.kinds[kind]);
+    fn has_candidates(&self, kind: u32, enough: usize) -> bool {
+        let (run, class, asks) = (self.run, self.kinds.classes[kind as usize], self.kinds.asks(kind));
         let mut candidates = 0;
         self.queues.iter().any(|queue| {
-            if !queue.empty && run.eligibility.verdict(*class, queue.class) == PASS {
+            if !queue.empty && run.eligibility.verdict(class, queue.class) == PASS {
                 let missing = enough - candidates;
                 candidates += queue.count(&run.eligibility.wide, self.book, asks, (PASS, missing));
             }
@@ -247,9 +304,10 @@ impl<'b, 'a> Group<'b, 'a> {
     }
 
     /// The gate that stopped the row that got furthest: the highest gate that some row reaches.
-    fn furthest(&self, kind: usize) -> Gate {
-        let (eligibility, Kind { class, asks, .. }) = (&self.run.eligibility, &self.kinds[kind]);
-        let verdict = |queue: &Queue| eligibility.verdict(*class, queue.class);
+    fn furthest(&self, kind: u32) -> Gate {
+        let (class, asks) = (self.kinds.classes[kind as usize], self.kinds.asks(kind));
+        let eligibility = &self.run.eligibility;
+        let verdict = |queue: &Queue| eligibility.verdict(class, queue.class);
         let mut gates: Vec<Gate> = self
             .queues
             .iter()
