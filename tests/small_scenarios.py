@@ -31,6 +31,7 @@ ROW_LEVERS = {
     "supply_more": {"units": (1, 4)},
     "supply_recalled": {},
     "supply_blocked": {"blocked": (True, True, False)},
+    "supply_status": {"status": ("available", "inspected", "quarantine")},
     "supply_uncertain": {
         "late": (None, {"chance": "0.5", "days": {"shape": "uniform", "low": 0, "high": 5}}),
         "short": ({"chance": "0.6", "factor": {"shape": "values", "values": ["1/2", "0.3", 0], "weights": [2, 1, 1]}},),
@@ -258,6 +259,8 @@ def change(row: Row, lever: Row, scale: int, gone: set[int], draw: Callable[[int
             less(row, Fraction(lever["factor"]), scale)
         case "supply_blocked":
             row["blocked"] = lever["blocked"]
+        case "supply_status":
+            row["status"] = lever["status"]
 
 
 def exact(units: int, scale: int) -> int | Decimal:

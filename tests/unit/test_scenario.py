@@ -211,3 +211,35 @@ def test_segments_that_demand_does_not_have_are_refused() -> None:
 def test_a_quantity_that_cannot_be_counted_is_refused() -> None:
     huge = {"lever": "demand_surge", "where": {"sku": "NUT"}, "factor": 2**62}
     assert problems(huge) == [("value_overflow", "levers.0.factor")]
+
+
+REPAIRED = {"lever": "supply_status", "where": {"status": "under repair"}, "status": "available"}
+STATES = {
+    "stock_id": ["A", "B", "C"],
+    "sku": ["X", "X", "Y"],
+    "qty_on_hand": [3, 4, 5],
+    "status": ["available", "under repair", "damaged"],
+}
+
+
+@pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, pl.Enum(["available", "under repair", "damaged"])])
+def test_stock_whose_repair_is_finished_serves_lines(dtype) -> None:
+    stock = pl.DataFrame(STATES).with_columns(pl.col("status").cast(dtype))
+    base = Base(stock, {"line_id": ["1", "2"], "sku": ["X", "Y"], "qty": [6, 1]}, as_of=dt.date(2026, 6, 30))
+    found = base.run(Scenario(name="repaired", levers=[REPAIRED | {"lifecycle": "part"}]))
+    told = found.changes.select("line_id", "allocated_before", "allocated_after").rows()
+    assert (told, found.lines_run) == ([("1", 3, 6)], 1)
+
+
+def test_a_change_that_the_lifecycle_does_not_list_is_refused_and_so_is_a_status_that_it_has_not() -> None:
+    base = Base(STATES, {"line_id": ["1"], "sku": ["X"], "qty": [6]}, as_of=dt.date(2026, 6, 30))
+    lever = REPAIRED | {"where": {"sku": ["X", "Y"]}, "lifecycle": "part"}
+    with pytest.raises(InputError) as refused:
+        base.run(Scenario(name="all repaired", levers=[lever]))
+    assert [(p.code, p.column, p.value) for p in refused.value.problems] == [
+        ("transition_unlisted", "levers.0.status", "damaged")
+    ]
+    with pytest.raises(PolicyError, match="status_unknown"):
+        Scenario(name="mistaken", levers=[lever | {"status": "as new"}])
+    with pytest.raises(PolicyError):
+        Scenario(name="a file", levers=[lever | {"lifecycle": "part.toml"}])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from allocator.errors import PolicyError, Problem
 from allocator.model.chance import DemandUncertain, SupplyUncertain
 from allocator.model.consistency import AT_LEAST_ONE, checked, filled, unique
 from allocator.model.dealing import DealingLever
-from allocator.model.document import Name, Names, Part
+from allocator.model.document import Name, Names, Part, did_you_mean
 from allocator.model.exact import Days, Flag, Qty, Ratio, Where, Whole
+from allocator.model.lifecycle import Lifecycle
 from allocator.model.policy import Contracts, DemandOrder, Fill, SafetyStock, ShelfLife, StockOrder, Substitutes
 
 Key = Annotated[Whole | Name, Field(union_mode="left_to_right")]
@@ -208,6 +211,36 @@ class SupplyBlocked(Part):
     blocked: Flag = True
 
 
+class SupplyStatus(Part):
+    """Stock has another status: a repair is finished, a quarantine is lifted.
+
+    Attributes:
+        where: Which stock rows.
+        status: The status that they then have.
+        lifecycle: Changes that it does not list are refused; without one any change will do.
+    """
+
+    lever: Literal["supply_status"] = "supply_status"
+    where: Where = Field(default_factory=dict)
+    status: Name
+    lifecycle: Lifecycle | None = None
+
+    @field_validator("lifecycle", mode="before")
+    @classmethod
+    def _is_preset(cls, given: object) -> object:
+        # A preset by its name; a scenario that comes from elsewhere does not say which file is read here.
+        return Lifecycle.load(given) if isinstance(given, str) and given.isidentifier() else given
+
+    @model_validator(mode="after")
+    def _knows_it(self) -> Self:
+        known = self.lifecycle.state_of if self.lifecycle is not None else {self.status: ""}
+        if self.status not in known:
+            hint = did_you_mean(self.status, list(known)) or f"It has {', '.join(known)}"
+            problem = Problem("status_unknown", "the lifecycle has no such status", column="status", value=self.status)
+            raise PolicyError(replace(problem, hint=hint))
+        return self
+
+
 class UnitCost(Part):
     """Stock costs otherwise: `factor` times as much, or so much. Nothing is allocated otherwise; values change.
 
@@ -332,7 +365,7 @@ class OtherSafetyStock(Part):
 
 DemandLever: TypeAlias = DemandSurge | DemandCancel | DemandPriority | DemandDue | DemandUncertain
 SupplyLever: TypeAlias = (
-    SupplyLate | SupplyShort | SupplyMore | SupplyRecalled | SupplyBlocked | SupplyUncertain | UnitCost
+    SupplyLate | SupplyShort | SupplyMore | SupplyRecalled | SupplyBlocked | SupplyStatus | SupplyUncertain | UnitCost
 )
 RowLever: TypeAlias = DemandLever | SupplyLever
 NewRows: TypeAlias = DemandNew | SupplyExtra

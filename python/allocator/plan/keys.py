@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -114,24 +114,26 @@ Picks: TypeAlias = Mapping[str, Callable[[pl.Series], pl.Series]]
 class PartColumns(Columns):
     """Columns of some rows of tables that are coded already: their codes are picked, not worked out again.
 
-    The tables may differ from those rows in columns of numbers, days and flags, and in no column of text.
+    The tables may differ from those rows in columns of numbers, days and flags, and in columns of text that are named.
     """
 
-    def __init__(self, stock: Table, demand: Table, whole: Columns, picks: Picks) -> None:
+    def __init__(self, stock: Table, demand: Table, whole: Columns, picks: Picks, changed: Container[str] = ()) -> None:
         super().__init__(stock, demand, whole.core)
-        self._whole, self._picks = whole, picks
+        self._whole, self._picks, self._changed = whole, picks, changed
 
     def coded(self, column: str, further: Sequence[str] = ()) -> Coded:
         """As of all columns, where the whole has them."""
         key = (column, tuple(further))
-        if key not in self._coded and (known := self._whole.known(*key)) is not None:
+        if key in self._coded or column in self._changed:
+            return super().coded(column, further)
+        if (known := self._whole.known(*key)) is not None:
             stock, demand = self._picks["stock"](known.stock), self._picks["demand"](known.demand)
             self._coded[key] = Coded(stock, demand, known.values)
         return super().coded(column, further)
 
     def one(self, table: str, column: str) -> tuple[pl.Series, list[str]]:
         """Likewise."""
-        if (table, column) not in self._one and self._whole.has(table, column):
+        if (table, column) not in self._one and column not in self._changed and self._whole.has(table, column):
             codes, values = self._whole.one(table, column)
             self._one[table, column] = self._picks[table](codes), values
         return super().one(table, column)

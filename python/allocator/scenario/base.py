@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -32,7 +33,7 @@ from allocator.scenario.compare import After, Comparison
 from allocator.scenario.compete import Competition, Numbers
 from allocator.scenario.dealt import dealt
 from allocator.scenario.draw import Draws, check_per
-from allocator.scenario.laid import Laid
+from allocator.scenario.laid import Laid, picks
 from allocator.scenario.measure import Measures, Terms
 from allocator.scenario.msl import fullness
 from allocator.scenario.orders import Orders
@@ -43,6 +44,10 @@ from allocator.scenario.select import check_where, matches, values_of
 
 PART_AT_MOST = 0.5
 """Beyond this share of the groups all are worked out again: leaving some out would cost more than it saves."""
+
+
+CHANGED: Final = ("status",)
+"""The columns of text that levers may change."""
 
 
 class Base:
@@ -294,7 +299,8 @@ class Base:
         fresh = self._pulled(scenario, start, additions, findings)
         _raise_any(findings)
         policy, day = start.policy, self.bound.as_of
-        known = self._known(start, fresh)
+        heights = {name: table.frame.height for name, table in bases(self.bound.prepared).items()}
+        known = picks(fresh, heights, start.stretches, None if start.stretches is None else self._laid)
         result = self._bound(fresh, policy, known).run(threads=self.threads)
         limits = ceilings(scenario.levers, result, findings)
         _raise_any(findings)
@@ -354,32 +360,11 @@ class Base:
         ]
         return Prepared(*tables)
 
-    def _known(self, start: Part, fresh: Prepared) -> Picks | None:
-        """How codes of the base are picked for a part as levers left it; None where levers added rows."""
-        picks: dict[str, Callable[[pl.Series], pl.Series]] = {}
-        for number, table in enumerate((fresh.stock, fresh.demand)):
-            height, rows = bases(self.bound.prepared)[table.name].frame.height, table.frame[ROW]
-            if rows.len() and rows[-1] >= height:
-                return None
-            if start.stretches is not None:
-                picks[table.name] = self._laid[number].pick(start.stretches[number], rows.to_numpy())
-            else:
-                picks[table.name] = _everything if rows.len() == height else partial(_gathered, rows=rows)
-        return picks
-
     def _bound(self, prepared: Prepared, policy: Policy, known: Picks | None) -> Bound:
         tables = prepared.stock, prepared.demand
-        columns = Columns(*tables, CORE) if known is None else PartColumns(*tables, self._columns, known)
+        columns = Columns(*tables, CORE) if known is None else PartColumns(*tables, self._columns, known, CHANGED)
         plan = BoundPlan(compile_columns(columns, prepared, policy, self.bound.as_of))
         return Bound(prepared, policy, self.bound.as_of, plan)
-
-
-def _everything(column: pl.Series) -> pl.Series:
-    return column
-
-
-def _gathered(column: pl.Series, *, rows: pl.Series) -> pl.Series:
-    return column.gather(rows)
 
 
 def _terms(by: str | Sequence[str], horizon_days: object, demand: pl.DataFrame) -> Terms:

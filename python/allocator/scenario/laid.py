@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 
 import numpy as np
 import polars as pl
 
+from allocator.frames.prepare import Prepared
+from allocator.plan.keys import Picks
 from allocator.scenario.additions import ROW
 from allocator.scenario.compete import Index, Numbers
 
@@ -61,3 +63,37 @@ class Laid:
             return self._further[id(column)][1].gather(places)
 
         return picked
+
+
+def picks(
+    fresh: Prepared,
+    heights: Mapping[str, int],
+    stretches: tuple[Stretch, Stretch] | None,
+    laid: tuple[Laid, Laid] | None,
+) -> Picks | None:
+    """How columns of a base are picked for tables as levers left them; None where levers added rows.
+
+    Args:
+        fresh: The tables, with `ROW`.
+        heights: How many rows the tables of the base have.
+        stretches: What the tables were before levers took rows away; None for all.
+        laid: Both tables of the base; None where there are no stretches of them.
+    """
+    found: dict[str, Callable[[pl.Series], pl.Series]] = {}
+    for number, table in enumerate((fresh.stock, fresh.demand)):
+        rows = table.frame[ROW]
+        if rows.len() and rows[-1] >= heights[table.name]:
+            return None
+        if stretches is not None and laid is not None:
+            found[table.name] = laid[number].pick(stretches[number], rows.to_numpy())
+        else:
+            found[table.name] = _everything if rows.len() == heights[table.name] else partial(_gathered, rows=rows)
+    return found
+
+
+def _everything(column: pl.Series) -> pl.Series:
+    return column
+
+
+def _gathered(column: pl.Series, *, rows: pl.Series) -> pl.Series:
+    return column.gather(rows)

@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from allocator.frames.columns import is_text
 from allocator.frames.findings import Findings
 from allocator.frames.quantity import QTY_MAX
 from allocator.model.chance import DemandUncertain, SupplyUncertain
@@ -24,8 +25,10 @@ from allocator.model.levers import (
     SupplyMore,
     SupplyRecalled,
     SupplyShort,
+    SupplyStatus,
     UnitCost,
 )
+from allocator.model.tables import STOCK
 from allocator.scenario.additions import ROW, appended
 from allocator.scenario.draw import THOUSANDTHS, Draws
 from allocator.scenario.select import matches
@@ -89,6 +92,8 @@ class Changed:
         for column, value in self._changes(number, lever, meant, path).items():
             if lever.lever in SETTING and not (isinstance(lever, DemandDue | UnitCost) and _moves(lever)):
                 self._settle(number, table, column, rows)
+            if column in frame.columns and is_text(frame.schema[column]):
+                frame = frame.with_columns(pl.col(column).cast(pl.String))  # categories may lack the new one
             if column not in frame.columns:
                 frame = frame.with_columns(pl.lit(ABSENT.get(column)).alias(column))
             frame = frame.with_columns(pl.when(meant).then(value).otherwise(pl.col(column)).alias(column))
@@ -142,6 +147,9 @@ class Changed:
                 return self._comes(frame, lever, number)
             case SupplyBlocked():
                 return {"blocked": pl.lit(lever.blocked)}
+            case SupplyStatus():
+                self._check_listed(frame, meant, lever, path)
+                return {"status": pl.lit(lever.status)}
             case UnitCost():
                 return {"unit_cost": _cost(frame, lever)}
         raise AssertionError(lever.lever)
@@ -172,6 +180,21 @@ class Changed:
             changes["qty_on_hand"] = _less(frame, part, THOUSANDTHS, 10**self.scale)
         return changes
 
+    def _check_listed(self, frame: pl.DataFrame, meant: pl.Series, lever: SupplyStatus, path: str) -> None:
+        """Notes statuses from which the lifecycle of the lever lists no change to its status."""
+        if lever.lifecycle is None:
+            return
+        given = (
+            frame["status"].filter(meant).cast(pl.String).unique().sort().to_list() if "status" in frame.columns else []
+        )
+        known = lever.lifecycle.state_of
+        for status in [ABSENT["status"] if one is None else one for one in given or [None]]:
+            reached = lever.lifecycle.targets(status, restricted=True) if status in known else ()
+            if status != lever.status and lever.status not in reached:
+                hint = f"From there it may become {', '.join(reached)}" if reached else "The lifecycle does not know it"
+                message = f"the lifecycle lists no change from {status} to {lever.status}"
+                self.findings.add("transition_unlisted", message, "scenario", f"{path}.status", value=status, hint=hint)
+
     def _check_fits(self, frame: pl.DataFrame, meant: pl.Series, qty: pl.Expr, path: str) -> None:
         most = frame.select(pl.when(meant).then(qty).max()).item() or 0
         if most > QTY_MAX:
@@ -179,8 +202,8 @@ class Changed:
             self.findings.add("value_overflow", message, "scenario", path)
 
 
-SETTING: Final = ("demand_priority", "demand_due", "supply_blocked", "unit_cost")
-ABSENT: Final = {"priority": 0, "blocked": False}
+SETTING: Final = ("demand_priority", "demand_due", "supply_blocked", "supply_status", "unit_cost")
+ABSENT: Final = {"priority": 0, "blocked": False, "status": STOCK["status"].absent}
 APART: Final = "Keep one of them, choose other rows, or make two scenarios"
 
 
