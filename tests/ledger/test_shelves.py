@@ -98,3 +98,18 @@ def test_units_that_are_named_are_decided_on_alone_and_the_answer_is_that_of_all
         assert alone == answers()
     assert [line["reason"] for line in alone] == [None, "no_balance", "serial", None, "serial", None]
     assert [len(only) for only in looked_at if only is not None] == [1, 1, 1, 1, 0, 1]
+
+
+def test_an_order_of_skus_with_two_lifecycles_is_served_from_shelves_in_the_end() -> None:
+    with Ledger.open("sqlite://") as ledger:
+        ledger.define([{"sku": "phone", "tracking": "serial"}, {"sku": "charger"}], actor="ana")
+        units = [{"sku": "phone", "serial": f"P-{n}", "location": "north"} for n in range(20)]
+        stock = [*units, {"sku": "charger", "qty": 50, "location": "north"}]
+        ledger.post("receive", stock, origin="supplier", document="GRN", actor="ana")
+        found: list[object] = []
+        serve = shelves.Shelves.serve
+        with patch.object(shelves.Shelves, "serve", lambda self, wish: found.append(serve(self, wish)) or found[-1]):
+            for number in range(6):
+                rows = [{"line_id": f"{number}.{sku}", "sku": sku, "qty": 1} for sku in ("phone", "charger")]
+                ledger.reserve(rows, actor="bob", as_of=DAY)
+        assert found[0] is None and found[-1] is not None

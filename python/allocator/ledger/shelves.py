@@ -113,15 +113,17 @@ class Shelves:
             self._lay_out(book)
 
     def _lay_out(self, book: Book) -> None:
-        if self._laid_out == SHELVES_MAX:
+        if self._laid_out >= SHELVES_MAX:
             self._asked |= {sku_id: book.catalog.sku(sku_id) for sku_id in self._of_sku}
             self._places.clear()
             self._of_sku.clear()
             self._laid_out = 0
-        skus = {sku.sku: sku for sku in self._asked.values()}
-        self._asked, self._spent = {}, 0
-        if len({sku.lifecycle.name for sku in skus.values()}) > 1:
-            return  # Which statuses may be allocated would depend on who is decided on together.
+        asked, self._asked, self._spent = self._asked, {}, 0
+        # Which statuses may be allocated is said by the lifecycle: those of one lie together.
+        for name in dict.fromkeys(sku.lifecycle.name for sku in asked.values()):
+            self._put_up(book, {sku.sku: sku for sku in asked.values() if sku.lifecycle.name == name})
+
+    def _put_up(self, book: Book, skus: Mapping[str, Sku]) -> None:
         policy = policy_for(self.policy, skus, together=False)
         stock, keys, policy = stock_of(book, skus, 0, policy)
         try:
