@@ -115,7 +115,15 @@ def test_nothing_is_oversold_and_no_line_has_more_than_it_asks(world, plan, chan
 
 
 STEADY = st.sampled_from(
-    [{}, {"pack": 3}, {"whole": "line"}, {"whole": "order"}, {"whole": "order", "pack": 2}, {"qty_min": 3}]
+    [
+        {},
+        {"pack": 3},
+        {"whole": "line"},
+        {"whole": "order"},
+        {"whole": "order", "pack": 2},
+        {"qty_min": 3},
+        {"whole_rows": True},
+    ]
 )
 
 

@@ -240,9 +240,9 @@ def base_of(world: World, strategy: Codes, *, limited: bool) -> Base:
     moves = (world.held["stage"] == "open") & pl.Series(strategy[world.held["l"].to_numpy()] != SKIP)
     fixed, moving = world.held.filter(~moves), world.held.filter(moves).select(*TAKES)
     on_hand = fixed.filter(pl.col("stage") != "shipped")
-    keeps = pl.Series(limited | (strategy[moving["l"].to_numpy()] <= SPARED))
-    fit = np.ones(moving.height, bool)
-    fit[keeps.to_numpy()] = eligible(world, moving.filter(keeps)).to_numpy()
+    # Who gives back all the same is not asked whether it might keep it.
+    gives = np.zeros(moving.height, bool) if limited else strategy[moving["l"].to_numpy()] > SPARED
+    fit = eligible(world, moving).to_numpy() | gives
     for_good = sums(fixed["l"], fixed["served"], lines).to_numpy()
     stays = sums(on_hand["s"], on_hand["qty"], rows).to_numpy()
     return Base(

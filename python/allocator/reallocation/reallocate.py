@@ -28,8 +28,8 @@ def reallocate(
 
     A pure function, as `allocate`; nothing is changed. Winners are served first, then everyone who may keep gets back
     what winners took, class by class, and only then anyone else gains. Run again on its own answer, it changes
-    nothing (unless a limit on changes held it back, or lines take whole rows). `docs/reallocation.md` has the order of
-    events.
+    nothing (unless a limit on changes held it back, or some lines take whole rows and others parts of them).
+    `docs/reallocation.md` has the order of events.
 
     Args:
         stock: As for `allocate`. `qty_on_hand` and `qty_reserved` are without `current`: what is allocated is on hand,
