@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from allocator import InternalError
-from allocator.engine import BoundPlan
+from allocator.engine import BoundPlan, laid_behind, pair_sums
 from allocator.errors import AllocatorError
 from allocator.plan.spec import (
     DemandSide,
@@ -89,3 +89,32 @@ def test_columns_of_different_lengths_are_refused(plan: Callable[[], Plan]) -> N
     with pytest.raises(AllocatorError) as caught:
         BoundPlan(plan()).run()
     assert [problem.code for problem in caught.value.problems] == ["row_count"]
+
+
+def test_pairs_are_judged_by_themselves_and_pairs_of_what_is_not_there_are_refused() -> None:
+    mixed = pl.Series([1, 0], dtype=pl.UInt32)
+    lives = Within(8, pl.Series([10, None]), pl.Series([None, 10]), None, null_passes=False)
+    plan = BoundPlan(dataclasses.replace(PLAN, group=[Part(mixed, TWO, 2)], tests=[lives]))
+    row, line = (pl.Series(rows, dtype=pl.UInt32) for rows in ([1, 1, 1, 0], [0, 1, 0, 0]))
+    # No bound is asked; the row has no value; it has fewer units than it should serve; it is of another group.
+    assert plan.fit(row, line, pl.Series([9, 9, 2, 9]), pl.Series([9, 9, 3, 9])).to_list() == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    one = pl.Series([1])
+    for rows, lines in ((pl.Series([2]), pl.Series([0])), (pl.Series([0]), pl.Series([2])), (row, pl.Series([0]))):
+        with pytest.raises(InternalError):
+            BoundPlan(PLAN).fit(rows.cast(pl.UInt32), lines.cast(pl.UInt32), one, one)
+
+
+def test_pairs_and_numbers_that_do_not_go_together_are_refused() -> None:
+    numbers, amounts = pl.Series([0, 1], dtype=pl.UInt32), pl.Series([5, 6])
+    assert [each.to_list() for each in pair_sums(numbers, TWO, amounts)[:2]] == [[0, 1], [0, 0]]
+    with pytest.raises(InternalError):
+        pair_sums(numbers, THREE, amounts)
+    with pytest.raises(InternalError):
+        laid_behind(numbers, amounts, (HIGH, HIGH, amounts))
+    with pytest.raises(AllocatorError):
+        pair_sums(amounts, TWO, amounts)
