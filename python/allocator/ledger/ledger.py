@@ -20,11 +20,12 @@ from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, read_line
 from allocator.ledger.questions import Questions
 from allocator.ledger.records import Heading, day_number
 from allocator.ledger.requests import Request, Requests, Work, content_of, few_collections
-from allocator.ledger.reserve import Wish, checked, know, load, plan, reserve, reserve_together, take_whole
-from allocator.ledger.reserve import details as details_of
+from allocator.ledger.reserve import Wish, plan, reserve, reserve_together, take_whole
 from allocator.ledger.reverse import reverse
 from allocator.ledger.store import Store, open_store
 from allocator.ledger.types import TYPES
+from allocator.ledger.wishes import checked, know, load
+from allocator.ledger.wishes import details as details_of
 from allocator.model.document import did_you_mean
 from allocator.model.lifecycle import Lifecycle
 from allocator.model.policy import Policy

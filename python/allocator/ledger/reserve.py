@@ -7,25 +7,24 @@ compare-and-swap: what changed in between is decided again, and nothing else.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from allocator.errors import AllocatorError, InputError, Problem
+from allocator.errors import AllocatorError, InputError
 from allocator.ledger import wholesale
 from allocator.ledger.at_once import Order, reserve_at_once
 from allocator.ledger.book import Book
 from allocator.ledger.change import HELD, RESERVED, check_status, close
-from allocator.ledger.lines import Unfit, text
 from allocator.ledger.live import Outcome, decide
 from allocator.ledger.records import Account, Allocation, Heading, Line, Movement
 from allocator.ledger.requests import Request
-from allocator.ledger.selection import Share, stock_id, units
+from allocator.ledger.selection import Share, stock_id
 from allocator.ledger.shelves import free_of, shelves_for
 from allocator.ledger.wholesale import Wholesale
+from allocator.ledger.wishes import details, linked, load, load_named, what_lacks
 from allocator.model.policy import Policy
 
 Key = tuple[int, int]
@@ -76,39 +75,6 @@ class _Promising(NamedTuple):
     told: str
     accounts: dict[tuple[int, int], int]
     heading: Heading
-
-
-def checked(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Demand lines with their ids as texts, each once.
-
-    Raises:
-        InputError: Every problem of every line.
-    """
-    problems, rows = [], []
-    seen: set[str] = set()
-    for number, line in enumerate(lines):
-        row = dict(line)
-        for name in ("line_id", "sku", "qty"):
-            if row.get(name) is None:
-                problems.append(Problem("value_null", f"a line needs {name}", "demand", name, number))
-        if isinstance(row.get("qty"), bool):
-            problems.append(Problem("column_type", "a quantity is expected, not bool", "demand", "qty", number))
-        try:
-            for name in ("line_id", "sku", "order_id"):
-                if row.get(name) is not None:
-                    row[name] = text(row[name])
-        except Unfit as unfit:
-            problems.append(Problem(unfit.code, str(unfit), "demand", name, number, ascii(line[name])[:80], unfit.hint))
-        line_id = str(row.get("line_id"))
-        if line_id in seen:
-            problems.append(Problem("id_duplicate", "the line is there twice", "demand", "line_id", number, line_id))
-        seen.add(line_id)
-        rows.append(row)
-    if not rows:
-        problems.append(Problem("argument_value", "there is no line", "demand"))
-    if problems:
-        raise InputError(problems)
-    return rows
 
 
 def reserve(book: Book, heading: Heading, wish: Wish, planned: Decided | None = None) -> dict[str, Any]:
@@ -191,7 +157,7 @@ def plan(book: Book, wishes: Sequence[Wish], heading: Heading | None = None) -> 
         expire(book, heading)
     decided = Decided([], seq=book.seq)
     for turn, wish in enumerate(wishes):
-        decided.rows += _wanting(book, wish.lines, turn)
+        decided.rows += what_lacks(book, wish.lines, turn)
     wanting = [row for row in decided.rows if row["qty"] > 0]
     if heading is None:
         _decide(book, wishes[0], decided, wanting)
@@ -236,7 +202,7 @@ def _decide(book: Book, wish: Wish, decided: Decided, wanting: Sequence[Mapping[
         return
     outcome = _of_named_units(book, wish, wanting)
     if outcome is None:
-        names = {row["_sku"].sku for row in wanting} | _linked(wish.policy)
+        names = {row["_sku"].sku for row in wanting} | linked(wish.policy)
         book.load_skus(sku.sku_id for name in names if (sku := book.catalog.find(name)))
         outcome = decide(book, wanting, wish.policy, wish.day)
     decided.reasons.update(outcome.reasons)
@@ -254,26 +220,17 @@ def _of_named_units(book: Book, wish: Wish, wanting: Sequence[Mapping[str, Any]]
     if policy.substitutes or policy.safety_stock or any(row.get("serial") is None for row in wanting):
         return None
     try:
-        outcome = decide(book, wanting, policy, wish.day, only=_load_named(book, wanting))
+        outcome = decide(book, wanting, policy, wish.day, only=load_named(book, wanting))
     except InputError:
         return None
     return None if any(outcome.reasons.values()) else outcome
-
-
-def _load_named(book: Book, lines: Iterable[Mapping[str, Any]]) -> set[int]:
-    """Reads the units that lines name; their goods."""
-    serials = {str(line["serial"]) for line in lines if line.get("serial") is not None}
-    book.find_numbers(serials)
-    named = {goods for serial in serials for _, goods in book.numbers[serial]}
-    book.load_goods(named)
-    return named
 
 
 def _anew_where_stale(book: Book, wish: Wish, planned: Decided) -> Decided:
     """The plan; orders whose stock or lines changed since are decided again, on what is left."""
     if book.seq == planned.seq:
         return planned
-    now = {row["line_id"]: row for row in _wanting(book, wish.lines, 0)}
+    now = {row["line_id"]: row for row in what_lacks(book, wish.lines, 0)}
     stale = {
         row["order_id"]
         for row in planned.rows
@@ -351,32 +308,6 @@ def take(book: Book, heading: Heading, wish: Wish, decided: Decided) -> dict[str
     return {"seq": seq, "lines": [_told(row, decided, made.get(row["line_id"], [])) for row in rows]}
 
 
-def load(book: Book, wishes: Sequence[Wish]) -> None:
-    """Reads what some wishes are about: where a line names its unit, that one alone."""
-    know(book, wishes)
-    lines = [line for wish in wishes for line in wish.lines]
-    names = {line["sku"] for line in lines if line.get("serial") is None}
-    book.load_skus(book.catalog.named(name).sku_id for name in names)
-    _load_named(book, lines)
-    book.load_lines(line["line_id"] for wish in wishes for line in wish.lines)
-
-
-def know(book: Book, wishes: Sequence[Wish]) -> set[str]:
-    """Reads the SKUs that some wishes are about, and their substitutes; their names."""
-    names = {name for wish in wishes for name in _linked(wish.policy)}
-    names |= {line["sku"] for wish in wishes for line in wish.lines}
-    book.catalog.load_skus(book.session, names)
-    problems = [
-        Problem("sku_unknown", "there is no such SKU", "demand", "sku", number, line["sku"])
-        for wish in wishes
-        for number, line in enumerate(wish.lines)
-        if book.catalog.find(line["sku"]) is None
-    ]
-    if problems:
-        raise InputError(problems)
-    return names
-
-
 def expire(book: Book, heading: Heading) -> int:
     """Takes back the holds whose time is over; how many."""
     if not _holds_are_over(book):
@@ -410,35 +341,6 @@ def after(book: Book, heading: Heading, share: Share, event: str) -> int:
     return book.account(Account(before.kind, before.location, status, *before[3:]))
 
 
-def _wanting(book: Book, lines: Sequence[Mapping[str, Any]], turn: int) -> list[dict[str, Any]]:
-    """The lines with the quantity that they still want; a new line is recorded when it gets something."""
-    problems: list[Problem] = []
-    rows = []
-    for number, line in enumerate(lines):
-        line_id, sku = line["line_id"], book.catalog.named(line["sku"])
-        try:
-            asked = units(line["qty"], sku, number)
-        except InputError as error:
-            problems += error.problems
-            continue
-        known = book.lines.get(line_id)
-        order_id = line.get("order_id") or line_id
-        if known and (known.sku_id, known.qty, known.order_id) != (sku.sku_id, asked, order_id):
-            hint = "A line keeps its SKU, quantity and order: use a new line_id for another wish"
-            message = f"the line was recorded with {known.qty} of {book.catalog.sku(known.sku_id).sku}"
-            problems.append(Problem("line_changed", message, "demand", "line_id", number, line_id, hint))
-            continue
-        left = asked - (known.allocated + known.shipped if known else 0)
-        rows.append({**line, "order_id": order_id, "qty": left, "_asked": asked, "_sku": sku, "_turn": turn})
-    if problems:
-        raise InputError(problems)
-    return rows
-
-
-def _linked(policy: Policy) -> set[str]:
-    return {sku for entry in policy.substitutes for sku in (entry.sku, entry.substitute)}
-
-
 def _promise(promising: _Promising, row: Mapping[str, Any], taken: Iterable[tuple[Key, int]]) -> list[dict[str, Any]]:
     """Records what one line gets."""
     book, stage, ends, told, accounts, heading = promising
@@ -462,13 +364,6 @@ def _promise(promising: _Promising, row: Mapping[str, Any], taken: Iterable[tupl
         got += qty
     book.put_line(Line(line_id, line.order_id, line.sku_id, line.qty, got, *line[5:]))
     return made
-
-
-def details(row: Mapping[str, Any]) -> str:
-    """What is recorded of a line beside its SKU, quantity and order; '' for nothing."""
-    known = ("line_id", "order_id", "sku", "qty")
-    rest = {name: value for name, value in row.items() if name not in known and value is not None and name[0] != "_"}
-    return json.dumps(rest, sort_keys=True, default=str, ensure_ascii=False, separators=(",", ":")) if rest else ""
 
 
 def _told(row: Mapping[str, Any], decided: Decided, made: list[dict[str, Any]]) -> dict[str, Any]:

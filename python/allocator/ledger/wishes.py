@@ -1,0 +1,121 @@
+"""What a wish is about: its lines, read and held against what is recorded of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from allocator.errors import InputError, Problem
+from allocator.ledger.book import Book
+from allocator.ledger.lines import Unfit, text
+from allocator.ledger.selection import units
+from allocator.model.policy import Policy
+
+if TYPE_CHECKING:
+    from allocator.ledger.reserve import Wish
+
+
+def checked(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Demand lines with their ids as texts, each once.
+
+    Raises:
+        InputError: Every problem of every line.
+    """
+    problems, rows = [], []
+    seen: set[str] = set()
+    for number, line in enumerate(lines):
+        row = dict(line)
+        for name in ("line_id", "sku", "qty"):
+            if row.get(name) is None:
+                problems.append(Problem("value_null", f"a line needs {name}", "demand", name, number))
+        if isinstance(row.get("qty"), bool):
+            problems.append(Problem("column_type", "a quantity is expected, not bool", "demand", "qty", number))
+        try:
+            for name in ("line_id", "sku", "order_id"):
+                if row.get(name) is not None:
+                    row[name] = text(row[name])
+        except Unfit as unfit:
+            problems.append(Problem(unfit.code, str(unfit), "demand", name, number, ascii(line[name])[:80], unfit.hint))
+        line_id = str(row.get("line_id"))
+        if line_id in seen:
+            problems.append(Problem("id_duplicate", "the line is there twice", "demand", "line_id", number, line_id))
+        seen.add(line_id)
+        rows.append(row)
+    if not rows:
+        problems.append(Problem("argument_value", "there is no line", "demand"))
+    if problems:
+        raise InputError(problems)
+    return rows
+
+
+def load(book: Book, wishes: Sequence[Wish]) -> None:
+    """Reads what some wishes are about: where a line names its unit, that one alone."""
+    know(book, wishes)
+    lines = [line for wish in wishes for line in wish.lines]
+    names = {line["sku"] for line in lines if line.get("serial") is None}
+    book.load_skus(book.catalog.named(name).sku_id for name in names)
+    load_named(book, lines)
+    book.load_lines(line["line_id"] for wish in wishes for line in wish.lines)
+
+
+def know(book: Book, wishes: Sequence[Wish]) -> set[str]:
+    """Reads the SKUs that some wishes are about, and their substitutes; their names."""
+    names = {name for wish in wishes for name in linked(wish.policy)}
+    names |= {line["sku"] for wish in wishes for line in wish.lines}
+    book.catalog.load_skus(book.session, names)
+    problems = [
+        Problem("sku_unknown", "there is no such SKU", "demand", "sku", number, line["sku"])
+        for wish in wishes
+        for number, line in enumerate(wish.lines)
+        if book.catalog.find(line["sku"]) is None
+    ]
+    if problems:
+        raise InputError(problems)
+    return names
+
+
+def load_named(book: Book, lines: Iterable[Mapping[str, Any]]) -> set[int]:
+    """Reads the units that lines name; their goods."""
+    serials = {str(line["serial"]) for line in lines if line.get("serial") is not None}
+    book.find_numbers(serials)
+    named = {goods for serial in serials for _, goods in book.numbers[serial]}
+    book.load_goods(named)
+    return named
+
+
+def what_lacks(book: Book, lines: Sequence[Mapping[str, Any]], turn: int) -> list[dict[str, Any]]:
+    """The lines with the quantity that they still want; a new line is recorded when it gets something."""
+    problems: list[Problem] = []
+    rows = []
+    for number, line in enumerate(lines):
+        line_id, sku = line["line_id"], book.catalog.named(line["sku"])
+        try:
+            asked = units(line["qty"], sku, number)
+        except InputError as error:
+            problems += error.problems
+            continue
+        known = book.lines.get(line_id)
+        order_id = line.get("order_id") or line_id
+        if known and (known.sku_id, known.qty, known.order_id) != (sku.sku_id, asked, order_id):
+            hint = "A line keeps its SKU, quantity and order: use a new line_id for another wish"
+            message = f"the line was recorded with {known.qty} of {book.catalog.sku(known.sku_id).sku}"
+            problems.append(Problem("line_changed", message, "demand", "line_id", number, line_id, hint))
+            continue
+        left = asked - (known.allocated + known.shipped if known else 0)
+        rows.append({**line, "order_id": order_id, "qty": left, "_asked": asked, "_sku": sku, "_turn": turn})
+    if problems:
+        raise InputError(problems)
+    return rows
+
+
+def linked(policy: Policy) -> set[str]:
+    """The SKUs that stand for each other under a policy."""
+    return {sku for entry in policy.substitutes for sku in (entry.sku, entry.substitute)}
+
+
+def details(row: Mapping[str, Any]) -> str:
+    """What is recorded of a line beside its SKU, quantity and order; '' for nothing."""
+    known = ("line_id", "order_id", "sku", "qty")
+    rest = {name: value for name, value in row.items() if name not in known and value is not None and name[0] != "_"}
+    return json.dumps(rest, sort_keys=True, default=str, ensure_ascii=False, separators=(",", ":")) if rest else ""
