@@ -19,7 +19,7 @@ class Mutant(NamedTuple):
 
 
 GUARDS, VERIFY, WRITERS = "test_database_guards.py", "test_verify.py", "test_writers.py"
-COMMITS, DAY, WHOLESALE = "test_failed_commit.py", "test_ledger.py", "test_wholesale.py"
+COMMITS, DAY, SHELVES, WHOLESALE = "test_failed_commit.py", "test_ledger.py", "test_shelves.py", "test_wholesale.py"
 
 MUTANTS = (
     # what the database holds
@@ -142,7 +142,7 @@ MUTANTS = (
            '{} if ends is None else {"expires_at": ends}', "{}", WHOLESALE),
     Mutant("promises in columns do not touch the balance", "wholesale.py",
            "        book.promise(key, account_id, qty)\n", "", WHOLESALE),
-    Mutant("orders are done at once, though a line is known", "at_once.py", " or book.lines.get(line_id)", "", DAY),
+    Mutant("orders are done at once, though a line is known", "at_once.py", " or book.lines.get(line_id)", "", SHELVES),
     Mutant("a line does not count what was shipped", "change.py", "shipped=line.shipped + qty", "shipped=line.shipped",
            VERIFY),
     Mutant("what leaves keeps its promise", "change.py", "qty if keep else 0, number", "qty, number", VERIFY),

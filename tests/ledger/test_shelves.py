@@ -57,6 +57,16 @@ def test_what_is_asked_for_again_is_decided_from_a_shelf(empty_ledger: Ledger) -
     assert served == [False, *[True] * 5]
 
 
+def test_a_line_that_has_all_it_wants_gets_nothing_again_from_a_shelf(empty_ledger: Ledger) -> None:
+    empty_ledger.define([{"sku": "belt"}], actor="ana")
+    line = {"sku": "belt", "qty": 100, "location": "north"}
+    empty_ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+    for number in (0, 1, 2, 1):
+        answer = empty_ledger.reserve([{"line_id": f"L{number}", "sku": "belt", "qty": 3}], actor="bob", as_of=DAY)
+    assert answer["seq"] is None
+    assert empty_ledger.lines()["allocated"].to_list() == [3, 3, 3]
+
+
 def test_stock_that_comes_in_is_seen_by_those_who_were_decided_from_a_shelf(empty_ledger: Ledger) -> None:
     empty_ledger.define([{"sku": "belt"}], actor="ana")
 
