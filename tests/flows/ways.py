@@ -115,7 +115,7 @@ def consume(case: Case) -> Said:
     """Parts were used, or are reported as lost."""
     if not (mine := parts(case)):
         return None
-    if case.draw.random() < 0.2 and case.person.role != "service":
+    if case.draw.random() < 0.4 and case.person.role != "service" and case.person.party == case.told["party"]:
         return "report_loss", {"challan": case.number, "parts": mine, "reason": "stolen"}
     return "consume", {"challan": case.number, "parts": mine}
 
