@@ -114,6 +114,20 @@ def test_no_rule_leads_to_itself_however_many_are_between(shop: Ledger) -> None:
     assert actors == ["dana", "dana", "rule again", "rule again > after the first"]
 
 
+def test_a_chain_of_rules_ends_before_it_can_no_longer_be_told(shop: Ledger) -> None:
+    names = [letter * 40 for letter in "ABCDE"]
+    read = {"do": "devices.read_rental", "arguments": {"rental": "$number", "readings": {}}, "role": "service"}
+    led = ["dana", *("rule " + " > ".join(names[:n]) for n in range(1, 5))]
+    chain = [{"name": name, "flow": "rental", "step": "read", "where": {"actor": actor}, **read}
+             for name, actor in zip(names, led, strict=True)]  # fmt: skip
+    keep_rules(shop, rules(*chain), ADA)
+    read_rental(shop, rent_device(shop, "router", DESK, customer="Metro")["number"], {}, DESK)
+    applied = automate(shop, ROBOT)
+    assert applied["rule"].to_list() == names
+    assert applied["done"].to_list() == [True, True, True, True, False]
+    assert "too many rules led to this" in applied["problem"][-1]
+
+
 def test_a_refusal_is_told_once_and_stops_nothing(shop: Ledger) -> None:
     wrong = BEGIN | {"name": "wrong", "arguments": {"order": "$number", "stage": "lunch"}}
     keep_rules(shop, rules(wrong, BEGIN), ADA)

@@ -14,6 +14,7 @@ from allocator.flows.doing import Doing, Person, look
 from allocator.flows.flow import FLOWS
 from allocator.flows.settings import keep_settings, settings_of
 from allocator.flows.steps import STEPS, named, parameters, take_step
+from allocator.ledger.lines import TEXT_LENGTH_MAX
 from allocator.model.automation import BETWEEN, Automation, Rule
 from allocator.model.document import did_you_mean
 
@@ -162,9 +163,12 @@ def _applied(ledger: Ledger, rule: Rule, event: Event) -> tuple[Any, ...]:
     party = _filled(rule.party, event) or ""
     arguments = {name: filled for name, each in rule.arguments.items() if (filled := _filled(each, event)) is not None}
     told = (event["id"], event["number"], rule.name, rule.do)
+    if len(actor) > TEXT_LENGTH_MAX:
+        # Cut short it would not say any more which rules led to it.
+        return (*told, False, None, f"too many rules led to this, one after the other: {', '.join(_chain(event))}")
     try:
         key = f"rule/{rule.name}/{event['id']}"
-        answer = take_step(ledger, rule.do, Person(actor[:200], rule.role, party), arguments, key=key)
+        answer = take_step(ledger, rule.do, Person(actor, rule.role, party), arguments, key=key)
     except InputError as refused:
         return (*told, False, None, str(refused))
     return (*told, True, json.dumps(answer, ensure_ascii=False, default=str), None)
