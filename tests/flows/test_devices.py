@@ -126,6 +126,16 @@ def test_stock_that_comes_in_later_is_promised_at_a_later_stage(shop: Ledger) ->
         deliver_order(shop, number, WALT)
 
 
+def test_promises_of_a_step_are_one_transaction_with_its_document_every_time(
+    both_stores: Ledger,
+) -> None:
+    for n in range(8):
+        number = place_order(both_stores, [{"sku": "cable", "qty": 1}], DESK, customer="Metro")["number"]
+        advance_order(both_stores, number, "processing", DESK, key=f"k{n}")
+        (row,) = both_stores.history(order_id=number).filter(type="reserve").to_dicts()
+        assert history_of(both_stores, number)["seq"][-1] == row["seq"]
+
+
 def test_what_was_delivered_comes_back_before_the_order_is_completed_and_not_after(shop: Ledger) -> None:
     number = delivered(shop)
     with pytest.raises(InputError, match="Take back"):

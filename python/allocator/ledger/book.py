@@ -221,6 +221,11 @@ class Book:
 
     # --- one transaction ---
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a transaction is being made."""
+        return self._undo is not None
+
     @contextmanager
     def transaction(self, heading: Heading) -> Iterator[int]:
         """Everything done within is one transaction, or none of it if an error is raised; gives its number.

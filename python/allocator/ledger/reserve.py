@@ -140,7 +140,8 @@ def _first_at_once(book: Book, requests: Sequence[Request]) -> int:
 
 def _at_once(book: Book, heading: Heading, wish: Wish) -> dict[str, Any] | None:
     """The answer to a wish that shelves serve, recorded; None, with nothing done, for any other."""
-    shelves = None if _holds_are_over(book) else shelves_for(book, wish.policy, wish.day)
+    # What is promised within a transaction that is open is part of it.
+    shelves = None if book.is_open or _holds_are_over(book) else shelves_for(book, wish.policy, wish.day)
     if shelves is None:
         return None
     return reserve_at_once(book, shelves, Order(heading, wish.lines, wish.hold_until), [*map(details, wish.lines)])
