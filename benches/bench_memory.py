@@ -21,8 +21,9 @@ import allocator
 import product
 import worlds
 
-MOST = 2.0
-"""What an allocation may need beyond its tables, as a multiple of them."""
+MOST = {1_000_000: 2.2, 10_000_000: 2.0}
+"""What an allocation of so many rows may need beyond its tables, as a multiple of them: threads and libraries weigh
+more beside small ones."""
 
 
 def status_bytes(name: str) -> int:
@@ -63,7 +64,7 @@ def measure(work: str, folder: Path) -> dict[str, float]:
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the high-water mark is Linux's")
 @pytest.mark.parametrize("work", ["w2"])
-@pytest.mark.parametrize("rows", [1_000_000, 10_000_000])
+@pytest.mark.parametrize("rows", MOST)
 def test_peak_beyond_the_frames(benchmark, work: str, rows: int, tmp_path: Path) -> None:
     def run(*args: str) -> str:
         command = [sys.executable, __file__, *args]
@@ -73,7 +74,7 @@ def test_peak_beyond_the_frames(benchmark, work: str, rows: int, tmp_path: Path)
     found = json.loads(benchmark.pedantic(run, ("measure", work, str(tmp_path)), rounds=1))
     benchmark.extra_info |= {"work": work} | found
     assert found["correct"]
-    assert found["beyond"] <= MOST
+    assert found["beyond"] <= MOST[rows]
 
 
 if __name__ == "__main__":

@@ -210,6 +210,11 @@ class Answer:
     take_rank: pl.Series
 
 
+def release_memory() -> None:
+    """Gives back to the system what is kept of earlier runs for the next one."""
+    _core.release_memory()
+
+
 class BoundPlan:
     """A compiled plan whose columns Rust holds: bound once, run many times, from any thread."""
 

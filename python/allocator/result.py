@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from allocator.engine import CORE, Answer, BoundPlan
+from allocator.engine import CORE, Answer, BoundPlan, release_memory
 from allocator.errors import InputError, Problem
 from allocator.explain import Explanation, explain
 from allocator.frames.findings import Findings
@@ -106,7 +106,10 @@ def allocate(
         >>> result.allocations.rows()
         [('1', 'A', 10, 10, 1), ('1', 'B', 3, 3, 2), ('2', 'B', 12, 12, 1)]
     """
-    return bind(stock, demand, policy, as_of=as_of).run(threads=threads)
+    result = bind(stock, demand, policy, as_of=as_of).run(threads=threads)
+    # Whoever binds runs often; here no run follows, and the frames of the result need the memory.
+    release_memory()
+    return result
 
 
 def checked_day(as_of: object) -> dt.date:

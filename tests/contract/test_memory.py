@@ -11,7 +11,7 @@ import pytest
 RUNS = """
 import datetime, json, pathlib, resource
 import numpy, polars
-import allocator
+import allocator.engine
 
 def resident_mb():
     pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
@@ -27,13 +27,17 @@ for _ in range(8):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     plan.run(2)
     found.append((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before, resident_mb()))
+allocator.engine.release_memory()
+found.append((0, resident_mb()))
 print(json.dumps(found))
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="page faults are counted on Linux")
-def test_a_run_is_served_from_what_the_run_before_it_freed_and_no_more_is_kept() -> None:
+def test_a_run_is_served_from_what_the_run_before_it_freed_and_what_is_kept_can_be_given_back() -> None:
     run = subprocess.run([sys.executable, "-c", RUNS], capture_output=True, text=True, check=True)
-    faults, resident = zip(*json.loads(run.stdout), strict=True)
+    *runs, (_, released) = json.loads(run.stdout)
+    faults, resident = zip(*runs, strict=True)
     assert statistics.median(faults[2:]) < faults[0] / 4
     assert resident[-1] < resident[1] * 1.2
+    assert released < resident[-1] * 0.9

@@ -31,6 +31,8 @@ mod _core {
     #[pymodule_export]
     use crate::headroom::grant_requests;
     #[pymodule_export]
+    use crate::memory::release_memory;
+    #[pymodule_export]
     use crate::pairs::{laid_behind, pair_sums};
     #[pymodule_export]
     use crate::prepared::PreparedStock;

@@ -66,12 +66,26 @@ impl Kept {
         self.remove(at)
     }
 
+    fn oldest(&mut self) -> Option<Block> {
+        if self.count == 0 { None } else { self.remove(0) }
+    }
+
     fn remove(&mut self, at: usize) -> Option<Block> {
         self.blocks[at..self.count].rotate_left(1);
         self.count -= 1;
         let block = self.blocks[self.count].take()?;
         self.bytes -= block.layout.size();
         Some(block)
+    }
+}
+
+/// Gives the system what is kept.
+#[pyo3::pyfunction]
+pub fn release_memory() {
+    let oldest = || MEMORY.0.try_lock().ok()?.oldest();
+    while let Some(Block { address, layout }) = oldest() {
+        // SAFETY: it is nobody's, and came from the system for this layout.
+        unsafe { System.dealloc(address, layout) };
     }
 }
 
@@ -94,7 +108,7 @@ impl LargeBlocks {
                 if kept.add(block) {
                     return;
                 }
-                excess = kept.remove(0);
+                excess = kept.oldest();
             }
             let Block { address, layout } = excess.unwrap_or(block);
             // SAFETY: it is nobody's, and came from the system for this layout.
