@@ -87,6 +87,12 @@ pub fn release_memory() {
         // SAFETY: it is nobody's, and came from the system for this layout.
         unsafe { System.dealloc(address, layout) };
     }
+    // The system's allocator keeps what lies between others, too.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it may be called at any time.
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }
 
 impl LargeBlocks {
