@@ -199,6 +199,21 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     assert codes(folder, FileError) == [("file_unreadable", "", None)]
 
 
+def test_text_that_cannot_be_read_hides_no_other_problem_of_its_row(tmp_path: Path) -> None:
+    lines = "line_id,sku,qty,min_shelf_life_days,priority\nL1,,three,-2,\n,A,1,0,1\nL3,B,two,ten,x\nL4,B,2,0,0\n"
+    with pytest.raises(InputError) as caught:
+        allocate({"stock_id": [], "sku": [], "qty_on_hand": []}, csv(tmp_path, lines), as_of=dt.date(2026, 6, 30))
+    assert [(p.code, p.column, p.row, p.value) for p in caught.value.problems] == [
+        ("value_null", "line_id", 1, None),
+        ("days_range", "min_shelf_life_days", 0, "-2"),
+        ("value_text", "min_shelf_life_days", 2, "ten"),
+        ("value_text", "priority", 2, "x"),
+        ("value_text", "qty", 0, "three"),
+        ("value_text", "qty", 2, "two"),
+        ("value_null", "sku", 0, None),
+    ]
+
+
 def test_text_that_cannot_be_read_hides_no_other_problem_of_its_table(tmp_path: Path) -> None:
     lines = "line_id,sku,qty\nL1,A,three\nL2,A,1\nL3,,2\nL2,A,-4\n"
     stock = csv(tmp_path, "stock_id,sku,qty_on_hand\nS1,A,ten\nS2,A,-2\n", name="stock.csv")

@@ -60,6 +60,21 @@ class Check:
     since_1970: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Illegible:
+    """Rows with text that could not be read.
+
+    Attributes:
+        frame: The rows, null where that was so.
+        rows: Which rows of the table they are.
+        told: By column: in which of them that was told.
+    """
+
+    frame: pl.DataFrame
+    rows: pl.Series
+    told: dict[str, pl.Series]
+
+
 @dataclass
 class Findings:
     """All problems found so far.
@@ -67,10 +82,12 @@ class Findings:
     Attributes:
         problems: In the order in which they were found.
         legible: Of a table with text that could not be read: which of its rows are left to be checked further.
+        illegible: The others, by table: what else is wrong with them can only be seen value by value.
     """
 
     problems: list[Problem] = field(default_factory=list)
     legible: dict[str, pl.Series] = field(default_factory=dict)
+    illegible: dict[str, Illegible] = field(default_factory=dict)
 
     def add(
         self, code: str, message: str, table: str, column: str = "", *, value: object = None, hint: str = ""

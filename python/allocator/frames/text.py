@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from allocator.frames.findings import Check, Findings
+from allocator.frames.findings import Check, Findings, Illegible
 from allocator.model.tables import Column, Kind
 
 INTEGER = r"^[+-]?\d{1,38}$"
@@ -40,7 +40,7 @@ def parse(
             their values look like such.
     """
     columns: list[pl.Series] = []
-    legible = pl.repeat(True, frame.height, eager=True)
+    bad: dict[str, pl.Series] = {}
     for series in frame:
         known = contract.get(series.name)
         if series.dtype != pl.String or (known is None and not infer):
@@ -49,19 +49,22 @@ def parse(
             columns.append(_inferred(series))
         elif known.kind in EXPECTED:
             parsed = _as_kind(series, known.kind)
-            legible &= _told(series, parsed, table, known.kind, findings)
+            bad |= _told(series, parsed, table, known.kind, findings)
             columns.append(parsed)
         else:
             columns.append(series)
     parsed_frame = pl.DataFrame(columns)
-    if legible.all():
+    if not bad:
         return parsed_frame
-    findings.legible[table] = legible.arg_true()
-    return parsed_frame.filter(legible)
+    illegible = pl.select(pl.any_horizontal(bad.values())).to_series()
+    told = {name: mask.filter(illegible) for name, mask in bad.items()}
+    findings.illegible[table] = Illegible(parsed_frame.filter(illegible), illegible.arg_true(), told)
+    findings.legible[table] = (~illegible).arg_true()
+    return parsed_frame.filter(~illegible)
 
 
-def _told(text: pl.Series, parsed: pl.Series, table: str, kind: Kind, findings: Findings) -> pl.Series:
-    """Which rows could be parsed; the others are noted."""
+def _told(text: pl.Series, parsed: pl.Series, table: str, kind: Kind, findings: Findings) -> dict[str, pl.Series]:
+    """Which rows could not be parsed, by the name of the column, if any; they are noted."""
     bad = parsed.is_null() & text.is_not_null()
     if bad.any():
         message = f"the text is not {EXPECTED[kind]}"
@@ -69,7 +72,8 @@ def _told(text: pl.Series, parsed: pl.Series, table: str, kind: Kind, findings: 
         moment = kind == "day" and text.filter(bad).str.contains(r"\d:\d").any()
         hint = "A day needs a place: convert it to the zone of the warehouse" if moment else ""
         findings.run(table, text.to_frame(), [Check("value_text", text.name, pl.lit(bad), message, hint)])
-    return ~bad
+        return {text.name: bad}
+    return {}
 
 
 def _as_kind(series: pl.Series, kind: Kind) -> pl.Series:
