@@ -9,6 +9,7 @@ import pytest
 from allocator.ledger import Ledger
 from allocator.ledger.verify import verify
 from flows.network import set_up
+from flows.shop import set_up as set_up_shop
 from ledger.conftest import (  # noqa: F401 - fixtures
     empty_ledger,
     ledger_template,
@@ -32,3 +33,20 @@ def partners() -> Iterator[Ledger]:
         set_up(ledger)
         yield ledger
         assert verify(ledger).clean, str(verify(ledger))
+
+
+@pytest.fixture
+def shop() -> Iterator[Ledger]:
+    """A business that sells, rents and subscribes devices, in memory."""
+    with Ledger.open("sqlite://") as ledger:
+        set_up_shop(ledger)
+        yield ledger
+        assert verify(ledger).clean, str(verify(ledger))
+
+
+@pytest.fixture
+def shop_on_both(empty_ledger: Ledger) -> Iterator[Ledger]:  # noqa: F811 - the fixture
+    """The same on either store."""
+    set_up_shop(empty_ledger)
+    yield empty_ledger
+    assert verify(empty_ledger).clean, str(verify(empty_ledger))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,9 +22,8 @@ from allocator.flows.devices import (
 )
 from allocator.ledger import Ledger
 from allocator.ledger.devices import device
-from allocator.ledger.verify import verify
 from allocator.model.automation import Automation
-from flows.shop import ADA, DESK, WALT, set_up
+from flows.shop import ADA, DESK, WALT
 
 ROBOT = Person("robot", "system")
 
@@ -39,21 +37,6 @@ def rules(*each: dict[str, Any]) -> Automation:
     return Automation(rules=list(each))
 
 
-@pytest.fixture
-def shop() -> Iterator[Ledger]:
-    with Ledger.open("sqlite://") as ledger:
-        set_up(ledger)
-        yield ledger
-        assert verify(ledger).clean, str(verify(ledger))
-
-
-@pytest.fixture
-def both_stores(empty_ledger: Ledger) -> Iterator[Ledger]:
-    set_up(empty_ledger)
-    yield empty_ledger
-    assert verify(empty_ledger).clean, str(verify(empty_ledger))
-
-
 def head(ledger: Ledger) -> Any:
     with ledger.store.session() as session:
         return session.rows("SELECT seq, hash FROM tenant")
@@ -63,16 +46,16 @@ def order(ledger: Ledger, customer: str = "Metro") -> str:
     return str(place_order(ledger, [{"sku": "cable", "qty": 2}], DESK, customer=customer)["number"])
 
 
-def test_what_comes_back_is_blocked_by_rule_and_orders_begin_by_themselves(both_stores: Ledger) -> None:
-    keep_rules(both_stores, rules(BLOCK, BEGIN), ADA)
-    rental = rent_device(both_stores, "router", DESK, customer="Metro", serial="R-1")["number"]
-    return_rental(both_stores, rental, WALT)
-    mine, other = order(both_stores), order(both_stores, "Rival")
-    done = automate(both_stores, ROBOT)
+def test_what_comes_back_is_blocked_by_rule_and_orders_begin_by_themselves(shop_on_both: Ledger) -> None:
+    keep_rules(shop_on_both, rules(BLOCK, BEGIN), ADA)
+    rental = rent_device(shop_on_both, "router", DESK, customer="Metro", serial="R-1")["number"]
+    return_rental(shop_on_both, rental, WALT)
+    mine, other = order(shop_on_both), order(shop_on_both, "Rival")
+    done = automate(shop_on_both, ROBOT)
     assert done.select("rule", "number", "done").rows() == [("check", rental, True), ("begin", mine, True)]
-    assert device(both_stores, "R-1")["state"] == "Blocked"
-    assert [history_of(both_stores, each)["state"][-1] for each in (mine, other)] == ["in progress", "drafted"]
-    assert history_of(both_stores, mine)["actor"].to_list() == ["dana", "rule begin"]
+    assert device(shop_on_both, "R-1")["state"] == "Blocked"
+    assert [history_of(shop_on_both, each)["state"][-1] for each in (mine, other)] == ["in progress", "drafted"]
+    assert history_of(shop_on_both, mine)["actor"].to_list() == ["dana", "rule begin"]
 
 
 def test_each_rule_is_applied_once_to_each_event(shop: Ledger) -> None:

@@ -49,23 +49,6 @@ def refused(code: str) -> Any:
     return pytest.raises(InputError, match=code)
 
 
-@pytest.fixture
-def shop() -> Iterator[Ledger]:
-    """The business in memory."""
-    with Ledger.open("sqlite://") as ledger:
-        set_up(ledger)
-        yield ledger
-        assert verify(ledger).clean, str(verify(ledger))
-
-
-@pytest.fixture
-def both_stores(empty_ledger: Ledger) -> Iterator[Ledger]:
-    """The same on either store."""
-    set_up(empty_ledger)
-    yield empty_ledger
-    assert verify(empty_ledger).clean, str(verify(empty_ledger))
-
-
 def seen(ledger: Ledger, serial: str) -> tuple[str | None, ...]:
     told = device(ledger, serial)
     return told["state"], told["location"], told["owner"], told["holder"]
@@ -82,8 +65,8 @@ def state(ledger: Ledger, number: str) -> str:
 # --- orders ---
 
 
-def test_an_order_goes_through_deliveries_invoices_and_a_credit_note(both_stores: Ledger) -> None:
-    shop = both_stores
+def test_an_order_goes_through_deliveries_invoices_and_a_credit_note(shop_on_both: Ledger) -> None:
+    shop = shop_on_both
     order = place_order(shop, [{"sku": "router", "qty": 2}, {"sku": "cable", "qty": 5}], DESK, customer="Metro")
     number = order["number"]
     assert (order["state"], order["stage"], reserved(shop, "router")) == ("drafted", "draft", 0)
@@ -127,13 +110,13 @@ def test_stock_that_comes_in_later_is_promised_at_a_later_stage(shop: Ledger) ->
 
 
 def test_promises_of_a_step_are_one_transaction_with_its_document_every_time(
-    both_stores: Ledger,
+    shop_on_both: Ledger,
 ) -> None:
     for n in range(8):
-        number = place_order(both_stores, [{"sku": "cable", "qty": 1}], DESK, customer="Metro")["number"]
-        advance_order(both_stores, number, "processing", DESK, key=f"k{n}")
-        (row,) = both_stores.history(order_id=number).filter(type="reserve").to_dicts()
-        assert history_of(both_stores, number)["seq"][-1] == row["seq"]
+        number = place_order(shop_on_both, [{"sku": "cable", "qty": 1}], DESK, customer="Metro")["number"]
+        advance_order(shop_on_both, number, "processing", DESK, key=f"k{n}")
+        (row,) = shop_on_both.history(order_id=number).filter(type="reserve").to_dicts()
+        assert history_of(shop_on_both, number)["seq"][-1] == row["seq"]
 
 
 def test_what_was_delivered_comes_back_before_the_order_is_completed_and_not_after(shop: Ledger) -> None:
@@ -199,8 +182,8 @@ def test_a_sale_takes_what_the_policy_gives_or_the_very_unit(shop: Ledger) -> No
     assert reserved(shop, "cable") == 0
 
 
-def test_a_rental_goes_out_is_read_and_comes_back_with_what_its_meter_shows(both_stores: Ledger) -> None:
-    shop = both_stores
+def test_a_rental_goes_out_is_read_and_comes_back_with_what_its_meter_shows(shop_on_both: Ledger) -> None:
+    shop = shop_on_both
     with pytest.raises(InputError, match="the meter pages of K-1 is to be read"):
         rent_device(shop, "copier", DESK, customer="Metro")
     rental = rent_device(shop, "copier", DESK, customer="Metro", readings={"pages": 120})["number"]
@@ -254,8 +237,8 @@ def test_a_customer_keeps_a_rented_device_and_credits_it_later(shop: Ledger) -> 
 # --- subscriptions and devices that customers bring ---
 
 
-def test_a_subscription_from_its_first_device_to_its_end(both_stores: Ledger) -> None:
-    shop = both_stores
+def test_a_subscription_from_its_first_device_to_its_end(shop_on_both: Ledger) -> None:
+    shop = shop_on_both
     sub = open_subscription(shop, DESK, customer="Metro")["number"]
     rental = add_device(shop, sub, "R-1", DESK)["rental"]
     enable_service(shop, sub, "R-1", "tv", DESK)

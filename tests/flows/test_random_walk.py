@@ -45,6 +45,8 @@ class AtWork(RuleBasedStateMachine):
     """A ledger in memory, who works on it, and how a step is tried in it."""
 
     people: Sequence[Person] = ()
+    comes_in: Callable[..., tuple[str, Person, dict[str, Any]]]
+    """Work that someone has to do, each place of work its own: the step that begins it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,10 +87,6 @@ class AtWork(RuleBasedStateMachine):
                 way = WAYS[flow_, step](Case(self.ledger, number, person, draw))
                 if way is not None:
                     self.try_(take_step, way[0], person, way[1])
-
-    def comes_in(self, draw: Random) -> tuple[str, Person, dict[str, Any]]:
-        """Work that someone has to do: the step that begins it."""
-        raise NotImplementedError
 
     def number(self, data: st.DataObject, name: str) -> str:
         """A document of a flow, or none."""
