@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
-from allocator.flows.devices.deliveries import DELIVERIES, settle_parts
+from allocator.flows.devices.deliveries import deliveries_of, settle_parts
 from allocator.flows.devices.goods import (
     BILLING,
     Out,
@@ -88,9 +88,7 @@ def invoice_order(
     def work(doing: Doing) -> dict[str, Any]:
         settings_for(doing)
         document = doing.document(order, ORDERS.name)
-        linked = [doing.book.documents.get(each) for each in doing.book.documents.linked_from(order, "order")]
-        open_ = [each for each in linked if each and each.flow == DELIVERIES.name and not each.closed]
-        shares = parts_of(doing, outs_of(doing, open_), rows, "invoiced")
+        shares = parts_of(doing, outs_of(doing, deliveries_of(doing, order)), rows, "invoiced")
         invoice = own or doing.next_number(INVOICES)
         with doing.transaction("invoice", document=invoice, document_kind=INVOICES.name) as heading:
             went = doing.post(heading, posted(doing, shares))
