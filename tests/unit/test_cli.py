@@ -186,6 +186,14 @@ def test_check_needs_no_day_and_takes_one_table_or_both(told) -> None:
     assert told("check")[0] == 2
 
 
+def test_text_that_cannot_be_read_hides_no_other_problem_of_its_row(told, folder: Path) -> None:
+    (folder / "both.csv").write_text("line_id,sku,qty\n1,007,3\n2,,x\n", "utf-8")
+    code, _, err = told("check", "stock.csv", "both.csv")
+    assert code == 2
+    assert "demand.qty[1]" in err
+    assert "demand.sku[1]" in err
+
+
 def test_check_shows_every_problem_with_its_place(told) -> None:
     code, _, err = told("check", "stock.csv", "wrong.csv", "--policy", "wrong.toml")
     assert code == 2

@@ -101,7 +101,7 @@ def table_problems(found: dict[str, Any], findings: Findings) -> list[Problem]:
     """What is wrong with what could be read of the tables, under the policy if there is one; beside the findings."""
     policy = found.get("policy", Policy())
     stock, demand = found.get("stock"), found.get("demand")
-    further = Findings(legible=findings.legible)
+    further = findings.onward()
     try:
         if stock is not None and demand is not None:
             if further.legible:

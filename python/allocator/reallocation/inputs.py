@@ -114,7 +114,7 @@ def gather(
     tables = read(stock, "stock", findings), read(demand, "demand", findings)
     held = read(current, "current", findings).rechunk()
     try:
-        prepared = prepare(*tables, policy, CORE, Findings(legible=findings.legible))
+        prepared = prepare(*tables, policy, CORE, findings.onward())
     except AllocatorError as error:
         findings.problems += error.problems
         check_current(held, findings)
