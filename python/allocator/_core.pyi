@@ -27,14 +27,10 @@ class Column:
 
 @final
 class IdReport:
-    """What `check_ids` found: counts of rows, and the first repeats as (row, first row with the same id)."""
+    """What `check_ids` found; the first repeats are (row, first row with the same id)."""
 
     @property
     def ascending(self) -> bool: ...
-    @property
-    def nulls(self) -> int: ...
-    @property
-    def empty(self) -> int: ...
     @property
     def repeats(self) -> int: ...
     @property

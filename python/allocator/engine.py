@@ -160,7 +160,7 @@ class Core:
 
     @staticmethod
     def check_ids(column: pl.Series, repeats_max: int) -> _core.IdReport:
-        """Whether ids ascend, and which are missing, empty or repeated."""
+        """Whether ids ascend, and which are repeated."""
         return _core.check_ids(column.rechunk(), repeats_max)
 
     @staticmethod

@@ -19,10 +19,6 @@ use crate::errors::{guard, input};
 pub struct IdReport {
     /// Whether every row holds an id that is greater than the one before; then they are unique.
     ascending: bool,
-    /// How many rows hold no id.
-    nulls: usize,
-    /// How many rows hold an empty string.
-    empty: usize,
     /// How many rows repeat the id of an earlier row.
     repeats: usize,
     /// The first of these rows, each with the first row that holds the same id.
@@ -42,15 +38,13 @@ pub fn encode(py: Python<'_>, columns: Vec<Chunks>) -> PyResult<(Vec<Column>, Co
     Ok((codes, Column(values(encoded.values))))
 }
 
-/// Looks for missing, empty and repeated ids.
+/// Looks for repeated ids.
 #[pyfunction]
 pub fn check_ids(py: Python<'_>, column: Chunks, repeats_max: usize) -> PyResult<IdReport> {
     let column = keys(py, &column)?;
     let report = guard(py, || core::check_ids(&column, repeats_max))?;
     Ok(IdReport {
         ascending: report.ascending,
-        nulls: report.nulls,
-        empty: report.empty,
         repeats: report.repeats,
         first_repeats: report.first_repeats,
     })

@@ -3,6 +3,8 @@
 use std::hash::Hash;
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 /// Which rows hold a value: bit `first + row`, the least significant bit of a byte first.
 #[derive(Debug, Clone, Copy)]
 pub struct Validity<'a> {
@@ -37,6 +39,9 @@ pub enum Layout<'a> {
     /// number of a buffer and the offset in it.
     Views(&'a [[u8; 16]], Vec<&'a [u8]>),
 }
+
+/// How many bytes of a buffer a task looks through.
+const BUFFER_PIECE: usize = 1 << 20;
 
 /// A column of UTF-8 strings.
 #[derive(Debug, Clone)]
@@ -79,17 +84,28 @@ impl Text<'_> {
         has_nul && is_valid(self.valid.as_ref(), row)
     }
 
-    /// False if certainly no string of `rows` holds a NUL character: a look at all of them without a branch.
-    pub fn may_have_nul(&self, rows: Range<usize>) -> bool {
+    /// Whether memory that strings too long for a view lie in holds a NUL character, be it one of a string or not.
+    pub fn buffers_have_nul(&self) -> bool {
+        let Layout::Views(_, buffers) = &self.layout else {
+            return true;
+        };
+        let has_nul = |piece: &[u8]| piece.contains(&0);
+        buffers
+            .par_iter()
+            .any(|buffer| buffer.par_chunks(BUFFER_PIECE).any(has_nul))
+    }
+
+    /// False if certainly no string of `rows` that lies in its view holds a NUL character: a look at all of them
+    /// without a branch.
+    pub fn views_may_have_nul(&self, rows: Range<usize>) -> bool {
         let Layout::Views(views, _) = &self.layout else {
             return true;
         };
-        let (mut nul, mut long) = (0, false);
-        for view in &views[rows] {
-            nul |= nul_bits(u128::from_le_bytes(*view));
-            long |= low_u32(view) > Short::BYTES_MAX;
-        }
-        long || nul != 0
+        let nul = views[rows].iter().fold(0, |nul, view| {
+            let short = low_u32(view) <= Short::BYTES_MAX;
+            nul | if short { nul_bits(u128::from_le_bytes(*view)) } else { 0 }
+        });
+        nul != 0
     }
 
     /// Whether no string among `rows` is longer than a `Short`.

@@ -71,9 +71,8 @@ pub fn encode<K: Keys>(columns: &[K]) -> (Vec<Vec<u32>>, Vec<K::Key>) {
     )
 }
 
-/// Looks for rows that repeat the key of an earlier one: how many rows hold a key, and each repeat with the first
-/// row of its key.
-pub fn repeats<K: Keys>(keys: &K) -> (usize, Vec<(u32, u32)>) {
+/// Looks for rows that repeat the key of an earlier one: each with the first row of its key.
+pub fn repeats<K: Keys>(keys: &K) -> Vec<(u32, u32)> {
     let found = partitions(std::slice::from_ref(keys), |entries, key| {
         let mut repeats = Vec::new();
         for run in entries
@@ -87,10 +86,9 @@ pub fn repeats<K: Keys>(keys: &K) -> (usize, Vec<(u32, u32)>) {
                 repeats.extend(rows[1..].iter().map(|&row| (row, rows[0])));
             }
         }
-        (entries.len(), repeats)
+        repeats
     });
-    let held = found.iter().map(|(rows, _)| rows).sum();
-    (held, found.into_iter().flat_map(|(_, repeats)| repeats).collect())
+    found.into_iter().flatten().collect()
 }
 
 /// Works on the rows of all columns that hold a key, in partitions by hash: entries with half a hash above and the

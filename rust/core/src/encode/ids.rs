@@ -11,10 +11,6 @@ use crate::error::{Error, Result};
 pub struct IdReport {
     /// Whether every row holds an id that is greater than the one before; then they are unique.
     pub ascending: bool,
-    /// How many rows hold no id.
-    pub nulls: usize,
-    /// How many rows hold an empty string.
-    pub empty: usize,
     /// How many rows repeat the id of an earlier row.
     pub repeats: usize,
     /// The first of these rows, each with the first row that holds the same id.
@@ -61,17 +57,9 @@ macro_rules! with_keys {
     }};
 }
 
-/// Looks for missing, empty and repeated ids, in linear time; at most `repeats_max` repeats are listed.
+/// Looks for repeated ids, in linear time; at most `repeats_max` repeats are listed.
 pub fn check_ids(column: &Column<'_>, repeats_max: usize) -> Result<IdReport> {
-    let mut report = with_keys!(column, keys => check(&keys, repeats_max));
-    if let Column::Text(text) = column {
-        report.empty = (0..text.rows())
-            .into_par_iter()
-            .with_min_len(TASK_ROWS)
-            .filter(|&row| text.length(row) == 0 && text.valid.is_none_or(|valid| valid.get(row)))
-            .count();
-    }
-    Ok(report)
+    Ok(with_keys!(column, keys => check(&keys, repeats_max)))
 }
 
 /// The rows in ascending order of their ids; equal ids by row, rows without an id last.
@@ -92,14 +80,12 @@ fn check<K: Keys>(keys: &K, repeats_max: usize) -> IdReport {
             ..IdReport::default()
         };
     }
-    let (held, mut first_repeats) = crowded::repeats(keys);
+    let mut first_repeats = crowded::repeats(keys);
     let repeats = first_repeats.len();
     first_repeats.par_sort_unstable();
     first_repeats.truncate(repeats_max);
     IdReport {
         ascending: false,
-        nulls: keys.rows() - held,
-        empty: 0,
         repeats,
         first_repeats,
     }
@@ -145,9 +131,10 @@ pub fn rows_with_nul(column: &Column<'_>, rows_max: usize) -> Vec<u32> {
         Column::Text(text) => (text, None),
         Column::Listed(listed, text) => (text, Some(listed)),
     };
+    let anywhere = text.buffers_have_nul();
     let values: Vec<_> = pieces([text.rows()].into_iter(), TASK_ROWS)
         .into_par_iter()
-        .filter(|(_, rows)| text.may_have_nul(rows.clone()))
+        .filter(|(_, rows)| anywhere || text.views_may_have_nul(rows.clone()))
         .flat_map_iter(|(_, rows)| rows.filter(|&row| text.has_nul(row)))
         .collect();
     let is_bad = |row: &u32| {
