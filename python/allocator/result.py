@@ -68,7 +68,7 @@ def bound_with_columns(
     findings = Findings()
     tables = read(stock, "stock", findings), read(demand, "demand", findings)
     prepared = prepare(*tables, policy, CORE, findings)
-    columns = Columns(prepared.stock, prepared.demand, CORE)
+    columns = Columns.of(prepared, CORE)
     return Bound(prepared, policy, day, BoundPlan(compile_columns(columns, prepared, policy, day))), columns
 
 
@@ -162,11 +162,14 @@ class Result:
         base units of the line's SKU); `reason` (Enum; null if nothing is short).
         """
         demand, answer = self.bound.prepared.demand, self.answer
-        requested = demand.frame["qty"].gather(answer.line)
+        gathered = _gathered(
+            line_id=(demand.frame["line_id"], answer.line), requested=(demand.frame["qty"], answer.line)
+        )
+        requested = gathered["requested"]
         reason = pl.select(pl.when(answer.reason != SERVED).then(answer.reason)).to_series()
         return pl.DataFrame(
             {
-                "line_id": demand.frame["line_id"].gather(answer.line),
+                "line_id": gathered["line_id"],
                 "requested": quantity(requested, demand),
                 "allocated": quantity(answer.allocated, demand),
                 "short": quantity(requested - answer.allocated, demand),
@@ -182,10 +185,14 @@ class Result:
         of the line's SKU; differs from `qty` only for substitutes), both Int64 or Decimal; `rank` (UInt32: 1, 2, …).
         """
         prepared, answer = self.bound.prepared, self.answer
+        gathered = _gathered(
+            line_id=(prepared.demand.frame["line_id"], answer.take_line),
+            stock_id=(prepared.stock.frame["stock_id"], answer.take_stock),
+        )
         return pl.DataFrame(
             {
-                "line_id": prepared.demand.frame["line_id"].gather(answer.take_line),
-                "stock_id": prepared.stock.frame["stock_id"].gather(answer.take_stock),
+                "line_id": gathered["line_id"],
+                "stock_id": gathered["stock_id"],
                 "qty": quantity(answer.take_qty, prepared.stock),
                 "qty_served": quantity(answer.take_served, prepared.demand),
                 "rank": answer.take_rank,
@@ -266,6 +273,11 @@ def counted_reasons(lines: pl.DataFrame) -> pl.DataFrame:
     short = lines.filter(pl.col("reason").is_not_null())
     counted = short.group_by("reason").agg(lines=pl.len(), short=pl.col("short").sum())
     return counted.sort("lines", "reason", descending=[True, False])
+
+
+def _gathered(**columns: tuple[pl.Series, pl.Series]) -> pl.DataFrame:
+    """Columns by rows of their tables, each on a thread of its own: most of the time is waiting for memory."""
+    return pl.select(pl.lit(column).gather(rows).alias(name) for name, (column, rows) in columns.items())
 
 
 def quantity(units: pl.Series, table: Table) -> pl.Series:
