@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from allocator import _core
+from allocator.engine import CORE
 from allocator.errors import InputError, PolicyError
 from allocator.frames.prepare import Prepared, prepare, prepare_demand, prepare_stock
 from allocator.model.policy import Policy
@@ -30,7 +30,7 @@ def prepared(
     stock: pl.DataFrame | None = None, demand: pl.DataFrame | None = None, policy: Policy | None = None
 ) -> Prepared:
     frames = [pl.DataFrame(STOCK) if stock is None else stock, pl.DataFrame(DEMAND) if demand is None else demand]
-    return prepare(*frames, policy or Policy(), _core)
+    return prepare(*frames, policy or Policy(), CORE)
 
 
 def problems(*args: Any, **kwargs: Any) -> list[tuple[str, str, int | None]]:
@@ -75,10 +75,10 @@ def test_units_of_measure_become_base_units_by_the_entry_of_the_sku_or_else_the_
 
 
 def test_demand_is_prepared_alone_in_the_units_of_stock_that_was_prepared_before() -> None:
-    ready = prepare_stock(stock(qty_on_hand=[Decimal("1.5"), Decimal(2)]), Policy(), _core)
-    assert prepare_demand(demand(), Policy(), _core, ready.scale).frame["qty"].to_list() == [30, 40]
+    ready = prepare_stock(stock(qty_on_hand=[Decimal("1.5"), Decimal(2)]), Policy(), CORE)
+    assert prepare_demand(demand(), Policy(), CORE, ready.scale).frame["qty"].to_list() == [30, 40]
     with pytest.raises(InputError, match="qty_step"):
-        prepare_demand(demand(qty=[Decimal("0.25"), Decimal(1)]), Policy(), _core, ready.scale)
+        prepare_demand(demand(qty=[Decimal("0.25"), Decimal(1)]), Policy(), CORE, ready.scale)
 
 
 def test_days_may_be_given_as_midnights() -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
+from allocator.frames import coded
 from allocator.frames.columns import is_text
 from allocator.frames.findings import ROWS_MAX, Check, Findings
 
@@ -30,7 +31,7 @@ class IdReport(Protocol):
         """The first of these rows, each with the first row that holds the same id."""
 
 
-class Core(Protocol):
+class Core(coded.Core, Protocol):
     """What the checks need of the compiled core; `allocator.engine` hands it in."""
 
     def check_ids(self, column: pl.Series, repeats_max: int) -> IdReport:

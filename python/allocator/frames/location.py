@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from allocator.frames.coded import Coded, Core, code_column
 from allocator.frames.findings import Check, Findings
 
 
@@ -74,15 +75,27 @@ def _bound(paths: Sequence[str], path: str, *, after: bool) -> int:
     return low
 
 
-def check_paths(frame: pl.DataFrame, table: str, column: str, findings: Findings) -> None:
-    """Notes paths with an empty level (an empty path, `/` at either end, `//`) or with spaces around a level."""
-    distinct = frame.get_column(column).drop_nulls().unique().cast(pl.String)
-    bad = [path for path in distinct if any(not level or level != level.strip() for level in path.split("/"))]
+def check_paths(frames: Mapping[str, pl.DataFrame], core: Core, findings: Findings) -> Coded:
+    """Notes paths with an empty level (an empty path, `/` at either end, `//`) or with spaces around a level.
+
+    Args:
+        frames: Tables by name; a table without `location` names no place.
+        core: The compiled core.
+        findings: Gets `place_malformed`.
+
+    Returns:
+        The places of both tables; those of a table that is not given are those of a table without rows.
+    """
+    nothing = pl.DataFrame()
+    coded = code_column(frames.get("stock", nothing), frames.get("demand", nothing), "location", core)
+    bad = [path for path in coded.values if any(not level or level != level.strip() for level in path.split("/"))]
     if bad:
-        rows = pl.col(column).cast(pl.String).is_in(bad)
+        rows = pl.col("location").cast(pl.String).is_in(bad)
         hint = "Write W1/A/3: levels joined by single slashes, without spaces around them; null for no place"
-        findings.run(
-            table,
-            frame,
-            [Check("place_malformed", column, rows, "a level of the place is empty, or has spaces around it", hint)],
+        check = Check(
+            "place_malformed", "location", rows, "a level of the place is empty, or has spaces around it", hint
         )
+        for table, frame in frames.items():
+            if "location" in frame.columns:
+                findings.run(table, frame, [check])
+    return coded

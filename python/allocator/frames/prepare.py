@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from allocator.frames import columns, ids, location, named, quantity
+from allocator.frames.coded import Coded
 from allocator.frames.findings import Check, Findings
 from allocator.model.policy import FILLS, Policy
 from allocator.model.tables import TABLES, Column
@@ -34,10 +35,17 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Stock and demand that fit each other and the policy; both have the same scale."""
+    """Stock and demand that fit each other and the policy; both have the same scale.
+
+    Attributes:
+        stock: The stock.
+        demand: The demand.
+        places: The places of both in one set of codes, where they were coded to be checked.
+    """
 
     stock: Table
     demand: Table
+    places: Coded | None = None
 
 
 def prepare(
@@ -62,12 +70,13 @@ def prepare(
     """
     frames = {"stock": stock, "demand": demand}
     scale = max(scale_of(name, frame, policy) for name, frame in frames.items())
-    return Prepared(*_prepare(frames, policy, core, scale, findings))
+    (stock_table, demand_table), places = _prepare(frames, policy, core, scale, findings)
+    return Prepared(stock_table, demand_table, places)
 
 
 def prepare_stock(stock: pl.DataFrame, policy: Policy, core: ids.Core, findings: Findings | None = None) -> Table:
     """Checks and normalises stock alone; errors as `prepare`."""
-    return _prepare({"stock": stock}, policy, core, scale_of("stock", stock, policy), findings)[0]
+    return _prepare({"stock": stock}, policy, core, scale_of("stock", stock, policy), findings)[0][0]
 
 
 def prepare_demand(
@@ -80,7 +89,7 @@ def prepare_demand(
         message = f"the quantities have {own} decimals, those of the stock that was prepared {scale}"
         findings.add("qty_step", message, "demand", "qty", hint="Prepare the stock with as many decimals")
         findings.raise_any()
-    return _prepare({"demand": demand}, policy, core, scale, findings)[0]
+    return _prepare({"demand": demand}, policy, core, scale, findings)[0][0]
 
 
 def scale_of(table: str, frame: pl.DataFrame, policy: Policy) -> int:
@@ -90,7 +99,7 @@ def scale_of(table: str, frame: pl.DataFrame, policy: Policy) -> int:
 
 def _prepare(
     frames: Mapping[str, pl.DataFrame], policy: Policy, core: ids.Core, scale: int, findings: Findings | None
-) -> list[Table]:
+) -> tuple[list[Table], Coded]:
     findings = findings or Findings()
     tables = []
     for name, given in frames.items():
@@ -104,10 +113,11 @@ def _prepare(
         else:
             _check_fills(frame, policy, findings)
         tables.append(Table(name, frame, scale, ascending))
+    places = location.check_paths({table.name: table.frame for table in tables}, core, findings)
     named.check_named(frames, policy, findings)
     quantity.constants(policy, scale, findings)
     findings.raise_any()
-    return tables
+    return tables, places
 
 
 def _check_columns(name: str, frame: pl.DataFrame, policy: Policy, findings: Findings) -> pl.DataFrame:
@@ -117,8 +127,6 @@ def _check_columns(name: str, frame: pl.DataFrame, policy: Policy, findings: Fin
     frame = columns.conform(frame.rechunk(), name, contract, findings)
     findings.run(name, frame, list(columns.checks(frame, contract)))
     _check_illegible(name, contract, findings)
-    if "location" in frame.columns:
-        location.check_paths(frame, name, "location", findings)
     days = [column.name for column in contract.values() if column.kind == "day" and column.name in frame.columns]
     return frame.with_columns(pl.col(day).cast(pl.Date) for day in days if frame.schema[day] != pl.Date)
 

@@ -13,8 +13,8 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import polars as pl
 
+from allocator.frames.coded import NULL_CODE
 from allocator.optimum.ground import Flags, Ints, Lines, Rows
-from allocator.plan.keys import NULL_CODE
 from allocator.plan.spec import Bound, Digits, Equal, Exchange, Plan, Table, Test, Within
 
 CELLS_MAX = 1 << 22

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from allocator.engine import Answer, BoundPlan
-from allocator.plan.keys import NULL_CODE
+from allocator.frames.coded import NULL_CODE
 from allocator.plan.spec import Bound, DemandSide, FillRule, Key, Part, Plan
 
 Ints: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]

@@ -13,10 +13,11 @@ import numpy as np
 import polars as pl
 
 from allocator.errors import InputError, Problem
+from allocator.frames.coded import NULL_CODE
 from allocator.frames.prepare import Prepared
 from allocator.optimum.eligible import GREATEST, LEAST, AskedSpan
 from allocator.optimum.ground import Ints, Lines, Rows
-from allocator.plan.keys import NULL_CODE, Columns
+from allocator.plan.keys import Columns
 from allocator.plan.places import places
 from allocator.scenario.rows import MICRO, micro_cost
 

@@ -98,7 +98,7 @@ def state(
     given = None if held is None else current_pairs(held, prepared, findings).pairs
     findings.raise_any()
     _check_exact(prepared)
-    columns = Columns(prepared.stock, prepared.demand, CORE)
+    columns = Columns.of(prepared, CORE)
     plan = compile_columns(columns, prepared, policy, as_of)
     bound = Bound(prepared, policy, as_of, BoundPlan(plan))
     by_rules = bound.run()

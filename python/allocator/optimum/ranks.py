@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from allocator.frames.coded import NULL_CODE
 from allocator.optimum.eligible import Asked
 from allocator.optimum.ground import Ints, Rows
 from allocator.optimum.objectives import Takes
-from allocator.plan.keys import NULL_CODE
 from allocator.plan.spec import Key, Plan, Rank
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import polars as pl
 
 from allocator.errors import InputError, Problem
+from allocator.frames.coded import NULL_CODE, Core
 from allocator.frames.prepare import Prepared
 from allocator.frames.quantity import QTY_MAX, scaled
 from allocator.model.order import RANK_KEYS, OrderKey
 from allocator.model.policy import FILLS, Fill, Policy
 from allocator.plan import rules
-from allocator.plan.keys import NULL_CODE, Columns, Core, mapped, plain
+from allocator.plan.keys import Columns, mapped, plain
 from allocator.plan.places import Places, add_place_tests, by_exact_place, places
 from allocator.plan.safety import safety_stock
 from allocator.plan.spec import Bound, DemandSide, FillRule, Key, Part, Plan, Rank, StockSide, Tests
@@ -37,7 +38,7 @@ def compile_plan(prepared: Prepared, policy: Policy, as_of: dt.date, core: Core,
         InputError: `value_overflow`: a substitute's ratio carries the stock beyond what can be counted.
         PolicyError: `policy_too_wide`: more combinations of values than fit a table.
     """
-    columns = Columns(prepared.stock, prepared.demand, core)
+    columns = Columns.of(prepared, core)
     return compile_columns(columns, prepared, policy, as_of, places_apart=places_apart)
 
 

@@ -3,52 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 import polars as pl
 
+from allocator.frames.coded import NULL_CODE, Coded, Core, code_column
 from allocator.frames.location import Tree, tree_codes
-from allocator.frames.prepare import Table
-
-NULL_CODE = 2**32 - 1
-"""The code of null."""
+from allocator.frames.prepare import Prepared, Table
 
 CodeTable: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint32]]
 """A code for each code."""
-
-
-class Core(Protocol):
-    """What compiling needs of the compiled core; `allocator.engine` hands it in."""
-
-    def encode(self, columns: list[pl.Series]) -> tuple[list[pl.Series], pl.Series]:
-        """Dense codes of several columns in one set, in order of the values; and the value of each code."""
-
-
-@dataclass(frozen=True, slots=True)
-class Coded:
-    """Columns in one set of codes.
-
-    Attributes:
-        stock: Codes of the stock rows (UInt32, 2³² - 1 for null).
-        demand: Codes of the lines.
-        values: The value of each code, ascending, as text.
-    """
-
-    stock: pl.Series
-    demand: pl.Series
-    values: list[str]
-
-    @property
-    def card(self) -> int:
-        """How many codes there are."""
-        return len(self.values)
-
-    @property
-    def numbers(self) -> dict[str, int]:
-        """The code of each value."""
-        return {value: code for code, value in enumerate(self.values)}
 
 
 class Columns:
@@ -60,6 +25,14 @@ class Columns:
         self._one: dict[tuple[str, str], tuple[pl.Series, list[str]]] = {}
         self._tree: Tree | None = None
 
+    @classmethod
+    def of(cls, prepared: Prepared, core: Core) -> Self:
+        """Those of prepared tables; places were coded when they were checked."""
+        columns = cls(prepared.stock, prepared.demand, core)
+        if prepared.places is not None:
+            columns._coded["location", ()] = prepared.places
+        return columns
+
     def has(self, table: str, column: str) -> bool:
         """Whether the table has the column."""
         return column in getattr(self, table).columns
@@ -68,18 +41,7 @@ class Columns:
         """A column that both tables may have, and values that a policy names, in one set of codes."""
         key = (column, tuple(further))
         if key not in self._coded:
-            tables = (self.stock, self.demand)
-            # A table without rows has keys of no kind, whatever the type of its column.
-            sides = [table[column] if table.height and column in table.columns else None for table in tables]
-            given = [s for s in sides if s is not None]
-            if further:
-                dtype = given[0].dtype if given and given[0].dtype.is_integer() else pl.String
-                given.append(pl.Series(list(further), dtype=pl.String).cast(dtype, strict=False))
-            found, values = self.core.encode(given) if given else ([], pl.Series([], dtype=pl.String))
-            codes = iter(found)
-            lengths = (self.stock.height, self.demand.height)
-            both = [absent(n) if side is None else next(codes) for side, n in zip(sides, lengths, strict=True)]
-            self._coded[key] = Coded(both[0], both[1], values.cast(pl.String).to_list())
+            self._coded[key] = code_column(self.stock, self.demand, column, self.core, further)
         return self._coded[key]
 
     def one(self, table: str, column: str) -> tuple[pl.Series, list[str]]:
@@ -143,11 +105,6 @@ class PartColumns(Columns):
         return self._whole.tree()
 
 
-def absent(rows: int) -> pl.Series:
-    """Codes of a column that is not there."""
-    return pl.Series(np.full(rows, NULL_CODE, np.uint32))
-
-
 def plain(series: pl.Series) -> pl.Series:
     """Numbers, dates, times and flags as the kernel reads them."""
     if isinstance(series.dtype, pl.Decimal):
@@ -159,6 +116,8 @@ def plain(series: pl.Series) -> pl.Series:
 
 def mapped(codes: pl.Series, table: Sequence[int] | CodeTable) -> pl.Series:
     """Codes sent through a table; null stays null."""
+    if np.array_equal(table, np.arange(len(table))):
+        return codes
     lookup = np.append(np.asarray(table, dtype=np.uint32), np.uint32(NULL_CODE))
     numbers = codes.to_numpy()
     return pl.Series(lookup[np.minimum(numbers, len(lookup) - 1)])

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 
 from allocator.errors import PolicyError, Problem
+from allocator.frames.coded import NULL_CODE, Coded
 from allocator.model.policy import AttributeRule, ContractRule, Contracts, Policy, ShelfLife
 from allocator.model.tables import TABLES
-from allocator.plan.keys import NULL_CODE, Coded, CodeTable, Columns, mapped, plain
+from allocator.plan.keys import CodeTable, Columns, mapped, plain
 from allocator.plan.spec import GATE, Bound, Digits, Equal, Exchange, Table, Tests, Within
 
 EPOCH = dt.date(1970, 1, 1)

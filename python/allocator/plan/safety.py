@@ -7,9 +7,10 @@ import datetime as dt
 import numpy as np
 import polars as pl
 
+from allocator.frames.coded import Coded
 from allocator.frames.quantity import scaled
 from allocator.model.policy import Policy, SafetyStock
-from allocator.plan.keys import Coded, Columns
+from allocator.plan.keys import Columns
 from allocator.plan.places import Places
 from allocator.plan.spec import GATE, Safety, Table, Tests, Within
 

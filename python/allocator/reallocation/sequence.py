@@ -80,7 +80,7 @@ class Sequence:
 
     @cached_property
     def _columns(self) -> Columns:
-        return Columns(self._world.prepared.stock, self._world.prepared.demand, CORE)
+        return Columns.of(self._world.prepared, CORE)
 
     @cached_property
     def _by_id(self) -> Lines:

@@ -354,11 +354,11 @@ class Base:
                 next_row[table] += rows.height
         frames = {name: frame.rechunk() for name, frame in changed.finish().items()}
         # Without new rows the part is in the sequence of the base, and its ids ascend if those of the base do.
-        tables = [
+        stock, demand = (
             Table(name, frames[name], base.scale, base.ascending and next_row[name] == base.frame.height)
             for name, base in bases(prepared).items()
-        ]
-        return Prepared(*tables)
+        )
+        return Prepared(stock, demand)
 
     def _bound(self, prepared: Prepared, policy: Policy, known: Picks | None) -> Bound:
         tables = prepared.stock, prepared.demand
