@@ -10,6 +10,7 @@ use super::Run;
 use super::book::{Ask, Book, exchange_ask};
 use super::sweep::{State, Sweep, Turn};
 use crate::Result;
+use crate::column::NULL;
 use crate::eligible::{Eligibility, Wide};
 use crate::problem::{GATE_UNKNOWN, One, Problem};
 
@@ -55,6 +56,9 @@ pub struct Prepared<'a> {
     tests: Vec<usize>,
     /// For each partition its rows, and how many of each group could serve anyone.
     shelves: Vec<(Book, Vec<u32>)>,
+    /// The wide comparisons whose values ascend along the rows of every group that could serve anyone, as expiry days
+    /// do where the first to expire goes first: rows that lie below what a line asks are passed over at once.
+    ascending: Vec<usize>,
     /// Where each stock row lies: its partition, and its place there.
     places: Vec<(u32, u32)>,
 }
@@ -90,10 +94,14 @@ impl<'a> Prepared<'a> {
                 places[row.number as usize] = (partition, at);
             }
         }
+        let ascending = (0..run.eligibility.wide.len())
+            .filter(|&wide| ascends(&run.eligibility.wide[wide], wide, &shelves))
+            .collect();
         Ok(Self {
             run,
             tests,
             shelves,
+            ascending,
             places,
         })
     }
@@ -152,8 +160,13 @@ impl<'a> Prepared<'a> {
     /// Serves a line from its candidates alone. `None` if it has none: then other rows say why.
     fn serve_alone(&self, line: &Line) -> Option<Served> {
         let (shelf, rows, serving) = self.group_of(line)?;
-        let rows = rows.start..rows.start + serving;
         let asks = self.asks_of(line);
+        let serving = rows.start..rows.start + serving;
+        let below = self.ascending.iter().map(|&wide| {
+            let values = &shelf.values[wide][serving.clone()];
+            values.partition_point(|&value| null_last(value) < asks[wide].0)
+        });
+        let rows = serving.start + below.max().unwrap_or(0)..serving.end;
         // Where rows are taken as they come, those that serve the line are all that matters.
         let as_they_come = self.run.ranks == 0 && self.run.problem.fills[line.fill as usize].one == One::No;
         let mut enough = if as_they_come { line.need } else { i64::MAX };
@@ -227,4 +240,21 @@ impl<'a> Prepared<'a> {
         });
         each.collect()
     }
+}
+
+/// Whether the values of a comparison never descend along the rows of a group that could serve anyone.
+fn ascends(wide: &Wide, number: usize, shelves: &[(Book, Vec<u32>)]) -> bool {
+    let along = |book: &Book, group: usize, serving: u32| {
+        let from = book.rows_of(group).start;
+        book.values[number][from..from + serving as usize].is_sorted_by_key(|&value| null_last(value))
+    };
+    matches!(wide, Wide::Span { outside: false, .. })
+        && shelves
+            .par_iter()
+            .all(|(book, serving)| (0..).zip(serving).all(|(group, &serving)| along(book, group, serving)))
+}
+
+/// The value, above all others where there is none: whether such a row passes is asked of it alone.
+fn null_last(value: i64) -> i64 {
+    if value == NULL { i64::MAX } else { value }
 }
