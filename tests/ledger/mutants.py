@@ -20,6 +20,7 @@ class Mutant(NamedTuple):
 
 GUARDS, VERIFY, WRITERS = "test_database_guards.py", "test_verify.py", "test_writers.py"
 COMMITS, DAY, SHELVES, WHOLESALE = "test_failed_commit.py", "test_ledger.py", "test_shelves.py", "test_wholesale.py"
+AHEAD = "test_ahead.py"
 
 MUTANTS = (
     # what the database holds
@@ -94,7 +95,7 @@ MUTANTS = (
            'execute("SET synchronous_commit = off")', WRITERS),
     Mutant("foreign keys are off (SQLite)", "store/sqlite.py", '"foreign_keys=ON"', '"foreign_keys=OFF"', WRITERS),
     Mutant("a reader sees what is committed meanwhile (PostgreSQL)", "store/postgres.py",
-           '"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"', '"BEGIN"', WRITERS),
+           '"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;', '"BEGIN;', WRITERS),
     Mutant("a refused transaction is not undone", "book.py", """        except AllocatorError:
             self._take_back(self._undo)
             raise""", """        except AllocatorError:
@@ -103,8 +104,8 @@ MUTANTS = (
            COMMITS),
     Mutant("what was read before a failed commit is believed", "requests.py", "            self._known = None\n", "",
            COMMITS),
-    Mutant("what others wrote meanwhile is not read", "book.py", "known.head == here", "known.head.seq <= here.seq",
-           WRITERS),
+    Mutant("what others wrote meanwhile is not read", "book.py",
+           "known.head.seq == here.seq and known.head.hash == here.hash", "known.head.seq <= here.seq", WRITERS),
     Mutant("what was defined in vain is remembered", "book.py", "        self.catalog.read_again()\n", "", COMMITS),
     Mutant("places that others opened are not read", "catalog.py", "if account_last > self._last:",
            "if account_last > self._last == 0:", WRITERS),
@@ -142,6 +143,15 @@ MUTANTS = (
            '{} if ends is None else {"expires_at": ends}', "{}", WHOLESALE),
     Mutant("promises in columns do not touch the balance", "wholesale.py",
            "        book.promise(key, account_id, qty)\n", "", WHOLESALE),
+    Mutant("ahead, nobody counts the rows that were written (PostgreSQL)", "store/postgres.py",
+           "SELECT 1 / ({right})::int", "SELECT 1 / (({right}) OR true)::int", AHEAD),
+    Mutant("holds are not looked at ahead", "reserve.py", "book.is_open or _holds_are_over(book)",
+           "book.is_open", AHEAD),
+    Mutant("what is done ahead is not kept under its key", "requests.py",
+           "            for request in batch[:done]:\n                if request.key:",
+           "            for request in batch[:done]:\n                if False:", AHEAD),
+    Mutant("what could not be written ahead is forgotten", "requests.py",
+           "            return False\n        self._count", "            return True\n        self._count", AHEAD),
     Mutant("orders are done at once, though a line is known", "at_once.py", " or book.lines.get(line_id)", "", SHELVES),
     Mutant("a line does not count what was shipped", "change.py", "shipped=line.shipped + qty", "shipped=line.shipped",
            VERIFY),

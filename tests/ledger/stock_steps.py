@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from allocator import Policy
 from allocator.errors import AllocatorError
 from allocator.ledger import Ledger, reserve
-from allocator.ledger.requests import Request
+from allocator.ledger.waiting import Request
 
 DAY = dt.date(2026, 11, 22)
 SKUS = ("belt", "cap", "disc")
@@ -85,7 +85,7 @@ def reserved_together(ledger: Ledger, policy: Policy, wanted: list[tuple[str, in
         rows = [{"line_id": f"{number}.{n}", "sku": sku, "qty": qty}]
         wish = reserve.Wish(rows, policy, heading.day)
         work = partial(reserve.reserve, heading=heading, wish=wish)
-        requests.append(Request(work, "", b"", "same", reserve.reserve_together, (heading, wish)))
+        requests.append(Request(work, "", b"", "same", reserve.reserve_together, about=(heading, wish)))
     ledger.requests._try(requests)
     assert all(request.error is None for request in requests)
     for request in requests:

@@ -146,7 +146,7 @@ def test_a_sku_is_not_set_up_in_a_way_that_its_goods_do_not_fit(ledger: Ledger) 
 
 def test_whoever_waits_in_a_process_that_was_forked_does_not_wait_for_ever(ledger: Ledger) -> None:
     receive(ledger, {"sku": "filter", "qty": 10, "location": "store"})
-    ledger.requests._led = True  # another thread was writing at the moment of the fork
+    ledger.requests._waiting._led = True  # another thread was writing at the moment of the fork
     child = os.fork()
     if child == 0:
         try:
@@ -155,18 +155,18 @@ def test_whoever_waits_in_a_process_that_was_forked_does_not_wait_for_ever(ledge
         finally:
             os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
-    ledger.requests._led = False
+    ledger.requests._waiting._led = False
     assert receive(ledger, {"sku": "filter", "qty": 1, "location": "store"}) == 4
 
 
 def test_a_caller_that_is_interrupted_while_it_gathers_leaves_nobody_waiting(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt() -> None:
+    def interrupt(**_: object) -> None:
         monkeypatch.undo()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ledger.requests, "_gather", interrupt)
+    monkeypatch.setattr(ledger.requests._waiting, "take", interrupt)
     with pytest.raises(KeyboardInterrupt):
         receive(ledger, {"sku": "filter", "qty": 10, "location": "store"})
     assert receive(ledger, {"sku": "filter", "qty": 10, "location": "store"}) == 2

@@ -39,7 +39,7 @@ class _Served(NamedTuple):
     taken: list[tuple[Key, int]]
 
 
-def reserve_at_once(book: Book, shelves: Shelves, order: Order, details: Sequence[str]) -> dict[str, Any] | None:
+def record_at_once(book: Book, shelves: Shelves, order: Order, details: Sequence[str]) -> dict[str, Any] | None:
     """Adds the transaction of an order, and answers it; None, with nothing done, where that takes more than this.
 
     Args:
@@ -101,6 +101,7 @@ def _recorded(book: Book, order: Order, served: Sequence[_Served]) -> dict[str, 
         out.lines[line.line_id] = seq
         answers.append({"line_id": line.line_id, "requested": line.qty, "allocated": line.qty, "short": 0,
                         "reason": None, "allocations": made})  # fmt: skip
+    book.hold_until(ends)
     lines = [chain.line((line.line_id, line.order_id, line.sku_id, line.qty, line.details)) for line, _ in served]
     book.close(order.heading, chain.digest((), (), lines, [chain.line(each) for each in movements]), len(movements))
     out.entries += [(tenant, seq, n, *movement) for n, movement in enumerate(movements)]

@@ -20,14 +20,14 @@ from allocator.ledger.catalog import Catalog
 from allocator.ledger.documents import Documents
 from allocator.ledger.known import NOTHING, Head, Key, Known
 from allocator.ledger.records import SOURCES, Account, Allocation, Balance, Goods, Heading, Line, Movement
-from allocator.ledger.store import Session
-from allocator.ledger.write import TXN, Columns, Written, write
+from allocator.ledger.store import Changes, Session
+from allocator.ledger.write import TXN, BalanceRows, Columns, Written, are_few, balance_rows, write
 
 GREATEST: Final = 2**63 - 1
 
 _HEAD: Final = (
-    "SELECT seq, hash, recorded_at, goods_last, account_last, allocation_last, sku_last, sku_version, "
-    "(SELECT MIN(expires_at) FROM allocation WHERE tenant = :tenant AND expires_at IS NOT NULL) "
+    "SELECT seq, hash, recorded_at, goods_last, account_last, allocation_last, "
+    "(SELECT MIN(expires_at) FROM allocation WHERE tenant = :tenant AND expires_at IS NOT NULL), sku_version "
     "FROM tenant WHERE tenant = :tenant"
 )
 
@@ -50,30 +50,31 @@ class _Undo(NamedTuple):
 class Book:
     """The state of one tenant, as far as it was loaded, and the transactions that were added to it."""
 
-    def __init__(self, session: Session, catalog: Catalog, *, writes: bool = True, known: Known | None = None) -> None:
+    def __init__(
+        self, session: Session | None, catalog: Catalog, *, writes: bool = True, known: Known | None = None
+    ) -> None:
         """Opens it.
 
         Args:
-            session: The database transaction.
+            session: The database transaction; None for a book on what is known, which reads nothing. Whether that is
+                still so is found when it is written.
             catalog: The SKUs, lifecycles and accounts.
             writes: Whether anything will be added; it locks the head of the chain.
             known: What was known after an earlier transaction; used if nobody wrote since.
         """
-        self.session, self.catalog, self.tenant = session, catalog, catalog.tenant
-        head = session.one(f"{_HEAD} FOR UPDATE" if writes else _HEAD, {"tenant": self.tenant})
-        if head is None:
-            raise InternalError(Problem("internal", "the tenant of this ledger is gone"))
-        self.seq: int
-        self.account_last: int
-        self.allocation_last: int
-        self.goods_last: int
-        self.recorded_at: int
-        self.seq, hash_, self.recorded_at, self.goods_last, self.account_last, self.allocation_last, *rest = head
-        self.seq_before, self.hash = self.seq, bytes(hash_)
-        self.hold_ends_first: int | None = rest[2]
-        catalog.refresh(session, self.account_last, rest[1])
-        here = Head(self.seq, self.hash)
-        self._use(known if known is not None and known.head == here else Known(here))
+        self._session, self.catalog, self.tenant = session, catalog, catalog.tenant
+        if session is not None:
+            here = self._read_head(session, writes=writes)
+            known = known if known is not None and known.head.seq == here.seq and known.head.hash == here.hash else None
+            self._use(known or Known(here))
+        elif known is not None:
+            here = known.head
+            self._use(known)
+        else:
+            raise InternalError(Problem("internal", "a book without a session needs what is known"))
+        self.seq, self.hash, self.recorded_at, self.goods_last, self.account_last, self.allocation_last, ends = here
+        self.seq_before, self.hold_ends_first = self.seq, ends
+        self._sealed: BalanceRows | None = None
         self.numbers: dict[str, list[tuple[int, int]]] = {}
         self.lines: dict[str, Line | None] = {}
         self.allocations: dict[int, Allocation | None] = {}
@@ -89,6 +90,22 @@ class Book:
         self._texts: tuple[Sequence[str], Sequence[str]] = ((), ())
         self._counters: dict[str, int] = {}
         self._former: set[tuple[int, str]] = set()
+
+    @property
+    def session(self) -> Session:
+        """The database transaction."""
+        if self._session is None:
+            raise InternalError(Problem("internal", "a book on what is known is asked to read"))
+        return self._session
+
+    def _read_head(self, session: Session, *, writes: bool) -> Head:
+        row = session.one(f"{_HEAD} FOR UPDATE" if writes else _HEAD, {"tenant": self.tenant})
+        if row is None:
+            raise InternalError(Problem("internal", "the tenant of this ledger is gone"))
+        seq, hash_, *lasts, sku_version = row
+        here = Head(seq, bytes(hash_), *lasts)
+        self.catalog.refresh(session, here.account_last, sku_version)
+        return here
 
     def _use(self, known: Known) -> None:
         self.known = known
@@ -332,6 +349,12 @@ class Book:
         number = allocation.allocation_id
         self._undo.allocations.setdefault(number, self.allocations.get(number))
         self.allocations[number] = allocation if allocation.qty else None
+        self.hold_until(allocation.expires_at)
+
+    def hold_until(self, ends: int | None) -> None:
+        """Some promise ends at a moment; None for one without end."""
+        if ends is not None:
+            self.hold_ends_first = min(ends, self.hold_ends_first or ends)
 
     def next_allocation(self) -> int:
         """A number for a new allocation."""
@@ -452,17 +475,33 @@ class Book:
 
     # --- the end ---
 
+    def seal(self) -> None:
+        """Ends what is added before it is written: what is known is from now on as if it was committed.
+
+        Whoever finds that it cannot be written must forget what is known.
+        """
+        self._sealed = balance_rows(self)
+        self.committed()
+
     def flush(self) -> None:
         """Writes everything that was added.
 
         Raises:
             ConflictError: A row is no longer as it was read. Roll back and begin again.
         """
-        write(self, self.written)
+        with self.session.changes(few=are_few(self)) as out:
+            write(out, self, balance_rows(self))
+
+    def write_ahead(self, out: Changes) -> None:
+        """Writes everything that was added to a sealed book."""
+        assert self._sealed is not None
+        write(out, self, self._sealed)
 
     def committed(self) -> Known:
         """What is known once all that was written is committed."""
-        return self.known.settle(Head(self.seq, self.hash), self.written.balances)
+        head = Head(self.seq, self.hash, self.recorded_at, self.goods_last, self.account_last, self.allocation_last,
+                    self.hold_ends_first)  # fmt: skip
+        return self.known.settle(head, self.written.balances)
 
     def abandon(self) -> None:
         """Forgets what the other books of this process must not believe, since it will not be written."""

@@ -29,9 +29,10 @@ from allocator.ledger.import_report import BadRows, ImportReport, check_suffix
 from allocator.ledger.import_rows import lines_of, rows_of
 from allocator.ledger.ledger import Ledger
 from allocator.ledger.records import Heading
-from allocator.ledger.requests import Request, content_of
+from allocator.ledger.requests import content_of
 from allocator.ledger.store import Session
 from allocator.ledger.types import TYPES
+from allocator.ledger.waiting import Request
 from allocator.model.importing import ImportMapping
 from allocator.model.number import NumberRules
 from allocator.numbers.spelling import Texts

@@ -21,10 +21,25 @@ Key = tuple[int, int]
 
 
 class Head(NamedTuple):
-    """Up to where the chain of a tenant is known. The hash stands for all that was ever recorded."""
+    """Up to where the chain of a tenant is known. The hash stands for all that was ever recorded.
+
+    Attributes:
+        seq: The number of the last transaction.
+        hash: Its hash.
+        recorded_at: When it was recorded, in microseconds since 1970.
+        goods_last: The last number that was given to goods.
+        account_last: The last number of an account.
+        allocation_last: The last number of an allocation.
+        hold_ends_first: No hold ends before this moment, in microseconds; None where there is none.
+    """
 
     seq: int
     hash: bytes
+    recorded_at: int
+    goods_last: int
+    account_last: int
+    allocation_last: int
+    hold_ends_first: int | None
 
 
 class Known:

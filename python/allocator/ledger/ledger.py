@@ -19,11 +19,12 @@ from allocator.ledger.holds import end_promises
 from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, read_lines, text
 from allocator.ledger.questions import Questions
 from allocator.ledger.records import Heading, day_number
-from allocator.ledger.requests import Request, Requests, Work, content_of, few_collections
-from allocator.ledger.reserve import Wish, plan, reserve, reserve_together, take_whole
+from allocator.ledger.requests import Requests, content_of, few_collections
+from allocator.ledger.reserve import Wish, plan, reserve, reserve_at_once, reserve_together, take_whole
 from allocator.ledger.reverse import reverse
 from allocator.ledger.store import Store, open_store
 from allocator.ledger.types import TYPES
+from allocator.ledger.waiting import Request, Work
 from allocator.ledger.wishes import checked, know, load
 from allocator.ledger.wishes import details as details_of
 from allocator.model.document import did_you_mean
@@ -242,7 +243,8 @@ class Ledger(Questions):
         alone = len(rows) >= PLANNED_MIN
         work = self._planned(heading, wish, frame) if alone else partial(reserve, heading=heading, wish=wish)
         kind = None if alone else ("reserve", wish.policy.fingerprint(), heading.day)
-        request = Request(work, heading.key, content, kind, reserve_together, (heading, wish), alone=alone)
+        ahead = None if alone else reserve_at_once
+        request = Request(work, heading.key, content, kind, reserve_together, ahead, (heading, wish), alone=alone)
         answer: dict[str, Any] = self.requests.do(request)
         return answer
 

@@ -14,10 +14,9 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any, Final
 
 from allocator.errors import AllocatorError, InputError, Problem, StaleError, StoreError
@@ -25,57 +24,14 @@ from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.known import Known
 from allocator.ledger.store import ConflictError, Session, Store
+from allocator.ledger.waiting import Request, Waiting
 
 TRIES_MAX: Final = 5
-TOGETHER_MAX: Final = 256
-"""Requests that share one commit at most."""
-
-GATHER_S: Final = 0.002
-"""How long a writer waits at most for the callers of the last commit to come again."""
-
-Work = Callable[[Book], Any]
-"""Adds transactions to a book and returns an answer as plain data; raises to refuse."""
+READ_FIRST: Final = 32
+"""Batches for which is read again what is there, once what was known turned out to be old."""
 
 Alone = Callable[[Session, Catalog], Any]
 """Writes through books of its own, and returns an answer as plain data; raises to refuse."""
-
-Together = Callable[[Book, "Sequence[Request]"], int]
-"""Does several requests as if one after the other, as many of the first as can be done so; how many that were."""
-
-
-@dataclass(eq=False)
-class Request:
-    """What a caller wants done.
-
-    Attributes:
-        work: Does it.
-        key: The caller's idempotency key; '' for none.
-        content: Hash of what is asked, to tell a repeat from another request under the same key.
-        kind: Requests of one kind that follow each other may be done by one call of `together`.
-        about: What `together` works on.
-        alone: Whether it is large enough for a book of its own.
-        answer: What `work` answered.
-        error: Why it was refused, or what failed.
-        done: Whether it is settled.
-        turn: Free once it is settled, or it is the caller's turn to write for all.
-        leads: Whether it is, or was, the caller's turn.
-    """
-
-    work: Work
-    key: str = ""
-    content: bytes = b""
-    kind: Hashable = None
-    together: Together | None = None
-    about: Any = None
-    alone: bool = False
-    answer: Any = None
-    error: BaseException | None = None
-    done: bool = False
-    turn: threading.Lock = field(default_factory=threading.Lock)
-    leads: bool = False
-
-    def __post_init__(self) -> None:
-        self.turn.acquire()
 
 
 def content_of(*said: object) -> bytes:
@@ -94,11 +50,9 @@ class Requests:
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._known: Known | None = None
-        self._waiting: list[Request] = []
-        self._guard = threading.Lock()
-        self._led = False
-        self._together = 1
-        self._all_here = threading.Event()
+        self._waiting = Waiting()
+        self._writing = threading.Lock()
+        self._read_first = 0
 
     def do(self, request: Request) -> Any:  # noqa: ANN401 - what `work` answers
         """Does a request, together with those that wait beside it.
@@ -110,65 +64,100 @@ class Requests:
         if self._pid != os.getpid():
             # The threads that waited, or led, stayed in the process that was forked.
             self._begin()
-        with self._guard:
-            self._waiting.append(request)
-            if len(self._waiting) == self._together:
-                self._all_here.set()
-            request.leads = not self._led
-            self._led = True
         try:
-            if not request.leads:
-                request.turn.acquire()
-            if not request.done:
+            self._waiting.enter(request)
+            while not request.done:
                 self._lead()
         except BaseException:
-            self._leave(request)
+            self._waiting.leave(request)
             raise
         if request.error is not None:
             raise request.error
         return request.answer
 
     def _lead(self) -> None:
-        """Does all that wait, the caller's own among them; then whoever came meanwhile leads."""
-        self._gather()
-        with self._guard:
-            count = next((n for n, request in enumerate(self._waiting) if request.alone), TOGETHER_MAX)
-            count = max(1, min(count, TOGETHER_MAX))
-            batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        """Does those that wait, the caller's own first among them; then whoever is first of the others leads."""
+        batch = self._waiting.take(halves=self._knows_enough())
+        book: Book | None = None
+        leads = written = True
         try:
-            self._do_all(batch)
+            book = self._ahead(batch)
+            with self._writing:
+                if book is None:
+                    self._do_all(batch)
+                elif book.known is not self._known:
+                    written = False
+                else:
+                    leads = False
+                    self._waiting.hand_on(batch)
+                    written = self._write_ahead(book, batch)
+        except BaseException:
+            self._known = None
+            written = True
+            raise
         finally:
-            with self._guard:
+            if written:
                 for request in batch:
                     if not request.done:
                         request.error, request.done = _interrupted(), True
-                    if not request.leads:
-                        request.turn.release()
-                self._hand_on()
+                self._waiting.settled(batch, handed_on=not leads)
+                if leads:
+                    self._waiting.hand_on()
+        if not written and leads:
+            self._waiting.put_back(batch)
+        elif not written:
+            self._waiting.wait_again(batch)
 
-    def _hand_on(self) -> None:
-        """Lets the first of those who wait write for all; the guard is held."""
-        self._led = bool(self._waiting)
-        if self._waiting:
-            self._waiting[0].leads = True
-            self._waiting[0].turn.release()
+    def _knows_enough(self) -> bool:
+        """Whether requests may be done on what is known in memory, before anybody else is kept from writing."""
+        return self._known is not None and not self._read_first
 
-    def _leave(self, request: Request) -> None:
-        """A caller that is interrupted leaves nobody waiting for it."""
-        with self._guard:
-            if request in self._waiting:
-                self._waiting.remove(request)
-                if request.leads:
-                    self._hand_on()
+    def _ahead(self, batch: list[Request]) -> Book | None:
+        """A book in which requests are done on what is known alone; None if they have to be read for.
 
-    def _gather(self) -> None:
-        """Waits a moment for those who came together last time: they come again, and share a commit."""
-        with self._guard:
-            self._all_here.clear()
-            lacking = len(self._waiting) < self._together
-        if lacking:
-            self._all_here.wait(GATHER_S)
-        self._together = len(self._waiting)
+        The others of the batch wait for their turn again. What is known is from now on as if all this was written: if
+        it cannot be, it is forgotten, and with it what was decided on it.
+        """
+        known, ahead = self._known, batch[0].ahead
+        if ahead is None or known is None or self._read_first:
+            return None
+        alike = [*takewhile(lambda request: request.kind == batch[0].kind, batch)]
+        keys = [request.key for request in alike if request.key]
+        if len(set(keys)) < len(keys):
+            return None
+        with few_collections():
+            book = Book(None, self.catalog, known=known)
+            done = ahead(book, alike)
+            for request in batch[:done]:
+                if request.key:
+                    book.answer(request.key, request.content, _kept(request))
+            if done:
+                book.seal()
+        if 0 < done < len(batch):
+            self._waiting.put_back(batch[done:])
+            del batch[done:]
+        return book if done else None
+
+    def _write_ahead(self, book: Book, batch: Sequence[Request]) -> bool:
+        """Writes what was decided ahead; whether that could be: somebody else may have written before.
+
+        A line or a key may be there as well, of which nothing was known. That is told by the head, which nobody else
+        has moved, and by the keys of the tables.
+        """
+        try:
+            with self.store.changes() as out:
+                book.write_ahead(out)
+        except Exception as error:
+            self._known, self._read_first = None, READ_FIRST
+            if isinstance(error, StoreError) and error.problems[0].code == "outcome_unknown":
+                for request in batch:
+                    request.error, request.done = _own(error), True
+                return True
+            return False
+        self._count(book)
+        for request in batch:
+            request.done = True
+        return True
 
     def _do_all(self, batch: Sequence[Request]) -> None:
         try:
@@ -240,11 +229,15 @@ class Requests:
             else:
                 for book in books:
                     self._known = book.committed()
-                    if len(str(book.seq)) > len(str(book.seq_before)):
-                        # Ten times as many transactions as when rows were counted last.
-                        with suppress(StoreError):
-                            self.store.count_rows()
+                    self._count(book)
+                self._read_first = max(0, self._read_first - 1)
                 return
+
+    def _count(self, book: Book) -> None:
+        """Has rows counted when there are ten times as many transactions as when they were counted last."""
+        if len(str(book.seq)) > len(str(book.seq_before)):
+            with suppress(StoreError):
+                self.store.count_rows()
 
     def _in_the_way(self, error: Exception) -> bool:
         cause = error.__cause__ if isinstance(error, StoreError) else error

@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 
 from allocator.errors import AllocatorError, InputError
 from allocator.ledger import wholesale
-from allocator.ledger.at_once import Order, reserve_at_once
+from allocator.ledger.at_once import Order, record_at_once
 from allocator.ledger.book import Book
 from allocator.ledger.change import HELD, RESERVED, check_status, close
 from allocator.ledger.live import Outcome, decide
 from allocator.ledger.records import Account, Allocation, Heading, Line, Movement
-from allocator.ledger.requests import Request
 from allocator.ledger.selection import Share, stock_id
 from allocator.ledger.shelves import free_of, shelves_for
+from allocator.ledger.waiting import Request
 from allocator.ledger.wholesale import Wholesale
 from allocator.ledger.wishes import details, linked, load, load_named, what_lacks
 from allocator.model.policy import Policy
@@ -112,7 +112,7 @@ def reserve_together(book: Book, requests: Sequence[Request]) -> int:
         seen |= mine
     try:
         load(book, wishes)
-        done = _first_at_once(book, requests)
+        done = reserve_at_once(book, requests)
         if done == len(requests):
             return done
         decided = plan(book, wishes[done:], requests[done].about[0])
@@ -128,7 +128,7 @@ def reserve_together(book: Book, requests: Sequence[Request]) -> int:
     return len(requests)
 
 
-def _first_at_once(book: Book, requests: Sequence[Request]) -> int:
+def reserve_at_once(book: Book, requests: Sequence[Request]) -> int:
     """Does those that come first and can be done at once; how many."""
     for done, request in enumerate(requests):
         answer = _at_once(book, *request.about)
@@ -144,7 +144,7 @@ def _at_once(book: Book, heading: Heading, wish: Wish) -> dict[str, Any] | None:
     shelves = None if book.is_open or _holds_are_over(book) else shelves_for(book, wish.policy, wish.day)
     if shelves is None:
         return None
-    return reserve_at_once(book, shelves, Order(heading, wish.lines, wish.hold_until), [*map(details, wish.lines)])
+    return record_at_once(book, shelves, Order(heading, wish.lines, wish.hold_until), [*map(details, wish.lines)])
 
 
 def plan(book: Book, wishes: Sequence[Wish], heading: Heading | None = None) -> Decided:
@@ -270,6 +270,7 @@ def take_whole(book: Book, heading: Heading, wish: Wish, whole: Wholesale) -> di
         return accounts[kind]
 
     ends = wish.hold_until
+    book.hold_until(ends)
     stage = (RESERVED, None, "") if ends is None else (HELD, ends, str(ends))
     return wholesale.take(book, heading, whole, stage, to)
 

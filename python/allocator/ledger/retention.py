@@ -19,9 +19,9 @@ import polars as pl
 from allocator.errors import FileError, InputError, Problem
 from allocator.ledger.history import events
 from allocator.ledger.records import Account, Movement
-from allocator.ledger.requests import Request
 from allocator.ledger.sheets import write_table
 from allocator.ledger.snapshot import Snapshot, days, snapshot
+from allocator.ledger.waiting import Request
 from allocator.ledger.warranty import warranty_ends
 from allocator.model.retention import Retention
 

@@ -31,6 +31,15 @@ METADATA: Final = MetaData()
 CHANGING: Final = ("balance", "line", "allocation")
 """Tables whose rows change again and again."""
 
+ALIKE: Final = {
+    "txn": ("tenant", "type", "role", "approved_by", "document_kind", "reason", "note", "day", "reverses", "details"),
+    "entry": ("tenant", "qty", "unreserved", "details"),
+    "line": ("tenant", "shipped", "returned", "details"),
+    "allocation": ("tenant", "unit", "stage"),
+    "request": ("tenant",),
+}
+"""Columns that mostly are the same in rows that are written together."""
+
 _BLANK: Final = text("''")
 
 

@@ -86,40 +86,49 @@ NUMBER: Final = ("tenant", "kind", "scope", "value", "goods_id", "seq")
 REQUEST: Final = ("tenant", "key", "content", "answer", "recorded_at")
 
 
-def write(book: Book, written: Written) -> None:
-    """Writes everything that was added to a book.
+class BalanceRows(NamedTuple):
+    """Balances as they are written: changed and gone ones with the versions that were read, and new ones."""
 
-    Raises:
-        ConflictError: A row is no longer as it was read. Roll back and begin again.
-    """
-    tenant = book.tenant
-    few = (
-        not written.columns
-        and len(written.entries) + len(written.new_goods) + len(written.requests) + len(book.documents) < FEW
-    )
-    with book.session.changes(few=few) as out:
-        if book.seq > book.seq_before:
-            out.insert("txn", TXN, written.txns)
-            out.insert("account", ACCOUNT, [(tenant, number, *account) for number, account in written.new_accounts])
-            out.insert("goods", GOODS, [(tenant, *goods) for goods in written.new_goods])
-            out.insert("entry", ENTRY, written.entries)
-            _write_balances(out, book, written)
-            _write_lines(out, book, written)
-            _write_allocations(out, book, written)
-            for columns in written.columns:
-                out.insert_columns(columns.table, {"tenant": tenant, **columns.same}, columns.frame)
-            _write_numbers(out, written)
+    changed: list[Row]
+    gone: list[Row]
+    new: list[Row]
+
+
+def write(out: Changes, book: Book, balances: BalanceRows) -> None:
+    """Writes everything that was added to a book; the head first: who moved it meanwhile shows there."""
+    tenant, written = book.tenant, book.written
+    if book.seq > book.seq_before:
+        _write_head(out, book)
+        out.insert("txn", TXN, written.txns)
+        out.insert("account", ACCOUNT, [(tenant, number, *account) for number, account in written.new_accounts])
+        out.insert("goods", GOODS, [(tenant, *goods) for goods in written.new_goods])
+        out.insert("entry", ENTRY, written.entries)
+        _write_balances(out, balances)
+        _write_lines(out, book, written)
+        _write_allocations(out, book, written)
+        for columns in written.columns:
+            out.insert_columns(columns.table, {"tenant": tenant, **columns.same}, columns.frame)
+        _write_numbers(out, written)
+        if written.attributes or written.counters:
             _write_units(book.session, tenant, written)
-            if book.documents:
-                book.documents.flush(out)
-            _write_head(out, book)
-        out.insert("request", REQUEST, written.requests)
+        if book.documents:
+            book.documents.flush(out)
+    out.insert("request", REQUEST, written.requests)
 
 
-def _write_balances(out: Changes, book: Book, written: Written) -> None:
-    changed, gone, new = [], [], []
+def are_few(book: Book) -> bool:
+    """Whether so little was added to a book that statements may be sent without waiting for each."""
+    written = book.written
+    rows = len(written.entries) + len(written.new_goods) + len(written.requests) + len(book.documents)
+    return not written.columns and rows < FEW
+
+
+def balance_rows(book: Book) -> BalanceRows:
+    """The balances that changed, as they are now."""
+    rows = BalanceRows([], [], [])
+    changed, gone, new = rows
     tenant, versions = book.tenant, book.known.versions
-    for key, seq in written.balances.items():
+    for key, seq in book.written.balances.items():
         goods_id, account_id = key
         balance, version = book.balances[key], versions.get(key)
         if version is None and balance.qty:
@@ -130,6 +139,10 @@ def _write_balances(out: Changes, book: Book, written: Written) -> None:
             changed.append((balance.qty, balance.reserved, seq, tenant, goods_id, account_id, version))
         elif version is not None:
             gone.append((tenant, goods_id, account_id, version))
+    return rows
+
+
+def _write_balances(out: Changes, rows: BalanceRows) -> None:
     where = (
         "balance.tenant = :tenant AND balance.goods_id = :goods AND balance.account_id = :account "
         "AND balance.version = :version"
@@ -137,9 +150,9 @@ def _write_balances(out: Changes, book: Book, written: Written) -> None:
     keys = {"tenant": "bigint", "goods": "bigint", "account": "bigint", "version": "bigint"}
     columns = {"qty": "bigint", "reserved": "bigint", "seq": "bigint", **keys}
     sql = f"UPDATE balance SET qty = :qty, reserved = :reserved, version = :seq WHERE {where}"
-    out.change(sql, columns, changed)
-    out.change(f"DELETE FROM balance WHERE {where}", keys, gone)
-    out.insert("balance", BALANCE, new)
+    out.change(sql, columns, rows.changed)
+    out.change(f"DELETE FROM balance WHERE {where}", keys, rows.gone)
+    out.insert("balance", BALANCE, rows.new)
 
 
 def _write_lines(out: Changes, book: Book, written: Written) -> None:

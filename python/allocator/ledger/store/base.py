@@ -94,9 +94,9 @@ class Store(ABC):
         self._pid = os.getpid()
         self._guard = threading.Lock()
         self._inherited: list[sa.Engine] = []
-        self._engine = self._connected()
+        self._engine = self._opened()
 
-    def _connected(self) -> sa.Engine:
+    def _opened(self) -> sa.Engine:
         engine = self._connect()
         sa.event.listen(engine, "begin", self._begin_migration)
         return engine
@@ -134,7 +134,7 @@ class Store(ABC):
                 if self._pid != os.getpid():
                     # Those of the parent are kept, for who closes one here would close it there.
                     self._inherited.append(self._engine)
-                    self._engine, self._pid = self._connected(), os.getpid()
+                    self._engine, self._pid = self._opened(), os.getpid()
         return self._engine
 
     @contextmanager
@@ -161,6 +161,15 @@ class Store(ABC):
             raise
         finally:
             pooled.close()
+
+    @abstractmethod
+    def changes(self) -> AbstractContextManager[Changes]:
+        """A transaction of changes to tables of which none is changed twice, sent at once and committed.
+
+        Raises:
+            ConflictError: One did not touch its rows; nothing was done.
+            StoreError: The database failed, with what is known about the outcome.
+        """
 
     def _begun(self, mode: Mode) -> Any:  # noqa: ANN401
         """A connection in a transaction. One that died while nobody used it is replaced, and those beside it."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
@@ -13,20 +16,33 @@ import psycopg
 import sqlalchemy as sa
 
 from allocator.errors import Problem, StoreError
-from allocator.ledger.schema import METADATA
-from allocator.ledger.store.base import POOL_MAX, ConflictError, Mode, Params, Row, Session, Store, named
+from allocator.ledger.schema import ALIKE, METADATA
+from allocator.ledger.store.base import POOL_MAX, Changes, ConflictError, Mode, Params, Row, Session, Store, named
 
 COPY_MIN: Final = 200
 """Rows from which COPY is faster than INSERT."""
 
-_BEGIN_WRITE: Final = (
-    "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; "
-    "SET LOCAL plan_cache_mode = force_generic_plan"
-)
+_BY_KEYS: Final = ("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off",
+                   "plan_cache_mode = force_generic_plan")  # fmt: skip
 """A writer touches few rows by their keys. Plans that say so are made once and stay right, whatever the server believes
 of the tables: those of a new ledger are empty when plans are made, and reading them whole would be right no longer."""
 
-_CONFLICTS: Final = ("40001", "40P01", "55P03")
+_BEGIN_READ: Final = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; "
+    "SET LOCAL enable_mergejoin = on; SET LOCAL plan_cache_mode = auto"
+)
+"""A reader sees one moment through all its statements, and may well want whole tables."""
+
+QUIET_S: Final = 1.0
+"""Seconds after which a connection that nobody used is asked whether it is still there."""
+
+_USED: Final = "used"
+"""When a connection was used last."""
+
+_OTHER_ROWS: Final = "22012"
+"""What the server says to a division by zero: see `_Whole`."""
+
+_CONFLICTS: Final = ("40001", "40P01", "55P03", _OTHER_ROWS)
 _FULL: Final = "53100"
 
 
@@ -149,6 +165,56 @@ class _Sent:
             raise ConflictError
 
 
+class _Whole:
+    """Statements that become one, which is a transaction of its own: nothing of it happens unless all of it does.
+
+    No two of them touch one table, for none sees what the others do.
+    """
+
+    def __init__(self) -> None:
+        self._statements: list[str] = []
+        self._values: list[Any] = []
+        self._touched: list[tuple[int, int]] = []
+
+    def change(self, sql: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+        if rows:
+            self._touched.append((len(self._statements), len(rows)))
+            self._statements.append(_over_arrays(sql, tuple(columns.items())))
+            self._values += [_array(column) for column in zip(*rows, strict=True)]
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        if rows:
+            given = list(zip(*rows, strict=True))
+            # Few texts, for each is planned anew: the columns that mostly are the same, if all of them are.
+            same = [name in ALIKE[table] for name in columns]
+            if any(alike and column.count(column[0]) < len(rows) for column, alike in zip(given, same, strict=True)):
+                same = [name == "tenant" for name in columns]
+            self._statements.append(_insert_of(table, tuple(columns), tuple(same)))
+            self._values += [column[0] for column, alike in zip(given, same, strict=True) if alike]
+            self._values += [_array(column) for column, alike in zip(given, same, strict=True) if not alike]
+
+    def insert_columns(self, table: str, same: Mapping[str, int | str], frame: pl.DataFrame) -> None:
+        raise NotImplementedError("what is made as columns is copied")
+
+    def run(self, connection: Any) -> None:  # noqa: ANN401
+        sql = _whole(tuple(self._statements), tuple(number for number, _ in self._touched))
+        # Raw: the driver would look for its own parameters anew in a text as long as this.
+        with psycopg.RawCursor(connection) as cursor:
+            cursor.execute(sql, [*self._values, *(rows for _, rows in self._touched)])
+
+
+@lru_cache(maxsize=128)
+def _whole(statements: tuple[str, ...], touched: tuple[int, ...]) -> str:
+    """One statement of several; some must touch as many rows as is said after all their values.
+
+    There is no way to refuse within a statement but to fail: one by zero where it is not so.
+    """
+    parts = ", ".join(f"s{number} AS ({sql} RETURNING 1)" for number, sql in enumerate(statements))
+    right = " AND ".join(f"(SELECT count(*) FROM s{number}) = %s" for number in touched)
+    places = itertools.count(1)
+    return re.sub("%s", lambda _: f"${next(places)}", f"WITH {parts} SELECT 1 / ({right})::int")
+
+
 class PostgresStore(Store):
     """One database."""
 
@@ -161,7 +227,8 @@ class PostgresStore(Store):
             url = sa.make_url(self.url).set(drivername="postgresql+psycopg")
         except sa.exc.ArgumentError as error:
             raise StoreError(Problem("store_url", "this names no database", value=self.url[:80])) from error
-        engine = sa.create_engine(url, pool_size=POOL_MAX, max_overflow=0, pool_pre_ping=False,
+        engine = sa.create_engine(url, pool_size=POOL_MAX, max_overflow=0, pool_use_lifo=True,
+                              pool_reset_on_return=None,
                                   connect_args={"autocommit": True, "connect_timeout": 10})  # fmt: skip
         sa.event.listen(engine, "connect", self._prepare)
         return engine
@@ -172,10 +239,41 @@ class PostgresStore(Store):
         milliseconds = int(self.timeout_s * 1000)
         connection.execute(f"SET lock_timeout = {milliseconds}")
         connection.execute("SET synchronous_commit = on")
+        for setting in _BY_KEYS:
+            connection.execute(f"SET {setting}")
 
     def _begin(self, connection: Any, mode: Mode) -> None:  # noqa: ANN401
-        # A reader sees one moment through all its statements.
-        connection.execute(_BEGIN_WRITE if mode == "write" else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection.execute("BEGIN" if mode == "write" else _BEGIN_READ)
+
+    @contextmanager
+    def changes(self) -> Iterator[Changes]:
+        whole = _Whole()
+        yield whole
+        try:
+            pooled = self._alive()
+        except Exception as error:
+            raise self.translated(error, committing=False) from error
+        try:
+            whole.run(pooled.driver_connection)
+            pooled.info[_USED] = time.monotonic()
+        except BaseException as error:
+            if not isinstance(error, Exception) or pooled.driver_connection.closed:
+                pooled.invalidate()
+            if isinstance(error, Exception):
+                raise self.translated(error, committing=True) from error
+            raise
+        finally:
+            pooled.close()
+
+    def _alive(self) -> Any:  # noqa: ANN401
+        """A connection that did not die while nobody used it: whether a statement was the last to go is not told."""
+        pooled = self.engine.raw_connection()
+        if time.monotonic() - pooled.info.get(_USED, -QUIET_S) < QUIET_S:
+            return pooled
+        pooled.close()
+        pooled = self._begun("write")
+        self._end(pooled.driver_connection, "ROLLBACK")
+        return pooled
 
     def count_rows(self) -> None:
         with self.session("write") as session:

@@ -18,7 +18,7 @@ import pysqlite3
 import sqlalchemy as sa
 
 from allocator.errors import Problem, StoreError
-from allocator.ledger.store.base import POOL_MAX, ConflictError, Mode, Params, Row, Session, Store
+from allocator.ledger.store.base import POOL_MAX, Changes, ConflictError, Mode, Params, Row, Session, Store
 
 SAFE: Final = (3, 51, 3)
 _FULL, _LOCKED, _BUSY = "database or disk is full", "locked", "busy"
@@ -129,6 +129,11 @@ class SqliteStore(Store):
                 time.sleep(random.uniform(0.0002, 0.001))  # noqa: S311 - so that two do not keep step
         finally:
             connection.execute(f"PRAGMA busy_timeout={int(self.timeout_s * 1000)}")
+
+    @contextmanager
+    def changes(self) -> Iterator[Changes]:
+        with self.session("write") as session:
+            yield session  # type: ignore[misc]
 
     def is_conflict(self, error: Exception) -> bool:
         text = str(error)

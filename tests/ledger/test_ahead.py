@@ -1,0 +1,201 @@
+"""Orders that are decided on what is known, while others are still written: as right as those that wait for them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from allocator.errors import Problem, StoreError
+from allocator.ledger import Ledger
+from allocator.ledger.book import Book
+from allocator.ledger.requests import Requests
+from allocator.ledger.store import Changes
+from allocator.ledger.verify import verify
+from ledger.raw import beside
+
+TODAY = dt.date(2026, 11, 22)
+
+
+@pytest.fixture
+def shop(empty_ledger: Ledger) -> Ledger:
+    """Eleven old filters and ninety new ones, known to the process and laid out for orders."""
+    empty_ledger.define([{"sku": "filter"}], actor="ana")
+    for qty, days in ((11, 9), (90, 1)):
+        line = {"sku": "filter", "qty": qty, "location": "store", "received_on": TODAY - dt.timedelta(days=days)}
+        empty_ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+    for number in range(3):
+        order(empty_ledger, f"first {number}", 1)
+    return empty_ledger
+
+
+@pytest.fixture
+def ahead(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each attempt to write what was decided ahead, whether it could be written."""
+    write, seen = Requests._write_ahead, []
+
+    def watched(requests: Requests, *args: Any) -> bool:
+        seen.append(write(requests, *args))
+        return seen[-1]
+
+    monkeypatch.setattr(Requests, "_write_ahead", watched)
+    return seen
+
+
+def order(ledger: Ledger, line: str, qty: int, **said: Any) -> dict[str, Any]:
+    answer = ledger.reserve([{"line_id": line, "sku": "filter", "qty": qty}], actor="bob", as_of=TODAY, **said)
+    return answer["lines"][0]
+
+
+def taken(answer: dict[str, Any]) -> list[int]:
+    return [allocation["qty"] for allocation in answer["allocations"]]
+
+
+def promised(ledger: Ledger) -> int:
+    return int(ledger.allocations()["qty"].sum())
+
+
+@contextmanager
+def writes(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, before: Any = None, after: Any = None) -> Iterator[None]:
+    """Within, something happens before or after what was decided ahead is written."""
+    changes = ledger.store.changes
+
+    @contextmanager
+    def disturbed() -> Iterator[Changes]:
+        if before:
+            before()
+        with changes() as out:
+            yield out
+        if after:
+            after()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger.store, "changes", disturbed)
+        yield
+
+
+def test_what_shelves_serve_is_written_without_being_read_for(shop: Ledger, ahead: list[bool]) -> None:
+    assert [taken(order(shop, f"L{number}", 3)) for number in range(4)] == [[3], [3], [2, 1], [3]]
+    assert ahead == [True] * 4
+    assert order(shop, "L9", 200)["reason"] is not None
+    assert ahead == [True] * 4
+
+
+def test_what_another_process_promised_meanwhile_is_not_promised_again(shop: Ledger, ahead: list[bool]) -> None:
+    with Ledger.open(shop.store.url) as other:
+        assert order(other, "theirs", 95)["allocated"] == 95
+    assert order(shop, "ours", 20)["allocated"] == 3
+    assert False in ahead
+    assert promised(shop) == 101
+
+
+def test_stock_that_someone_took_without_asking_is_not_promised_ahead(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Ledger.open(postgres_url) as ledger:
+        ledger.define([{"sku": "filter"}], actor="ana")
+        line = {"sku": "filter", "qty": 10, "location": "store"}
+        ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+        for number in range(3):
+            order(ledger, f"first {number}", 1)
+
+        def steal() -> None:
+            with beside(ledger) as connection:
+                connection.execute("UPDATE balance SET qty = 7, version = version + 1")
+
+        with writes(ledger, monkeypatch, before=steal):
+            assert order(ledger, "L1", 6)["allocated"] == 4
+
+
+def test_a_line_that_is_known_to_the_store_gets_what_it_lacks(shop: Ledger, ahead: list[bool]) -> None:
+    assert order(shop, "L1", 5)["allocated"] == 5
+    assert taken(order(shop, "L1", 5)) == []
+    assert ahead == [True, False]
+    assert promised(shop) == 8
+
+
+def test_a_repeat_under_a_key_is_answered_and_not_done_again(shop: Ledger, ahead: list[bool]) -> None:
+    first = order(shop, "L1", 5, key="K1")
+    assert order(shop, "L1", 5, key="K1") == first
+    assert shop.outcome("K1")["lines"] == [first]
+    assert promised(shop) == 8
+
+
+def test_a_hold_that_is_over_gives_way_to_an_order_decided_ahead(shop: Ledger, ahead: list[bool]) -> None:
+    assert taken(order(shop, "L1", 8, hold_s=0.3)) == [8]
+    assert taken(order(shop, "L2", 1)) == [1]  # of the new ones
+    time.sleep(0.4)
+    assert taken(order(shop, "L3", 9)) == [8, 1]
+    assert ahead == [True, True]
+
+
+def test_while_one_is_written_the_next_is_decided(shop: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    decided, sealed, seal = threading.Event(), [], Book.seal
+
+    def seen(book: Book) -> None:
+        sealed.append(book.seq)
+        seal(book)
+        if len(sealed) == 2:
+            decided.set()
+
+    monkeypatch.setattr(Book, "seal", seen)
+    with (
+        writes(shop, monkeypatch, before=lambda: decided.wait(10)),
+        ThreadPoolExecutor(2) as callers,
+    ):
+        first = callers.submit(order, shop, "L1", 2)
+        while not sealed:
+            time.sleep(0.001)
+        second = callers.submit(order, shop, "L2", 9)
+        assert taken(first.result()) == [2]
+        assert taken(second.result()) == [6, 3]
+    assert sealed == [7, 8]
+
+
+def test_what_was_decided_on_what_could_not_be_written_is_decided_again(
+    shop: Ledger, monkeypatch: pytest.MonkeyPatch, ahead: list[bool]
+) -> None:
+    turns = iter(range(10_000))
+
+    def fail() -> None:
+        if next(turns) % 3 == 0:
+            raise psycopg.OperationalError("the line is down")
+
+    def customer(number: int) -> int:
+        return sum(order(shop, f"{number}/{turn}", 1)["allocated"] for turn in range(10))
+
+    monkeypatch.setattr("allocator.ledger.requests.READ_FIRST", 1)
+    with writes(shop, monkeypatch, before=fail), ThreadPoolExecutor(8) as customers:
+        assert sum(customers.map(customer, range(8))) == 80
+    assert {True, False} == set(ahead)
+    assert promised(shop) == 83
+
+
+def test_whether_a_commit_came_true_that_nobody_heard_of_is_told_by_the_key(
+    shop: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost() -> None:
+        raise StoreError(Problem("outcome_unknown", "the line is down"))
+
+    with writes(shop, monkeypatch, after=lost), pytest.raises(StoreError) as caught:
+        order(shop, "L1", 5, key="K1")
+    assert caught.value.code == "outcome_unknown"
+    assert shop.outcome("K1")["lines"][0]["allocated"] == 5
+    assert taken(order(shop, "L2", 4)) == [3, 1]
+
+
+def test_an_interrupted_writer_leaves_nobody_waiting(shop: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with writes(shop, monkeypatch, before=interrupt), pytest.raises(KeyboardInterrupt):
+        order(shop, "L1", 5)
+    assert taken(order(shop, "L2", 5)) == [5]
+    assert verify(shop).clean
