@@ -228,3 +228,14 @@ def test_text_that_cannot_be_read_hides_no_other_problem_of_its_table(tmp_path: 
         ("value_null", "demand.sku", 2),
     ]
     assert caught.value.problems[2].value == "L2, first in row 1"
+
+
+def test_an_id_that_is_there_again_in_a_row_with_text_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    lines = "line_id,sku,qty\nL1,A,three\nL2,A,1\nL1,A,2\nL2,A,four\nL3,A,five\nL3,A,6\n"
+    with pytest.raises(InputError) as caught:
+        allocate({"stock_id": [], "sku": [], "qty_on_hand": []}, csv(tmp_path, lines), as_of=dt.date(2026, 6, 30))
+    assert [(p.row, p.value) for p in caught.value.problems if p.code == "id_duplicate"] == [
+        (2, "L1, first in row 0"),
+        (3, "L2, first in row 1"),
+        (5, "L3, first in row 4"),
+    ]
