@@ -19,8 +19,8 @@ from ledger.stock_steps import DAY, PLACES, POLICIES, SKUS, STOCK, answer, steps
 
 @pytest.fixture(autouse=True)
 def soon() -> Iterator[None]:
-    """Stock is laid out as soon as it was asked for, and few shelves are kept."""
-    with patch.object(shelves, "TWICE", 0), patch.object(shelves, "SHELVES_MAX", 2):
+    """Few shelves are kept, and of few places."""
+    with patch.object(shelves, "SHELVES_MAX", 2), patch.object(shelves, "PLACES_MAX", 2):
         yield
 
 
@@ -54,8 +54,8 @@ def test_what_is_asked_for_again_is_decided_from_a_shelf(empty_ledger: Ledger) -
     with patch.object(shelves.Shelves, "taken", seen):
         for number in range(6):
             empty_ledger.reserve([{"line_id": f"L{number}", "sku": "belt", "qty": 1}], actor="bob", as_of=DAY)
-    # The first is looked for ahead, and again under the lock.
-    assert served == [False, False, *[True] * 5]
+    # The first two are looked for ahead, and again under the lock.
+    assert served == [*[False] * 4, *[True] * 5]
 
 
 def test_a_line_that_has_all_it_wants_gets_nothing_again_from_a_shelf(empty_ledger: Ledger) -> None:

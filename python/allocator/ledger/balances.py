@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from allocator.errors import InputError, Problem
-from allocator.ledger.live import STOCK
 from allocator.ledger.records import OWNED, SOURCES, day_number
+from allocator.ledger.rows import STOCK
 from allocator.ledger.selection import ACCOUNT_BITS
 from allocator.ledger.snapshot import At, Snapshot, blank_to_null, days, moments, snapshot
 from allocator.model.document import did_you_mean

@@ -82,7 +82,7 @@ class Book:
         self.documents = Documents(self)
         self._undo: _Undo | None = None
         self._heading: Heading | None = None
-        self._held: dict[Key, int] = {}
+        self.left_alone: dict[Key, int] = {}
         self._movements: list[Movement] = []
         self._numbers: list[tuple[str, int, str, int]] = []
         self._renumbered: list[tuple[str, int, str, int]] = []
@@ -201,17 +201,17 @@ class Book:
     def free(self, goods_id: int, account_id: int) -> Balance:
         """The balance as a decision sees it: what is held for others counts as reserved."""
         balance = self.balances.get((goods_id, account_id), NOTHING)
-        held = self._held.get((goods_id, account_id), 0) if self._held else 0
+        held = self.left_alone.get((goods_id, account_id), 0) if self.left_alone else 0
         return Balance(balance.qty, balance.reserved + held) if held else balance
 
     @contextmanager
     def held(self, held: dict[Key, int]) -> Iterator[None]:
         """Decisions within leave these units alone."""
-        self._held = held
+        self.left_alone = held
         try:
             yield
         finally:
-            self._held = {}
+            self.left_alone = {}
 
     def version(self, key: Key) -> int | None:
         """The transaction that last changed a balance, as far as it is known."""
@@ -413,6 +413,8 @@ class Book:
             self.known.forget(goods)
         for number, account in out.new_accounts[undo.accounts :]:
             self.catalog.forget_account(number, account)
+            # Its number is that of the next one that is opened.
+            self.known.rows.clear()
         for _, scope, value, goods_id in self._numbers[undo.numbers :]:
             self.numbers[value].remove((scope, goods_id))
         self._former -= {(scope, value) for _, scope, value, _ in self._renumbered[undo.renumbered :]}

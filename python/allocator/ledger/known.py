@@ -9,6 +9,7 @@ from allocator.ledger.records import Balance, Goods
 from allocator.ledger.store import Session
 
 if TYPE_CHECKING:
+    from allocator.ledger.rows import Rows
     from allocator.ledger.shelves import Shelves
 
 NOTHING: Final = Balance(0, 0)
@@ -53,6 +54,7 @@ class Known:
         goods: By number.
         balances: What of goods is in an account, where there is any.
         accounts_of: The accounts in which some goods are.
+        rows: Stock rows in columns, by SKU.
         shelves: Stock laid out to decide on single lines, by policy and day.
     """
 
@@ -62,6 +64,7 @@ class Known:
         self.balances: dict[Key, Balance] = {}
         self.accounts_of: dict[int, set[int]] = {}
         self.versions: dict[Key, int] = {}
+        self.rows: dict[int, Rows] = {}
         self.shelves: dict[tuple[str, int], Shelves] = {}
         self._ids_of_sku: dict[int, list[int]] = {}
         self._skus: set[int] = set()
@@ -122,14 +125,16 @@ class Known:
         """Goods that were added, and are not to be."""
         del self.goods[goods.goods_id], self.accounts_of[goods.goods_id]
         self._ids_of_sku[goods.sku_id].remove(goods.goods_id)
+        self.rows.pop(goods.sku_id, None)
 
     def put(self, key: Key, balance: Balance, *, in_stock: bool) -> None:
         """What of some goods is in an account from now on."""
         self.balances[key] = balance
         (self.accounts_of[key[0]].add if balance.qty else self.accounts_of[key[0]].discard)(key[1])
-        if in_stock and self.shelves:
+        if in_stock and (rows := self.rows.get(sku_id := self.goods[key[0]].sku_id)) is not None:
+            rows.put(key, balance)
             for shelves in self.shelves.values():
-                shelves.put(key, self.goods[key[0]].sku_id, balance.qty - balance.reserved)
+                shelves.put(key, sku_id, balance.qty - balance.reserved)
 
     def _know(self, goods_id: int, account_id: int, qty: int, reserved: int, version: int) -> None:
         self.balances[goods_id, account_id] = Balance(qty, reserved)

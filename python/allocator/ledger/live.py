@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import polars as pl
@@ -14,23 +13,16 @@ from allocator.frames.findings import Findings
 from allocator.frames.named import check_named
 from allocator.frames.prepare import Prepared, Table, prepare_demand
 from allocator.ledger.book import Book
+from allocator.ledger.known import Key
 from allocator.ledger.live_characteristics import day_if_text, days_of_demand, with_characteristics
-from allocator.ledger.records import Goods, Sku, day_of
-from allocator.ledger.selection import key_of, stock_id
-from allocator.model.order import Key
+from allocator.ledger.records import Sku, day_of
+from allocator.ledger.rows import STOCK, keys_of, stock_rows
+from allocator.model.order import OrderKey
 from allocator.model.policy import Policy
 from allocator.plan.compile import compile_plan
 from allocator.plan.spec import REASON_NAMES, SERVED
 
-STOCK: Final[dict[str, Any]] = {
-    "stock_id": pl.Int64, "sku": pl.String, "location": pl.String, "qty_on_hand": pl.Int64, "qty_reserved": pl.Int64,
-    "received_on": pl.Date, "expires_on": pl.Date, "lot": pl.String, "serial": pl.String, "owner": pl.String,
-    "condition": pl.String, "status": pl.String, "blocked": pl.Boolean, "stock_class": pl.String,
-    "unit_cost": pl.Decimal(38, 6),
-}  # fmt: skip
-"""The columns of live stock, as `allocate` takes them."""
-
-ALWAYS: Final = ("stock_id", "sku", "qty_on_hand")
+ALWAYS: Final = ("stock_id", "sku", "qty_on_hand", "qty_reserved")
 """The columns that are there even where there is no row."""
 
 TURN: Final = "turn"
@@ -114,39 +106,27 @@ def _read_row(book: Book, row: Mapping[str, Any], days: set[str]) -> dict[str, A
 
 
 def stock_of(
-    book: Book, skus: Mapping[str, Sku], scale: int, policy: Policy, *, only: Collection[int] | None = None
-) -> tuple[Table, list[tuple[int, int]], Policy]:
-    """The stock rows of some SKUs by id, the goods and account of each, and the policy that reads their columns."""
-    rows = []
-    for name in sorted(skus):
-        sku = skus[name]
-        known = book.goods_of(sku.sku_id) if only is None else [book.goods[number] for number in only]
-        for goods in known:
-            for account_id in book.accounts_of[goods.goods_id]:
-                if goods.sku_id == sku.sku_id and book.catalog.accounts[account_id].kind == "stock":
-                    rows.append(_row(book, sku, goods, account_id, scale))
-    rows.sort(key=itemgetter(0))
-    frame = pl.DataFrame(rows, schema=STOCK, orient="row")
-    told = [name for name in frame.columns if name in ALWAYS or frame[name].null_count() < frame.height]
-    keys = [key_of(row[0]) for row in rows]
+    book: Book,
+    skus: Mapping[str, Sku],
+    scale: int,
+    policy: Policy,
+    *,
+    only: Collection[int] | None = None,
+    within: str | None = None,
+) -> tuple[Table, list[Key], Policy]:
+    """The stock rows of some SKUs by id, the goods and account of each, and the policy that reads their columns.
+
+    Those of `only` some goods, or `within` a place and those below it, if these are given.
+    """
+    frame = stock_rows(book, skus.values(), scale, only=only, within=within)
+    told = [name for name in STOCK if name in ALWAYS or frame[name].null_count() < frame.height]
+    keys = keys_of(frame["stock_id"])
     frame, policy = with_characteristics(book, skus.values(), frame.select(told), [g for g, _ in keys], policy)
     return Table("stock", frame, scale, ascending=True), keys, policy
 
 
 def _decimal(column: pl.Expr, scale: int) -> pl.Expr:
     return column.cast(pl.Decimal(38, 0)) * pl.lit(Decimal(1).scaleb(-scale))
-
-
-def _row(book: Book, sku: Sku, goods: Goods, account_id: int, scale: int) -> tuple[Any, ...]:
-    account = book.catalog.accounts[account_id]
-    step = 10 ** (scale - sku.scale)
-    qty, reserved = book.free(goods.goods_id, account_id)
-    return (
-        stock_id(goods.goods_id, account_id), sku.sku, account.location or None, qty * step, reserved * step,
-        day_of(goods.received_on), None if goods.expires_on is None else day_of(goods.expires_on), goods.lot or None,
-        goods.serial or None, account.owner or None, account.condition or None, account.status, bool(account.blocks),
-        goods.stock_class or None, Decimal(goods.unit_cost) if goods.unit_cost else None,
-    )  # fmt: skip
 
 
 def _demand(rows: Sequence[Mapping[str, Any]], scale: int, *, together: bool) -> pl.DataFrame:
@@ -167,5 +147,5 @@ def policy_for(policy: Policy, skus: Mapping[str, Sku], *, together: bool) -> Po
         names = {name for lifecycle in lifecycles.values() for name in lifecycle.statuses_allocatable}
         update["statuses"] = tuple(sorted(names))
     if together:
-        update["demand_order"] = (Key(column=TURN), *policy.demand_order)
+        update["demand_order"] = (OrderKey(column=TURN), *policy.demand_order)
     return policy.model_copy(update=update) if update else policy

@@ -182,8 +182,11 @@ def _from_shelves(
     for _, lines in groupby(rows, key=itemgetter("_turn")):
         mine = list(lines)
         skus = {row["_sku"].sku_id for row in mine}
+        found = None
         # Whoever wants what an earlier wish wants, too, comes after it.
-        found = None if skus & asked else shelves.serve(mine)
+        if not skus & asked:
+            with book.held(held):
+                found = shelves.serve(mine) or (shelves.serve(mine) if shelves.lay_out(book, mine) else None)
         if found is None:
             others += mine
             asked |= skus
@@ -193,8 +196,6 @@ def _from_shelves(
             for key, qty in taken:
                 held[key] = held.get(key, 0) + qty
                 shelves.put(key, book.goods[key[0]].sku_id, free_of(book.balance(*key)) - held[key])
-    if others:
-        shelves.ask(book, others)
     return others
 
 

@@ -1,8 +1,9 @@
 """Live stock laid out in the engine, so that single lines are decided in microseconds.
 
-A shelf holds the stock rows of some SKUs under one policy on one day, and is told of every balance that changes. It
-answers only for lines that it can serve in full and without tables; all others are decided as ever, on what the book
-holds. SKUs that are asked for again and again are laid out once deciding on them has cost as much.
+A shelf holds the stock rows of some SKUs at a place under one policy on one day, and is told of every balance that
+changes. It answers only for lines that it can serve in full and without tables; all others are decided as ever, on what
+the book holds. What is asked for a second time is laid out, which costs about as much as deciding on it; stock that
+comes to a place where it could serve somebody takes the SKU from the shelves of that place.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from allocator.errors import AllocatorError
 from allocator.ledger.known import Key
 from allocator.ledger.live import policy_for, stock_of
-from allocator.ledger.records import Balance, Sku, day_of
+from allocator.ledger.records import Account, Balance, Sku, day_of
+from allocator.ledger.rows import Rows, rows_of
 from allocator.model.order import RANK_KEYS
 from allocator.model.policy import Policy
 from allocator.model.tables import STOCK
@@ -22,14 +24,14 @@ from allocator.prepared import PreparedStock
 if TYPE_CHECKING:
     from allocator.ledger.book import Book
 
-DECISION: Final = 200
-"""What a decision costs beside its stock rows, in rows."""
+ALONG_MAX: Final = 4096
+"""Rows of SKUs asked for once before that are laid out along with others: so few that nobody notices."""
 
-TWICE: Final = 2
-"""Laying rows out costs about as much as deciding on them so many times."""
+SHELVES_MAX: Final = 512
+"""Layouts that are kept beside each other; then all begin anew."""
 
-SHELVES_MAX: Final = 8
-"""Shelves that are kept beside each other; then all are laid out as one."""
+PLACES_MAX: Final = 64
+"""Places of one SKU that have shelves of their own; then it is laid out whole."""
 
 POLICIES_MAX: Final = 4
 """Policies and days that have shelves at a time."""
@@ -37,21 +39,31 @@ POLICIES_MAX: Final = 4
 PLAIN: Final = frozenset({*STOCK, *RANK_KEYS}) - {"qty_on_hand", "qty_reserved"}
 """What stock may lie in order of, and rules may look at: what does not change while it lies there."""
 
+NOWHERE: Final = -1
+"""In the place of a row that does not lie on a shelf."""
+
 Taken = list[tuple[Key, int]]
+
+Spot = tuple[int, str | None]
+"""A SKU, and the place whose stock a line may take; None for all places."""
 
 
 class _Shelf(NamedTuple):
-    """Stock rows that lie in the engine, and the balance of each."""
+    """Stock rows that lie in the engine.
+
+    Attributes:
+        stock: All that were laid out together.
+        keys: The balance of each.
+        rows: The rows of one SKU, of which these are some.
+        place_of: Where in the engine each of `rows` is.
+        policy: The policy, with the statuses of the SKU's lifecycle.
+    """
 
     stock: PreparedStock
     keys: Sequence[Key]
-
-
-class _Place(NamedTuple):
-    """Where a balance lies on a shelf."""
-
-    shelf: PreparedStock
-    row: int
+    rows: Rows
+    place_of: list[int]
+    policy: Policy
 
 
 class Shelves:
@@ -62,12 +74,14 @@ class Shelves:
         day: The day, in days since 1970.
     """
 
-    def __init__(self, policy: Policy, day: int) -> None:
+    def __init__(self, book: Book, policy: Policy, day: int) -> None:
         self.policy, self.day = policy, day
-        self._of_sku: dict[int, _Shelf] = {}
-        self._places: dict[Key, _Place] = {}
-        self._asked: dict[int, Sku] = {}
-        self._spent = 0
+        self._accounts, self._rows = book.catalog.accounts, book.known.rows
+        location = policy.location
+        at_one_place = location.scope != "any" and location.own_place == "first" and not location.sources
+        self._column = "location" if at_one_place else ""
+        self._of_sku: dict[int, dict[str | None, _Shelf]] = {}
+        self._asked: dict[Spot, Sku] = {}
         self._laid_out = 0
 
     def serve(self, wish: Sequence[Mapping[str, Any]]) -> dict[str, Taken] | None:
@@ -88,56 +102,97 @@ class Shelves:
 
     def taken(self, sku_id: int, row: Mapping[str, Any]) -> Taken | None:
         """What a line takes of a SKU, if it can be served in full from here; else None. It is still there after."""
-        shelf = self._of_sku.get(sku_id)
-        served = shelf.stock.serve_plain(row) if shelf is not None and row.get("serial") is None else None
+        shelf = self._shelf(sku_id, row) if row.get("serial") is None else None
+        served = None if shelf is None else shelf.stock.serve_plain(row)
         if shelf is None or served is None or served[0] < row["qty"]:
             return None
         return [(shelf.keys[number], qty) for number, qty, _ in served[2]]
 
+    def _shelf(self, sku_id: int, row: Mapping[str, Any]) -> _Shelf | None:
+        shelves, rows = self._of_sku.get(sku_id), self._rows.get(sku_id)
+        if shelves is None:
+            return None
+        both = (shelves.get(place) for place in (None, row.get(self._column)))
+        return next((shelf for shelf in both if shelf is not None and shelf.rows is rows), None)
+
     def put(self, key: Key, sku_id: int, free: int) -> None:
         """What of a balance nobody was promised, from now on."""
-        place = self._places.get(key)
-        if place is not None:
-            place.shelf.set_left(place.row, free)
-        elif free:
-            # Stock that is on no shelf: its SKU is decided on as ever, until it is laid out again.
-            self._of_sku.pop(sku_id, None)
+        shelves = self._of_sku.get(sku_id)
+        rows = self._rows.get(sku_id)
+        if not shelves or rows is None or (place := rows.places.get(key)) is None:
+            return
+        for where, shelf in tuple(shelves.items()):
+            if shelf.rows is not rows:
+                continue
+            at = shelf.place_of[place] if place < len(shelf.place_of) else NOWHERE
+            if at != NOWHERE:
+                shelf.stock.set_left(at, free)
+            elif free and _may_serve(self._accounts[key[1]], where, shelf.policy):
+                # It would have to lie between the others: the SKU is decided on as ever, until it is asked for again.
+                del shelves[where]
 
-    def ask(self, book: Book, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Counts what it costs to decide on lines without shelves, and lays out their SKUs once that is dearer."""
-        plain = (row["_sku"] for row in rows if row["_sku"].scale == 0 and row.get("serial") is None)
-        self._asked |= {sku.sku_id: sku for sku in plain}
-        size = sum(len(book.goods_of(sku_id)) for sku_id in self._asked)
-        self._spent += DECISION + size
-        if self._asked and self._spent > TWICE * (DECISION + size):
-            self._lay_out(book)
-
-    def _lay_out(self, book: Book) -> None:
+    def lay_out(self, book: Book, lines: Iterable[Mapping[str, Any]]) -> bool:
+        """Lays out the stock that lines ask for, if any of it was asked for before; whether it did."""
+        wanted: dict[Spot, Sku] = {}
+        for row in lines:
+            sku = row["_sku"]
+            if sku.scale or row.get("serial") is not None:
+                return False
+            if self._shelf(sku.sku_id, row) is None:
+                wanted[sku.sku_id, self._place(sku.sku_id, row)] = sku
+        if not wanted.keys() & self._asked.keys():
+            self._asked |= wanted
+            return False
         if self._laid_out >= SHELVES_MAX:
-            self._asked |= {sku_id: book.catalog.sku(sku_id) for sku_id in self._of_sku}
-            self._places.clear()
             self._of_sku.clear()
             self._laid_out = 0
-        asked, self._asked, self._spent = self._asked, {}, 0
+        self._take_along(book, wanted)
         # Which statuses may be allocated is said by the lifecycle: those of one lie together.
-        for name in dict.fromkeys(sku.lifecycle.name for sku in asked.values()):
-            self._put_up(book, {sku.sku: sku for sku in asked.values() if sku.lifecycle.name == name})
+        for kind in dict.fromkeys((place, sku.lifecycle.name) for (_, place), sku in wanted.items()):
+            skus = [sku for (_, place), sku in wanted.items() if (place, sku.lifecycle.name) == kind]
+            self._put_up(book, kind[0], {sku.sku: sku for sku in skus})
+        return True
 
-    def _put_up(self, book: Book, skus: Mapping[str, Sku]) -> None:
+    def _place(self, sku_id: int, row: Mapping[str, Any]) -> str | None:
+        return row.get(self._column) if len(self._of_sku.get(sku_id, ())) < PLACES_MAX else None
+
+    def _take_along(self, book: Book, wanted: dict[Spot, Sku]) -> None:
+        """Adds what was asked for once, too, as far as it is little."""
+        for spot in wanted:
+            self._asked.pop(spot, None)
+        places, size = {place for _, place in wanted}, 0
+        for spot, sku in tuple(self._asked.items()):
+            size += len(rows_of(book, sku).places) if spot[1] in places else 0
+            if size > ALONG_MAX:
+                break
+            if spot[1] in places:
+                wanted[spot] = self._asked.pop(spot)
+
+    def _put_up(self, book: Book, place: str | None, skus: Mapping[str, Sku]) -> None:
         policy = policy_for(self.policy, skus, together=False)
-        stock, keys, policy = stock_of(book, skus, 0, policy)
+        table, keys, policy = stock_of(book, skus, 0, policy, within=place)
         try:
-            shelf = PreparedStock(stock, policy, day_of(self.day))
+            stock = PreparedStock(table, policy, day_of(self.day))
         except AllocatorError:
             return  # What is wrong with the policy is told by the decision itself.
         self._laid_out += 1
-        self._of_sku |= {sku.sku_id: _Shelf(shelf, keys) for sku in skus.values()}
-        for row, key in enumerate(keys):
-            if free_of(book.balance(*key)):
-                self._places[key] = _Place(shelf, row)
-            else:
-                # A shelf does not look again at what had nothing left.
-                self._places.pop(key, None)
+        of_sku = {sku.sku_id: rows_of(book, sku) for sku in skus.values()}
+        place_of = {sku_id: [NOWHERE] * len(rows.places) for sku_id, rows in of_sku.items()}
+        left = (table.frame["qty_on_hand"] - table.frame["qty_reserved"]).to_list()
+        for at, key in enumerate(keys):
+            # A shelf does not look again at what had nothing left.
+            if left[at]:
+                sku_id = book.goods[key[0]].sku_id
+                place_of[sku_id][of_sku[sku_id].places[key]] = at
+        for sku_id, rows in of_sku.items():
+            self._of_sku.setdefault(sku_id, {})[place] = _Shelf(stock, keys, rows, place_of[sku_id], policy)
+
+
+def _may_serve(account: Account, place: str | None, policy: Policy) -> bool:
+    """Whether goods in an account may serve lines that ask for a place, as far as the account says."""
+    at = account.location
+    fits = account.status in policy.statuses and not account.blocks
+    return fits and (place is None or at == place or at.startswith(f"{place}/"))
 
 
 def free_of(balance: Balance) -> int:
@@ -154,7 +209,7 @@ def shelves_for(book: Book, policy: Policy, day: int) -> Shelves | None:
             return None
         if len(shelves) == POLICIES_MAX:
             del shelves[next(iter(shelves))]
-        shelves[key] = Shelves(policy, day)
+        shelves[key] = Shelves(book, policy, day)
     return shelves[key]
 
 

@@ -1,0 +1,178 @@
+"""The stock rows of SKUs in columns, kept as they are: what the engine decides on is not put together each time."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from allocator.ledger.records import Balance, Sku, day_of
+from allocator.ledger.selection import ACCOUNT_BITS, stock_id
+
+if TYPE_CHECKING:
+    from allocator.ledger.book import Book
+    from allocator.ledger.known import Key
+
+STOCK: Final[dict[str, Any]] = {
+    "stock_id": pl.Int64, "sku": pl.String, "location": pl.String, "qty_on_hand": pl.Int64, "qty_reserved": pl.Int64,
+    "received_on": pl.Date, "expires_on": pl.Date, "lot": pl.String, "serial": pl.String, "owner": pl.String,
+    "condition": pl.String, "status": pl.String, "blocked": pl.Boolean, "stock_class": pl.String,
+    "unit_cost": pl.Decimal(38, 6),
+}  # fmt: skip
+"""The columns of live stock, as `allocate` takes them."""
+
+SAID: Final = {name: dtype for name, dtype in STOCK.items() if not name.startswith("qty")}
+"""What of a stock row never changes: its goods and its account say it."""
+
+ACCOUNT_MASK: Final = (1 << ACCOUNT_BITS) - 1
+
+Numbers: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
+Flags: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+EMPTY_MAX: Final = 1000
+"""Rows of a SKU that nothing is left of, and that are kept; more of them go once they are most of its rows."""
+
+
+class _Columns(NamedTuple):
+    """Stock rows: what is said of them, and by its side their ids, what is there, and how much of it is promised."""
+
+    said: pl.DataFrame
+    ids: Numbers
+    qty: Numbers
+    reserved: Numbers
+
+
+class Rows:
+    """The stock rows of one SKU, told of every balance that changes. One that nothing is left of keeps its place.
+
+    Attributes:
+        places: Where the row of each balance is.
+    """
+
+    def __init__(self, balances: Iterable[tuple[Key, Balance]] = ()) -> None:
+        self.places: dict[Key, int] = {}
+        self._ids, self._qty, self._reserved = array("q"), array("q"), array("q")
+        self._said = pl.DataFrame(schema=SAID)
+        self._unsaid: list[Key] = []
+        for key, balance in balances:
+            self.put(key, balance)
+
+    def put(self, key: Key, balance: Balance) -> None:
+        """What a balance is from now on."""
+        place = self.places.get(key)
+        if place is not None:
+            self._qty[place], self._reserved[place] = balance
+        elif balance.qty:
+            self.places[key] = len(self._qty)
+            self._ids.append(stock_id(*key))
+            self._qty.append(balance.qty)
+            self._reserved.append(balance.reserved)
+            self._unsaid.append(key)
+
+    def packed(self) -> Rows:
+        """These; without those that nothing is left of, once they are most of them."""
+        empty = self._qty.count(0)
+        if empty <= max(EMPTY_MAX, len(self._qty) // 2):
+            return self
+        kept = Rows()
+        there = np.array(self._qty, bool)
+        said = len(self._qty) - len(self._unsaid)
+        kept._said = self._said.filter(pl.Series(there[:said]))
+        columns = (self._ids, self._qty, self._reserved)
+        kept._ids, kept._qty, kept._reserved = (array("q", np.array(each)[there].tobytes()) for each in columns)
+        kept._unsaid = [key for key, has in zip(self._unsaid, there[said:], strict=True) if has]
+        kept.places = {key: n for n, key in enumerate(key for key, has in zip(self.places, there, strict=True) if has)}
+        return kept
+
+    def told(self, book: Book, sku: Sku, step: int) -> _Columns:
+        """All rows, as decisions of a book see them; each step of the SKU's quantities counts so many."""
+        if self._unsaid:
+            self._said = pl.concat([self._said, said_of(book, sku, self._unsaid)], rechunk=True)
+            self._unsaid.clear()
+        ids, qty, reserved = (np.array(each) for each in (self._ids, self._qty, self._reserved))
+        for key, held in book.left_alone.items():
+            if key in self.places:
+                reserved[self.places[key]] += held
+        return _Columns(self._said, ids, qty * step, reserved * step)
+
+
+def rows_of(book: Book, sku: Sku) -> Rows:
+    """The stock rows of a SKU that is loaded."""
+    rows = book.known.rows.get(sku.sku_id)
+    if rows is None:
+        kinds = book.catalog.accounts
+        balances = (
+            (key, book.balance(*key))
+            for goods in book.goods_of(sku.sku_id)
+            for account_id in book.accounts_of[goods.goods_id]
+            if kinds[(key := (goods.goods_id, account_id))[1]].kind == "stock"
+        )
+        rows = Rows(balances)
+    rows = book.known.rows[sku.sku_id] = rows.packed()
+    return rows
+
+
+def said_of(book: Book, sku: Sku, keys: Iterable[Key]) -> pl.DataFrame:
+    """What never changes of the stock rows of some balances."""
+    rows = []
+    for goods_id, account_id in keys:
+        goods, account = book.goods[goods_id], book.catalog.accounts[account_id]
+        rows.append((
+            stock_id(goods_id, account_id), sku.sku, account.location or None, day_of(goods.received_on),
+            None if goods.expires_on is None else day_of(goods.expires_on), goods.lot or None, goods.serial or None,
+            account.owner or None, account.condition or None, account.status, bool(account.blocks),
+            goods.stock_class or None, Decimal(goods.unit_cost) if goods.unit_cost else None,
+        ))  # fmt: skip
+    return pl.DataFrame(rows, schema=SAID, orient="row")
+
+
+def stock_rows(
+    book: Book, skus: Collection[Sku], scale: int, *, only: Collection[int] | None = None, within: str | None = None
+) -> pl.DataFrame:
+    """The stock rows of some SKUs, or of `only` some goods, by id; of a place and those below it, if one is given."""
+    steps = [10 ** (scale - sku.scale) for sku in skus]
+    if only is None:
+        book.load_skus(sku.sku_id for sku in skus)
+        parts = [rows_of(book, sku).told(book, sku, step) for sku, step in zip(skus, steps, strict=True)]
+    else:
+        parts = [_of_goods(book, sku, only, step) for sku, step in zip(skus, steps, strict=True)]
+    ids, qty, reserved = (np.concatenate(column) for column in list(zip(*parts, strict=True))[1:])
+    there = qty > 0
+    if within is not None:
+        there &= _within(book, ids, within)
+    order = np.flatnonzero(there)
+    order = order[np.argsort(ids[order], kind="stable")]
+    said = parts[0].said if len(parts) == 1 else pl.concat([part.said for part in parts], rechunk=True)
+    return said[order].with_columns(
+        pl.Series("qty_on_hand", qty[order], pl.Int64), pl.Series("qty_reserved", reserved[order], pl.Int64)
+    )
+
+
+def _of_goods(book: Book, sku: Sku, only: Collection[int], step: int) -> _Columns:
+    keys = [
+        (goods_id, account_id)
+        for goods_id in only
+        if book.goods[goods_id].sku_id == sku.sku_id
+        for account_id in book.accounts_of[goods_id]
+        if book.catalog.accounts[account_id].kind == "stock"
+    ]
+    ids = np.array([stock_id(*key) for key in keys], np.int64)
+    free = np.array([book.free(*key) for key in keys], np.int64).reshape(-1, 2) * step
+    return _Columns(said_of(book, sku, keys), ids, free[:, 0], free[:, 1])
+
+
+def _within(book: Book, ids: Numbers, place: str) -> Flags:
+    """Whether each stock row is at a place or below it."""
+    accounts, each = np.unique(ids & ACCOUNT_MASK, return_inverse=True)
+    places = [book.catalog.accounts[number].location for number in accounts.tolist()]
+    return np.array([at == place or at.startswith(f"{place}/") for at in places], bool)[each]
+
+
+def keys_of(ids: pl.Series) -> list[Key]:
+    """The goods and the account of each stock row's id."""
+    numbers = ids.to_numpy()
+    return list(zip((numbers >> ACCOUNT_BITS).tolist(), (numbers & ACCOUNT_MASK).tolist(), strict=True))

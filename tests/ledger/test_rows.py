@@ -1,0 +1,71 @@
+"""What decisions look at is kept in columns: after whatever happened, it is what a book would read anew."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import patch
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from allocator import Policy
+from allocator.errors import InputError, Problem
+from allocator.ledger import Ledger, change, rows
+from allocator.ledger.book import Book
+from ledger.stock_steps import DAY, POLICIES, SKUS, STOCK, answer, steps
+
+
+def looked_at(ledger: Ledger, *, anew: bool) -> pl.DataFrame:
+    """The stock rows that a decision on all SKUs would see."""
+
+    def asked(book: Book) -> pl.DataFrame:
+        book.catalog.load_skus(book.session, SKUS)
+        skus = [sku for name in SKUS if (sku := book.catalog.find(name))]
+        if anew:
+            book = Book(book.session, book.catalog, writes=False)
+        return rows.stock_rows(book, skus, 0)
+
+    seen: pl.DataFrame = ledger.do(asked, ledger.heading("document", actor="ana"))
+    return seen
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(POLICIES), st.lists(steps, min_size=8, max_size=40), st.sampled_from([0, 1000]))
+def test_rows_are_those_of_the_tables_after_whatever_happens(
+    policy: Policy, work: list[tuple[Any, ...]], empty_max: int
+) -> None:
+    with Ledger.open("sqlite://") as ledger, patch.object(rows, "EMPTY_MAX", empty_max):
+        ledger.define([{"sku": sku} for sku in SKUS], actor="ana")
+        ledger.post("receive", STOCK, origin="supplier", document="GRN-0", actor="ana")
+        for number, step in enumerate(work):
+            answer(ledger, policy, step, number)
+            assert_frame_equal(looked_at(ledger, anew=False), looked_at(ledger, anew=True))
+
+
+@pytest.mark.parametrize("moved", [True, False], ids=["to a place that was not there", "new goods"])
+def test_what_was_refused_in_the_end_leaves_no_row_behind(moved: bool) -> None:
+    """Numbers of goods and accounts that were given back go to others."""
+    with Ledger.open("sqlite://") as ledger:
+        ledger.define([{"sku": sku} for sku in SKUS], actor="ana")
+        ledger.post("receive", {"sku": "belt", "qty": 5, "location": "north"}, origin="supplier", document="G",
+                    actor="ana")  # fmt: skip
+        heading = ledger.heading("move" if moved else "receive", actor="ana", document="G")
+        line = {"sku": "belt", "qty": 2, **({"to_location": "attic"} if moved else {"location": "north", "stock_class": "A"})}
+
+        def refused(book: Book) -> None:
+            with book.transaction(heading):
+                change.post(book, heading, [line], "" if moved else "supplier")
+                rows.stock_rows(book, [book.catalog.named("belt")], 0)
+                raise InputError(Problem("argument_value", "never mind"))
+
+        with pytest.raises(InputError, match="never mind"):
+            ledger.do(refused, heading)
+        again = line | ({"to_location": "cellar"} if moved else {"stock_class": "B"})
+        ledger.post(heading.type, again, origin="" if moved else "supplier", document="G", actor="ana")
+        assert_frame_equal(looked_at(ledger, anew=False), looked_at(ledger, anew=True))
+        told = looked_at(ledger, anew=False)
+        assert "cellar" in told["location"] if moved else "B" in told["stock_class"]
+        assert ledger.reserve([{"line_id": "1", "sku": "belt", "qty": 1}], actor="bob", as_of=DAY)["seq"]
