@@ -100,9 +100,10 @@ def check_requests(
         rules=rules,
     )
     moving, coded, keys = encode_moving(tables, tables["requests"])
-    keys = keys.join(coded, on="key", how="semi", maintain_order="left")
-    asked_for = {name: table.join(keys, on="key", how="semi") for name, table in moving.items()}
-    left = headroom(tables | asked_for, keys, limits.on_hand, as_of)
+    if coded["key"].n_unique() < keys.height:
+        keys = keys.join(coded, on="key", how="semi", maintain_order="left")
+        moving = {name: table.join(keys, on="key", how="semi") for name, table in moving.items()}
+    left = headroom(tables | moving, keys, limits.on_hand, as_of)
     served = (
         coded.sort("priority", "requested_at", "request_id", nulls_last=True)
         .join(left.with_row_index("place"), on="key", how="left", maintain_order="left")

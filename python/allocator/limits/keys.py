@@ -24,7 +24,11 @@ def encode(tables: Sequence[pl.DataFrame]) -> tuple[list[pl.DataFrame], pl.DataF
     pair, sku = _apart(key_values, len(values["sku"]))
     bu, asp = _apart(pair_values.gather(pair), len(values["asp"]))
     decoded = {"bu": values["bu"].gather(bu), "asp": values["asp"].gather(asp), "sku": values["sku"].gather(sku)}
-    coded = [table.drop(KEY).with_columns(key=key) for table, key in zip(tables, keys, strict=True)]
+    # A frame of columns that are there: most calls are of a few rows, for which a query costs more than the work.
+    coded = [
+        pl.DataFrame([*(column for column in table.get_columns() if column.name not in KEY), key.alias("key")])
+        for table, key in zip(tables, keys, strict=True)
+    ]
     return coded, pl.DataFrame(decoded).with_row_index("key")
 
 

@@ -48,11 +48,11 @@ def _position(
     qty = pl.col("qty")
     parts = [_stock(tables["stock"], on_hand, as_of, in_value)]
     for table, column in (("in_transit", "in_transit"), ("open_requests", "requested_open")):
-        parts.append(tables[table].group_by("key").agg(qty.sum().alias(column), **_money(qty, in_value)))
+        if tables[table].height:
+            parts.append(tables[table].group_by("key").agg(qty.sum().alias(column), **_money(qty, in_value)))
     columns = [*COUNTS, *_money(qty, in_value)]
-    together = [part for part in parts if part.height]
-    sums = pl.concat(together or parts, how="diagonal")
-    if len(together) > 1:
+    sums = parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
+    if len(parts) > 1:
         sums = sums.group_by("key").agg(pl.all().sum())
     absent = [pl.lit(0, dtype=pl.Int64).alias(name) for name in columns if name not in sums.columns]
     promised = 0 if on_hand.reserved else pl.col("reserved")

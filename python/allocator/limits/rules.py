@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import product
 from typing import get_args
 
 import polars as pl
@@ -43,14 +42,12 @@ def match(keys: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame:
 
     Every subset of the four names that some rule gives is one join; the subsets are tried from the most specific.
     """
-    given = {name: rules[name].is_not_null() for name in RULE_KEYS}
+    given = rules.select(pl.col(name).is_not_null() for name in RULE_KEYS)
     found: list[str] = []
-    for named in product((True, False), repeat=len(RULE_KEYS)):
-        wanted = pl.Series([True]).new_from_index(0, rules.height)
-        for name, is_named in zip(RULE_KEYS, named, strict=True):
-            wanted &= given[name] if is_named else ~given[name]
-        if not wanted.any():
-            continue
+    for named in sorted(given.unique().rows(), reverse=True):
+        wanted = pl.all_horizontal(
+            pl.col(name).is_null() != is_named for name, is_named in zip(RULE_KEYS, named, strict=True)
+        )
         names = [name for name, is_named in zip(RULE_KEYS, named, strict=True) if is_named]
         column = f"rule_row_{len(found)}"
         found.append(column)

@@ -131,11 +131,7 @@ def parts(doing: Doing, names: Iterable[str]) -> dict[str, Sku]:
 def stock_rows(doing: Doing, place: str, skus: Collection[int] | None = None) -> list[Row]:
     """What is in stock at a place and below it, of some SKUs or of all, oldest first."""
     book = doing.book
-    if skus is None:
-        goods = [book.goods[number] for number in _goods_at(doing, place)]
-    else:
-        book.load_skus(skus)
-        goods = [each for sku_id in skus for each in book.goods_of(sku_id)]
+    goods = [book.goods[number] for number in _goods_at(doing, place, skus)]
     rows = [
         Row(each, account_id, account, *book.balance(each.goods_id, account_id))
         for each in goods
@@ -146,16 +142,21 @@ def stock_rows(doing: Doing, place: str, skus: Collection[int] | None = None) ->
     return sorted(rows, key=lambda row: (row.goods.received_on, row.goods.goods_id, row.account_id))
 
 
-def _goods_at(doing: Doing, place: str) -> list[int]:
-    """The goods of which anything is in stock at a place or below it."""
-    book = doing.book
-    accounts = {number for number, account in book.catalog.accounts.items() if _is_stock(account, place)}
-    sql = "SELECT DISTINCT goods_id FROM balance WHERE tenant = :tenant AND account_id = ANY(:ids)"
-    found = {number for (number,) in book.session.rows(sql, {"tenant": book.tenant, "ids": sorted(accounts)})}
+def _goods_at(doing: Doing, place: str, skus: Collection[int] | None) -> list[int]:
+    """The goods, of some SKUs or of all, of which anything is in stock at a place or below it."""
+    book, accounts = doing.book, doing.book.catalog.accounts
+    if skus is None:
+        where, ids = "account_id", [number for number, account in accounts.items() if _is_stock(account, place)]
+    else:
+        where, ids = "sku_id", sorted(skus)
+    sql = f"SELECT goods_id, account_id FROM balance WHERE tenant = :tenant AND {where} = ANY(:ids)"
+    found = set(book.session.rows(sql, {"tenant": book.tenant, "ids": ids}))
     # What was moved there by requests that are written together with this one is in no table yet.
-    found |= {goods_id for goods_id, account_id in book.written.balances if account_id in accounts}
-    book.load_goods(found)
-    return sorted(found)
+    found |= {key for key in book.written.balances if skus is None or book.goods[key[0]].sku_id in skus}
+    there = {number for number in {account_id for _, account_id in found} if _is_stock(accounts[number], place)}
+    goods = {goods_id for goods_id, account_id in found if account_id in there}
+    book.load_goods(goods)
+    return sorted(goods)
 
 
 def _is_stock(account: Account, place: str) -> bool:
