@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from allocator.errors import AllocatorError, InputError, Problem
@@ -37,6 +37,7 @@ class Step(NamedTuple):
     line: Mapping[str, Any]
     row: int
     origin: str
+    targets: dict[Hashable, tuple[int, Account]]
 
 
 def post(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], origin: str = "") -> int:
@@ -51,11 +52,12 @@ def post(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], origi
     with book.transaction(heading) as seq:
         act = _ACTS.get(heading.type, _transfer)
         rows: Sequence[Numbered] = list(enumerate(lines))
+        targets: dict[Hashable, tuple[int, Account]] = {}
         if heading.type == "receive" and origin != "transfer":
             rows = numbered(book, heading.day, rows, problems)
         for row, line in rows:
             try:
-                act(Step(book, heading, kind, line, row, origin))
+                act(Step(book, heading, kind, line, row, origin, targets))
             except AllocatorError as error:
                 problems += error.problems
         if problems:
@@ -139,6 +141,16 @@ def check_status(book: Book, sku: Sku, change: tuple[str, str], heading: Heading
         raise InputError(Problem(p.code, p.message, "lines", "to_status", row, p.value, p.hint) for p in failings)
 
 
+def _went(step: Step, share: Share) -> tuple[int, Account]:
+    """The account that a share goes to, and its number: thousands of lines go from one to another."""
+    said = tuple([named for named in step.line.items() if named[0].startswith("to_")])
+    key = (share.account_id, step.book.goods[share.goods_id].sku_id, said)
+    if key not in step.targets:
+        account = target(step, share)
+        step.targets[key] = (step.book.account(account), account)
+    return step.targets[key]
+
+
 # --- acts ---
 
 
@@ -149,8 +161,7 @@ def _transfer(step: Step) -> None:
     stays = kind.gives is None and "qty" not in line and not {"serial", "stock_id"}.isdisjoint(line)
     shares = whole(book, line, row) if stays else []
     for share in shares or select(book, line, row, kind.takes, blocked=kind.blocked):
-        account = target(step, share)
-        to_id = book.account(account)
+        to_id, account = _went(step, share)
         if to_id == share.account_id:
             message = f"{kind.name} would change nothing"
             raise InputError(Problem("setting_conflict", message, "lines", row=row, hint="Say what changes: to_…"))

@@ -103,7 +103,11 @@ class _Patch:
 
     def text(self) -> str:
         said = {name: value for name in ("set", "details", "marks", "lines", "links") if (value := getattr(self, name))}
-        return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+        return _short(said)
+
+
+_short = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_sorted = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 
 def merged(before: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,6 +174,11 @@ class Documents:
                 self._whole.add(number)
         return [mine[n] for n in sorted(mine if ns is None else mine.keys() & set(ns))]
 
+    def line(self, number: str, n: int) -> DocumentLine:
+        """One line that is there."""
+        found = self._lines.get(number, {}).get(n)
+        return self.lines(number, [n])[0] if found is None else found
+
     def lines_of_skus(self, numbers: Collection[str], skus: Collection[int]) -> list[tuple[str, DocumentLine]]:
         """The lines of some documents that are about some SKUs, each with its document's number."""
         params = {"keys": sorted(numbers), "ids": sorted(skus)}
@@ -185,10 +194,14 @@ class Documents:
 
     def _take_lines(self, where: str, params: Mapping[str, Any]) -> None:
         sql = f"SELECT number, {', '.join(LINE)}, version FROM document_line WHERE tenant = :tenant AND {where}"
-        for number, *row, version in self._book.session.rows(sql, {"tenant": self._book.tenant, **params}):
+        # Thousands of lines say the same.
+        said: dict[str, Mapping[str, Any]] = {"": NOTHING}
+        for number, *row, text, version in self._book.session.rows(sql, {"tenant": self._book.tenant, **params}):
             mine = self._lines.setdefault(number, {})
             if row[0] not in mine:
-                mine[row[0]] = DocumentLine._make([*row[:-1], json.loads(row[-1]) if row[-1] else NOTHING])
+                if text not in said:
+                    said[text] = json.loads(text)
+                mine[row[0]] = DocumentLine._make([*row, said[text]])
                 self._line_versions[number, row[0]] = version
 
     def links(self, number: str) -> list[tuple[str, str]]:
@@ -216,10 +229,8 @@ class Documents:
             InputError: `document_exists`.
         """
         if self.get(number) is not None:
-            problem = Problem(
-                "document_exists", "there is a document of this number", column="number", value=number[:80]
-            )
-            raise InputError(problem)
+            message = "there is a document of this number"
+            raise InputError(Problem("document_exists", message, column="number", value=number[:80]))
         if counts:
             self._book.count(counts, int(number.removeprefix(f"{counts}-")))
         self._put(number, Document(number, flow, state))
@@ -252,12 +263,14 @@ class Documents:
 
     def put_line(self, number: str, step: str, n: int, *, details: Mapping[str, Any] = NOTHING, **said: Any) -> None:  # noqa: ANN401
         """A line as it is from now on; `said` are new values of its columns. It is new if its number is."""
-        if (number, n) not in self._line_versions and n not in self._lines.setdefault(number, {}):
+        mine, patch = self._lines.setdefault(number, {}), self._patch(number, step)
+        if n not in mine and number not in self._whole:
             self.lines(number, [n])
-        mine, patch = self._lines[number], self._patch(number, step)
-        self._lines_before.setdefault((number, n), mine.get(n))
-        before = mine.get(n) or DocumentLine(n)
-        mine[n] = before._replace(**said, details=merged(before.details, details))
+        before = mine.get(n)
+        self._lines_before.setdefault((number, n), before)
+        if before is None:
+            before = DocumentLine(n)
+        mine[n] = before._replace(**said, details=merged(before.details, details) if details else before.details)
         change = patch.lines.setdefault(n, {})
         change |= said
         if details:
@@ -280,9 +293,8 @@ class Documents:
     def _known(self, number: str) -> Document:
         head = self.get(number)
         if head is None:
-            raise InputError(
-                Problem("document_unknown", "there is no such document", column="number", value=number[:80])
-            )
+            message = "there is no such document"
+            raise InputError(Problem("document_unknown", message, column="number", value=number[:80]))
         return head
 
     def _put(self, number: str, head: Document) -> None:
@@ -351,13 +363,13 @@ class Documents:
     def _head_rows(self) -> Iterator[tuple[tuple[Any, ...], int | None]]:
         for number, seq in self._touched.items():
             head = self._known(number)
-            texts = [json.dumps(said, ensure_ascii=False, sort_keys=True) if said else "" for said in head[-2:]]
+            texts = [_sorted(said) if said else "" for said in head[-2:]]
             yield (self._book.tenant, *head[:-2], *texts, seq), self._versions.get(number)
 
     def _line_rows(self) -> Iterator[tuple[tuple[Any, ...], int | None]]:
         for (number, n), seq in self._touched_lines.items():
             line = self._lines[number][n]
-            text = json.dumps(line.details, ensure_ascii=False, sort_keys=True) if line.details else ""
+            text = _sorted(line.details) if line.details else ""
             yield (self._book.tenant, number, *line[:-1], text, seq), self._line_versions.get((number, n))
 
     @staticmethod

@@ -300,11 +300,10 @@ COUNTS: Final[Mapping[str, str]] = {"consume": "consumed", "return": "returned",
 def _count(doing: Doing, numbers: tuple[str, str], part: tuple[DocumentLine, int], step: str) -> None:
     """Counts a part as consumed, back or written off, on both challans."""
     (challan, reverse), (line, qty), name = numbers, part, COUNTS[step]
-    (now,) = doing.lines(challan, [line.n])
+    now, back = (doing.book.documents.line(number, line.n) for number in numbers)
     done = now.progress + qty
     doing.line(challan, line.n, step=step, progress=done, state="settled" if done == now.qty else "out",
                details={name: now.details.get(name, 0) + qty})  # fmt: skip
-    (back,) = doing.lines(reverse, [line.n])
     if name == "consumed" and back.details["defective_return"]:
         doing.line(reverse, line.n, step=step, state="defective due",
                    details={"defective_due": back.details.get("defective_due", 0) + qty})  # fmt: skip
