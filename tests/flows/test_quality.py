@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from allocator.errors import InputError
@@ -21,6 +23,7 @@ from allocator.flows.quality import (
 )
 from allocator.ledger import Ledger
 from allocator.ledger.devices import device
+from allocator.ledger.imports import import_stock
 from allocator.ledger.verify import verify
 from flows import network, shop
 from flows.shop import BILL, DESK, WALT
@@ -158,6 +161,28 @@ def test_a_receipt_of_a_partner_is_blocked_where_its_lot_is_recalled(partners: L
     job = {"customer": "C", "service_order": "S", "party": "ASP-1"}
     raised = partner.raise_indent(partners, [{"sku": "pump", "qty": 1}], network.DESK, **job)
     assert raised["site"] != "ASP-1"
+
+
+def test_whatever_way_goods_come_in_during_a_recall_they_are_blocked(both_stores: Ledger, tmp_path: Path) -> None:
+    """By a plain receipt, a plain return, a transaction that is taken back, an import."""
+    store = both_stores
+    sold = store.post("sell", {"sku": "battery", "lot": "L1", "qty": 4, "to_holder": "Metro"}, document="INV-1",
+                      actor="walt")  # fmt: skip
+    lost = store.post("scrap", {"serial": "G-1"}, reason="broken", actor="walt")
+    recall = raise_recall(store, QA, lots=["L1", "A100 to A110"])["number"]
+    store.reverse(sold, actor="walt", reason="never left")
+    store.reverse(lost, actor="walt", reason="found")
+    store.post("receive", {"sku": "battery", "lot": "L1", "qty": 3, "location": "warehouse/L1"}, origin="supplier",
+               document="PO-9", actor="walt")  # fmt: skip
+    receive_gauges(store, "G-9")
+    rows = tmp_path / "stock.csv"
+    rows.write_text("sku,lot,qty,location\nbattery,L1,2,warehouse/L1\nbattery,L2,5,warehouse/L2\n")
+    assert import_stock(store, rows, origin="supplier", document="PO-10", actor="walt").recorded == 2
+    free = store.balances(["sku", "lot"], skus=["battery", "gauge"]).filter(pl.col("available") > 0)
+    assert free.rows_by_key(["sku", "lot"], named=True, unique=True).keys() == {("battery", "L2")}
+    assert {blocks(store, serial) for serial in ("G-1", "G-2", "G-3", "G-9")} == {f"recall {recall}"}
+    told = recall_reach(store, recall, QA)
+    assert told.filter(sku="battery", state="blocked")["qty"].cast(pl.Int64).sum() == 6 + 4 + 3 + 2
 
 
 def test_units_with_customers_are_recalled_where_their_lifecycle_leads_there(store: Ledger) -> None:

@@ -55,7 +55,6 @@ class Doing:
         flow: The flow of the document that it is about.
         step: The step.
         said: What every transaction of it says: note, day, key, …
-        entered: The goods that came into stock by it.
         done: How many transactions it has made.
     """
 
@@ -64,7 +63,6 @@ class Doing:
     flow: Flow
     step: Step
     said: dict[str, Any] = field(default_factory=dict)
-    entered: set[int] = field(default_factory=set)
     done: int = 0
 
     # --- transactions ---
@@ -91,10 +89,7 @@ class Doing:
         """
         since = len(self.book.moved)
         change.post(self.book, heading, lines, origin)
-        moved = self.book.moved[since:]
-        kinds = self.book.catalog.accounts
-        self.entered.update(m.goods_id for m in moved if kinds[m.to_id].kind == "stock" != kinds[m.from_id].kind)
-        return {(each.goods_id, each.from_id): each.to_id for each in moved}
+        return {(each.goods_id, each.from_id): each.to_id for each in self.book.moved[since:]}
 
     # --- documents ---
 
@@ -219,10 +214,6 @@ class Doing:
         return goods_id
 
 
-FOLLOWS: Final[list[Callable[[Doing], None]]] = []
-"""What follows from every step, within the same request."""
-
-
 def take(
     ledger: Ledger,
     person: Person,
@@ -254,11 +245,7 @@ def take(
     kept = {name: getattr(heading, name) for name in ("reason", "note", "day", "approved_by", "details", "key")}
 
     def whole(book: Book) -> Any:  # noqa: ANN401
-        doing = Doing(book, person, flow, taken, dict(kept))
-        answer = work(doing)
-        for follow in FOLLOWS:
-            follow(doing)
-        return answer
+        return work(Doing(book, person, flow, taken, dict(kept)))
 
     return ledger.do(whole, heading._replace(type=f"{flow.name}: {step}"), person.party, *asked)
 

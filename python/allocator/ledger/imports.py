@@ -28,6 +28,7 @@ from allocator.ledger.import_file import read_file
 from allocator.ledger.import_report import BadRows, ImportReport, check_suffix
 from allocator.ledger.import_rows import lines_of, rows_of
 from allocator.ledger.ledger import Ledger
+from allocator.ledger.recalled import catch
 from allocator.ledger.records import Heading
 from allocator.ledger.requests import content_of
 from allocator.ledger.store import Session
@@ -227,6 +228,7 @@ class _Job:
         """Adds the lines of a part that nothing is wrong with to the book: as plain data, to be answered again."""
         lines, rows = lines_of(part), part["row"].to_list()
         wrong: list[tuple[object, ...]] = []
+        since = len(book.written.entries)
         while lines:
             try:
                 seq = change.post(book, heading, lines, self.origin)
@@ -241,6 +243,7 @@ class _Job:
                 left = [number for number in range(len(lines)) if number not in out]
                 lines, rows = [lines[number] for number in left], [rows[number] for number in left]
             else:
+                catch(book, since)
                 return {"seq": seq, "recorded": len(lines), "wrong": wrong}
         return {"seq": 0, "recorded": 0, "wrong": wrong}
 

@@ -18,6 +18,7 @@ from allocator.ledger.define import define
 from allocator.ledger.holds import end_promises
 from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, read_lines, text
 from allocator.ledger.questions import Questions
+from allocator.ledger.recalled import catching
 from allocator.ledger.records import Heading, day_number
 from allocator.ledger.requests import Requests, content_of, few_collections
 from allocator.ledger.reserve import Wish, plan, reserve, reserve_at_once, reserve_together, take_whole
@@ -192,7 +193,7 @@ class Ledger(Questions):
             rows = read_lines(lines)
         except InputError as error:
             raise InputError([*change.missing(heading, TYPES[type], origin), *error.problems]) from None
-        work = partial(change.post, heading=heading, lines=rows, origin=origin)
+        work = catching(partial(change.post, heading=heading, lines=rows, origin=origin))
         return int(self.requests.do(Request(work, heading.key, content_of(heading, rows, origin) if key else b"")))
 
     def reverse(self, seq: int, *, actor: str, reason: str, note: str = "", key: str = "") -> int:
@@ -203,7 +204,7 @@ class Ledger(Questions):
         """
         heading = self.heading("reverse", actor=actor, reason=reason, note=note, key=key)._replace(reverses=seq)
         content = content_of("reverse", seq, reason)
-        return int(self.requests.do(Request(partial(reverse, heading=heading), heading.key, content)))
+        return int(self.requests.do(Request(catching(partial(reverse, heading=heading)), heading.key, content)))
 
     def reserve(
         self,
@@ -325,7 +326,8 @@ class Ledger(Questions):
             heading: Of its first transaction, which carries the key.
             said: What is asked, to tell a repeat from another request under the same key.
         """
-        return self.requests.do(Request(work, heading.key, content_of(heading, *said) if heading.key else b""))
+        content = content_of(heading, *said) if heading.key else b""
+        return self.requests.do(Request(catching(work), heading.key, content))
 
     def outcome(self, key: str) -> Any:  # noqa: ANN401 - what the request answered
         """What became of the request with this key: its answer, or None if it never happened."""

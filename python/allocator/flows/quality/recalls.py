@@ -1,26 +1,25 @@
 """Recalls: what a lot or a range of serials reaches is blocked wherever it is, and who has the rest is told (SN-19).
 
-What comes back, or comes in, while a recall is open is blocked by the very step that brings it.
+What comes back, or comes in, while a recall is open is blocked by the very step that brings it: `ledger/recalled.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import FOLLOWS, Doing, Person, look, number_of, take
+from allocator.flows.doing import Doing, Person, look, number_of, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.promises import sku_of_line
 from allocator.flows.quality.holds import PARTS, QUALITY, blocked_parts, for_the_business, unblocking
 from allocator.flows.quantities import quantity
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.lines import Lines, read_lines
-from allocator.ledger.recall import GOODS, match_goods, named, named_goods
-from allocator.ledger.records import GONE, Account
-from allocator.ledger.selection import stock_id
+from allocator.ledger.recall import named_goods
+from allocator.ledger.recalled import CATCH, FLOW, OUT, Part, block, parts_of, put, reason_of, rows_of, unwritten
 from allocator.ledger.snapshot import Snapshot, snapshot
 
 if TYPE_CHECKING:
@@ -29,12 +28,9 @@ if TYPE_CHECKING:
 RECALLED: Final = "Recalled"
 """The status of what is with customers, where the lifecycle of its SKU has it."""
 
-OUT: Final = "out"
-"""The state of a line of which others have the goods."""
-
 RECALLS: Final = known(
     Flow(
-        name="recall",
+        name=FLOW,
         prefix="RC",
         says="Goods that nobody may use any more: blocked where they are in stock, asked for where they are not.",
         states={"open": "What comes back is blocked; who has some is to be told.", "closed": "Everyone was told."},
@@ -43,7 +39,7 @@ RECALLS: Final = known(
             Step("raise", "Lots or serials are recalled: all of their stock is blocked.", ("",), ("open",),
                  (QUALITY,)),
             Step("tell", "Someone who has some was told.", ("open",), ("open",), (QUALITY, "service")),
-            Step("catch", "Some came back, or came in, and is blocked.", ("open",), ("open",)),
+            Step(CATCH, "Some came back, or came in, and is blocked.", ("open",), ("open",)),
             Step("clear", "Some was looked at, and may be used again.", ("open",), ("open",), (QUALITY,)),
             Step("close", "Everyone who has some was told.", ("open",), ("closed",), (QUALITY,)),
         ),
@@ -86,79 +82,33 @@ def raise_recall(
     for_the_business(person)
     said: dict[str, Any] = {"lots": list(lots), "serials": list(serials), "text": text,
                             "skus": None if skus is None else list(skus)}  # fmt: skip
-    rows = _rows(said)
+    rows = rows_of(said)
     with snapshot(ledger) as moment:
         last = moment.rows("SELECT goods_last FROM tenant WHERE tenant = :tenant")[0][0]
         known_ids = named_goods(moment, rows, skus)["goods_id"].to_list()
 
     def work(doing: Doing) -> dict[str, Any]:
         more = named_goods(Snapshot(doing.book.session, doing.book.tenant), rows, skus, after=last)
-        ids = {*known_ids, *more["goods_id"].to_list(), *_unwritten(doing, rows, skus)}
+        ids = {*known_ids, *more["goods_id"].to_list(), *unwritten(doing.book, rows, skus)}
         recall = doing.next_number(RECALLS)
         with doing.transaction():
             doing.open(RECALLS, "open", number=recall, details={**said, "told": {}})
-        parts = _parts(doing, ids)
-        _block(doing, recall, parts)
+        parts = parts_of(doing.book, ids)
+        if any(part.account.kind == "stock" for part in parts):
+            about = {"document": recall, "document_kind": RECALLS.name, "reason": reason_of(recall)}
+            with doing.transaction("block", **about) as heading:
+                block(doing.book, heading, parts)
         _mark(doing, recall, parts)
         with doing.transaction():
             for n, part in enumerate(parts, start=1):
-                _put(doing, recall, n, part)
-            doing.go(recall, step="catch")
+                put(doing.book, recall, n, part)
+            doing.go(recall, step=CATCH)
         states = [line.state for line in doing.lines(recall)]
         told = {"number": recall, "state": "open", **{state: states.count(state) for state in ("blocked", OUT, "gone")}}
         return told | {"contacts": _contacts(doing.lines(recall))}
 
     answer: dict[str, Any] = take(ledger, person, RECALLS, "raise", work, said, key=key, note=note)
     return answer
-
-
-def _rows(said: Mapping[str, Any]) -> pl.DataFrame:
-    return named(said["text"] or None, said["lots"], said["serials"])
-
-
-def _unwritten(doing: Doing, rows: pl.DataFrame, skus: Collection[str] | None, among: Collection[int] = ()) -> set[int]:
-    """The goods that a recall names of those that are written with this request only."""
-    book = doing.book
-    fresh = [goods for goods in book.written.new_goods if not among or goods.goods_id in among]
-    table = [
-        (goods.goods_id, sku.sku, goods.lot, goods.serial, goods.expires_on)
-        for goods in fresh
-        if (sku := book.catalog.sku(goods.sku_id)) and (skus is None or sku.sku in skus)
-    ]
-    return set(match_goods(pl.DataFrame(table, schema=GOODS, orient="row"), rows)["goods_id"]) if table else set()
-
-
-class Part(NamedTuple):
-    """What of some goods is in one account."""
-
-    goods_id: int
-    account_id: int
-    account: Account
-    qty: int
-
-
-def _parts(doing: Doing, ids: Collection[int]) -> list[Part]:
-    """Where goods are, in the order of their numbers."""
-    book = doing.book
-    book.load_goods(ids)
-    book.catalog.load_sku_ids(book.session, {book.goods[goods_id].sku_id for goods_id in ids})
-    return [
-        Part(goods_id, number, book.catalog.accounts[number], book.balance(goods_id, number).qty)
-        for goods_id in sorted(ids)
-        for number in sorted(book.accounts_of[goods_id])
-    ]
-
-
-def _reason(recall: str) -> str:
-    return f"recall {recall}"
-
-
-def _block(doing: Doing, recall: str, parts: Iterable[Part]) -> None:
-    lines = [{"stock_id": stock_id(part.goods_id, part.account_id)} for part in parts if part.account.kind == "stock"]
-    if lines:
-        said = {"document": recall, "document_kind": RECALLS.name, "reason": _reason(recall)}
-        with doing.transaction("block", **said) as heading:
-            doing.post(heading, lines)
 
 
 def _mark(doing: Doing, recall: str, parts: Iterable[Part]) -> None:
@@ -170,55 +120,13 @@ def _mark(doing: Doing, recall: str, parts: Iterable[Part]) -> None:
             lines.append({"serial": book.serial_of(part.goods_id), "sku": sku.sku, "to_status": RECALLED})
     if lines:
         book.find_numbers(line["serial"] for line in lines)
-        said = {"document": recall, "document_kind": RECALLS.name, "reason": _reason(recall)}
+        said = {"document": recall, "document_kind": RECALLS.name, "reason": reason_of(recall)}
         with doing.transaction("change_status", **said) as heading:
             doing.post(heading, lines)
 
 
-def _put(doing: Doing, recall: str, n: int, part: Part) -> None:
-    """A line of a recall: goods, where they were found, and whom to ask."""
-    account = part.account
-    state = "blocked" if account.kind == "stock" else "gone" if account.kind in GONE else OUT
-    contact = account.holder or account.owner or account.location
-    doing.line(recall, n, step="catch", sku_id=doing.book.goods[part.goods_id].sku_id, goods_id=part.goods_id,
-               qty=part.qty, state=state, progress=part.qty if state == "gone" else 0,
-               details={"contact": contact})  # fmt: skip
-
-
 def _contacts(lines: Iterable[DocumentLine]) -> list[str]:
     return sorted({line.details["contact"] for line in lines if line.state == OUT})
-
-
-def block_what_came(doing: Doing) -> None:
-    """Goods of open recalls that came into stock by a step are blocked with it."""
-    if not doing.entered:
-        return
-    book = doing.book
-    for recall in book.documents.find(flow=RECALLS.name, closed=0):
-        said, came = recall.details, sorted(doing.entered)
-        rows = _rows(said)
-        found = named_goods(Snapshot(book.session, book.tenant), rows, said.get("skus"), ids=came)["goods_id"].to_list()
-        ids = {*found, *_unwritten(doing, rows, said.get("skus"), came)}
-        lines = {line.goods_id: line for number, line in book.documents.lines_of_goods(ids) if number == recall.number}
-        cleared = {goods_id for goods_id, line in lines.items() if line.state == "cleared"}
-        parts = [
-            part for part in _parts(doing, ids - cleared)
-            if part.account.kind == "stock" and _reason(recall.number) not in part.account.blocks.split("+")
-        ]  # fmt: skip
-        if parts:
-            _block(doing, recall.number, parts)
-            n = max((line.n for line in doing.lines(recall.number)), default=0)
-            with doing.transaction():
-                for part in parts:
-                    line = lines.get(part.goods_id)
-                    # A unit is in one place; of anything else, others may still have some of it.
-                    same = line is not None and doing.book.catalog.sku(line.sku_id or 0).by_unit
-                    n += not same
-                    _put(doing, recall.number, line.n if line and same else n, part)
-                doing.go(recall.number, step="catch")
-
-
-FOLLOWS.append(block_what_came)
 
 
 def tell_contact(
@@ -290,9 +198,9 @@ def clear_recalled(
     def work(doing: Doing) -> dict[str, Any]:
         doing.begin(recall)
         shares = blocked_parts(doing, recall, rows)
-        said = {"document": recall, "document_kind": RECALLS.name, "reason": _reason(recall)}
+        said = {"document": recall, "document_kind": RECALLS.name, "reason": reason_of(recall)}
         with doing.transaction("unblock", **said) as heading:
-            doing.post(heading, unblocking(doing, shares, _reason(recall)))
+            doing.post(heading, unblocking(doing, shares, reason_of(recall)))
             for line, qty in shares:
                 over = line.progress + qty == line.qty
                 doing.line(recall, line.n, progress=line.progress + qty, state="cleared" if over else "blocked")
