@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from allocator.errors import InputError
-from allocator.flows import board, history_of
+from allocator.flows import board, history_of, paper_of
 from allocator.flows import partner as flow
 from allocator.ledger import Ledger
 from allocator.ledger.verify import verify
+from allocator.papers import render
 from flows.network import DESK, EVE, OLGA, SAM, TIM, set_up, stocked
 
 JOB = {"customer": "C-7", "service_order": "SR-1", "party": "ASP-1"}
@@ -114,3 +115,22 @@ def test_losses_without_a_reason_or_of_what_is_not_out_are_refused(partners: Led
     assert [p.code for p in caught.value.problems] == ["goods_unknown", "stock_short", "goods_unknown"]
     with refused("document_unknown"):
         flow.report_loss(partners, challan, [{"sku": "valve"}], EVE, reason="x")
+
+
+def test_a_write_off_has_a_paper_that_says_whether_it_was_approved_and_what_was_lost(both_stores: Ledger) -> None:
+    ledger, challan = both_stores, out(both_stores)
+    parts = [{"sku": "valve", "qty": 2}, {"serial": "P-0"}]
+    number = flow.report_loss(ledger, challan["number"], parts, TIM, reason="stolen")["number"]
+    kind, told = paper_of(ledger, number, SAM, issuer="Precision", currency="EUR")
+    assert (kind, told["challan"], told["references"]["State"]) == ("write_off", challan["number"], "reported")
+    assert (told["from"]["name"], told["to"]["name"]) == ("tim", "ASP-1")
+    assert [(line["sku"], line["qty"], line["reason"]) for line in told["lines"]] == [
+        ("valve", 2, "stolen"), ("pump", 1, "stolen"),
+    ]  # fmt: skip
+    assert [Decimal(line["rate"]) for line in told["lines"]] == [Decimal("12.50"), Decimal(250)]
+    assert render(kind, told).startswith(b"%PDF")
+    flow.approve_loss(ledger, number, OLGA)
+    kind, told = paper_of(ledger, number, OLGA, issuer="Precision")
+    assert (told["references"]["State"], "rate" in told["lines"][0]) == ("written off", False)
+    with refused("document_unknown"):
+        paper_of(ledger, number, EVE, issuer="Precision")

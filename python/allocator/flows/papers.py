@@ -38,7 +38,7 @@ def paper_of(
         number: The number of a document that `PAPERS` has one for.
         person: Someone who sees it.
         issuer: The business, as it stands on paper.
-        currency: The currency of the rates of a shipment; they are left out without.
+        currency: The currency of the rates of a shipment, or of what is written off; they are left out without.
 
     Raises:
         InputError: `document_unknown`: there is none, it is somebody else's, or there is no paper for its kind;
@@ -209,6 +209,21 @@ def _return_note(asked: Asked) -> dict[str, Any]:
     return _paper(asked, said["customer"], "", lines, {"Order": said.get("order"), "Rental": said.get("rental")})
 
 
+def _write_off(asked: Asked) -> dict[str, Any]:
+    said = asked.document.details
+    lines = []
+    for line in _lines(asked):
+        rate: dict[str, Any] = {}
+        if asked.currency:
+            asked.doing.book.load_goods([line.goods_id or 0])
+            own = asked.doing.book.goods[line.goods_id or 0].unit_cost
+            rate = {"rate": own or sku_of_line(asked.doing, line).kept.unit_cost or 0}
+        lines.append(_line(asked, line, reason=said["why"], **rate))
+    references = {"State": asked.document.state, **_job(asked), "Customer": said.get("customer")}
+    return _paper(asked, said.get("holder", ""), asked.document.place, lines, references, challan=said["challan"],
+                  currency=asked.currency)  # fmt: skip
+
+
 PAPERS: Final[Mapping[str, tuple[str, Callable[[Asked], dict[str, Any]]]]] = {
     "delivery challan": ("delivery_challan", _delivery_challan),
     "reverse challan": ("reverse_challan", _reverse_challan),
@@ -221,5 +236,6 @@ PAPERS: Final[Mapping[str, tuple[str, Callable[[Asked], dict[str, Any]]]]] = {
     "sales order": ("pick_list", _pick_list),
     "delivery": ("delivery_challan", _delivery),
     "return note": ("return_note", _return_note),
+    "write-off": ("write_off", _write_off),
 }
 """By flow, the kind of its paper, and what makes its data; an order that is in boxes has a packing list instead."""

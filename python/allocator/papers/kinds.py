@@ -122,5 +122,13 @@ KINDS: Final[Mapping[str, Kind]] = {
         ("sku", "qty", "reason"),
         signs=("Packed by", "Carried by", "Received by"),
     ),
+    "write_off": Kind(
+        "Write-off",
+        ("Last held by", "Missing from"),
+        (*_UNIT, "expires_on", "reason", "qty", "unit", "rate", "amount"),
+        ("sku", "qty", "reason"),
+        extra=("challan",),
+        signs=("Reported by", "Approved by"),
+    ),
 }
 """Every kind of paper, by name. A packing list and its box labels are made from the same data."""
