@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from allocator.errors import InputError, PolicyError
-from allocator.flows import Person, automate, events, history_of, keep_rules
+from allocator.flows import Person, automate, automation, events, history_of, keep_rules
 from allocator.flows.devices import (
     add_device,
     end_subscription,
@@ -149,7 +150,7 @@ def test_rules_that_name_what_is_not_there_are_refused_with_every_problem(shop: 
         {"name": "a", "flow": "sale order", "step": "x", "do": "devices.advance_order", "role": "r",
          "arguments": {"order": "$number", "stage": "s"}},
         {"name": "b", "flow": "rental", "step": "returns", "states": ["gone"], "do": "quality.block", "role": "r",
-         "where": {"colour": "red"}},
+         "where": {"colour": "red", "party": 7}},
         {"name": "c", "flow": "rental", "step": "return", "do": "advance_order", "role": "r",
          "arguments": {"ordre": "$number"}},
         {"name": "d", "flow": "rental", "step": "return", "do": "cancel_order", "role": "r"},
@@ -158,14 +159,80 @@ def test_rules_that_name_what_is_not_there_are_refused_with_every_problem(shop: 
     with pytest.raises(PolicyError) as caught:
         keep_rules(shop, rules(*wrong), ADA)
     assert [problem.column for problem in caught.value.problems] == [
-        "rules.0.flow", "rules.1.step", "rules.1.states", "rules.1.where", "rules.1.do", "rules.2.arguments.order",
-        "rules.2.arguments.stage", "rules.2.arguments.ordre", "rules.3.do",
+        "rules.0.flow", "rules.1.step", "rules.1.states", "rules.1.where", "rules.1.where", "rules.1.do",
+        "rules.2.arguments.order", "rules.2.arguments.stage", "rules.2.arguments.ordre", "rules.3.do",
     ]  # fmt: skip
     assert head(shop) == before
     with pytest.raises(PolicyError, match="setting_twice"):
         rules(BEGIN, BEGIN)
     with pytest.raises(PolicyError, match=r"rules\.0\.name"):
         rules(BEGIN | {"name": "a > b"})
+
+
+CONDITIONS = [
+    ("Metro", True), ("Rival", False), (["Rival", "Metro"], True), ({"op": "!=", "value": "Metro"}, False),
+    ({"op": "not_in", "value": ["Rival"]}, True),
+]  # fmt: skip
+NUMBERS = [
+    (36, True), ("36", None), (35, False), ({"op": ">=", "value": 36}, True), ({"op": "<", "value": 9}, False),
+    ({"op": "between", "value": [9, 100]}, True), ({"op": ">", "value": 35.5}, True), (dt.date(2026, 6, 30), None),
+]  # fmt: skip
+DAYS = [
+    (dt.date(2026, 6, 30), True), ("2026-06-30", True), ({"op": "<", "value": dt.date(2026, 7, 1)}, True),
+    ({"op": ">", "value": dt.date(2026, 10, 1)}, False), (30, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "condition", "applied"),
+    [("details.customer", *each) for each in CONDITIONS]
+    + [("details.months", *each) for each in NUMBERS]
+    + [("details.until", *each) for each in DAYS]
+    + [("details.whole", True, True), ("details.whole", False, False), ("details.whole", 1, None)]
+    + [("details.weight", 33.6, True), ("details.weight", {"op": "<", "value": 100}, True)]
+    + [("details.nothing", 3, False), ("actor", "dana", True)],
+)
+def test_numbers_and_days_are_compared_as_such(name: str, condition: Any, applied: bool | None) -> None:
+    """A text would say that 9 comes after 36. What cannot be compared is told, and nothing is done."""
+    rule = Automation.loads(rules(BEGIN | {"where": {name: condition}}).dumps("json"), "json").rules[0]
+    details = {
+        "customer": "Metro",
+        "months": 36,
+        "until": "2026-06-30T23:30:00+00:00",
+        "whole": True,
+        "weight": "33.60",
+    }
+    event = {"flow": "sales order", "step": "place", "actor": "dana", "patch": {"details": details}}
+    assert automation._wants(rule, event) is (applied is not False)
+    assert (automation._unfit(rule, event) is None) is (applied is not None)
+
+
+def test_what_cannot_be_compared_is_told_and_nothing_else_waits(shop: Ledger) -> None:
+    keep_rules(shop, rules(BEGIN | {"name": "odd", "where": {"details.customer": 7}}, BEGIN), ADA)
+    order(shop)
+    done = automate(shop, ROBOT)
+    assert done.select("rule", "done").rows() == [("odd", False), ("begin", True)]
+    assert (
+        done["problem"][0]
+        == 'setting_type: where: details.customer is "Metro", which is no number: it cannot be compared'
+    )
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({"details.months": {"op": "<", "value": "36"}}, "compares numbers or days"),
+        ({"details.months": {"op": "between", "value": [1, 2, 3]}}, "a list of two"),
+        ({"details.months": {"op": ">", "value": [1, 2]}}, "takes a single value"),
+        ({"details.months": {"op": "is", "value": 1}}, "op"),
+        ({"details.months": [1, "2"]}, "of one kind"),
+        ({"details.months": []}, "empty"),
+        ({"details.months": {"at_least": 3}}, "setting_unknown"),
+    ],
+)
+def test_a_condition_that_makes_no_sense_is_refused(where: dict[str, Any], said: str) -> None:
+    with pytest.raises(PolicyError, match=said):
+        rules(BEGIN | {"where": where})
 
 
 def test_only_the_system_applies_rules_and_only_an_administrator_sets_them(shop: Ledger) -> None:

@@ -53,7 +53,11 @@ def test_what_was_refused_in_the_end_leaves_no_row_behind(moved: bool) -> None:
         ledger.post("receive", {"sku": "belt", "qty": 5, "location": "north"}, origin="supplier", document="G",
                     actor="ana")  # fmt: skip
         heading = ledger.heading("move" if moved else "receive", actor="ana", document="G")
-        line = {"sku": "belt", "qty": 2, **({"to_location": "attic"} if moved else {"location": "north", "stock_class": "A"})}
+        line = {
+            "sku": "belt",
+            "qty": 2,
+            **({"to_location": "attic"} if moved else {"location": "north", "stock_class": "A"}),
+        }
 
         def refused(book: Book) -> None:
             with book.transaction(heading):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -15,7 +18,7 @@ from allocator.flows.flow import FLOWS
 from allocator.flows.settings import keep_settings, settings_of
 from allocator.flows.steps import STEPS, named, parameters, take_step
 from allocator.ledger.lines import TEXT_LENGTH_MAX
-from allocator.model.automation import BETWEEN, Automation, Rule
+from allocator.model.automation import BETWEEN, Automation, Comparison, Rule, kind_of
 from allocator.model.document import did_you_mean
 
 if TYPE_CHECKING:
@@ -66,6 +69,12 @@ def _nonsense(rule: Rule, place: str) -> list[Problem]:
         Problem("setting_value", "an event says nothing of this name", column=f"{place}.where", value=name,
                 hint=did_you_mean(name, SAYS) or f"There are {', '.join(SAYS)}, and details.…")
         for name in rule.where if name not in SAYS and not name.startswith("details.")
+    ]  # fmt: skip
+    problems += [
+        Problem("setting_type", f"{name} is text", column=f"{place}.where", value=str(condition.values[0]),
+                hint="Write it in quotation marks")
+        for name, condition in rule.where.items()
+        if name in SAYS and kind_of(condition.values[0]) in ("number", "flag")
     ]  # fmt: skip
     try:
         told = parameters(STEPS[named(rule.do, STEPS)])
@@ -135,7 +144,63 @@ def _wants(rule: Rule, event: Event) -> bool:
         return False
     if rule.states and event["state"] not in rule.states:
         return False
-    return all(_says(event, name) == value for name, value in rule.where.items())
+    return all(_holds(_says(event, name), condition) is not False for name, condition in rule.where.items())
+
+
+def _holds(said: Any, condition: Comparison) -> bool | None:  # noqa: ANN401 - whatever it is
+    """Whether what an event says is as a rule wants it; None where the two cannot be compared."""
+    if said is None:
+        return False
+    kind = kind_of(condition.values[0])
+    try:
+        value = _READ[kind](said)
+    except (ValueError, ArithmeticError):
+        return None
+    return bool(_COMPARED[condition.op](value, condition.value))
+
+
+def _number(said: object) -> int | Decimal:
+    """A number, or the text of one: quantities with decimals are told as text."""
+    if isinstance(said, bool) or not isinstance(said, int | str):
+        raise ValueError
+    return Decimal(said)
+
+
+def _day(said: object) -> dt.date:
+    """A day, or that of a moment in UTC."""
+    moment = dt.datetime.fromisoformat(_text(said))
+    return (moment if moment.tzinfo is None else moment.astimezone(dt.UTC)).date()
+
+
+def _text(said: object) -> str:
+    if not isinstance(said, str):
+        raise ValueError
+    return said
+
+
+def _flag(said: object) -> bool:
+    if not isinstance(said, bool):
+        raise ValueError
+    return said
+
+
+_READ: Final[Mapping[str, Callable[[object], Any]]] = {"number": _number, "day": _day, "text": _text, "flag": _flag}
+
+_COMPARED: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+    "in": lambda value, those: value in those, "not_in": lambda value, those: value not in those,
+    "between": lambda value, ends: ends[0] <= value <= ends[1],
+}  # fmt: skip
+
+
+def _unfit(rule: Rule, event: Event) -> str | None:
+    """Why a rule cannot tell whether it is to be applied, if it cannot."""
+    for name, condition in rule.where.items():
+        said = _says(event, name)
+        if _holds(said, condition) is None:
+            kind = kind_of(condition.values[0])
+            return f"setting_type: where: {name} is {json.dumps(said)}, which is no {kind}: it cannot be compared"
+    return None
 
 
 def _says(event: Event, name: str) -> Any:  # noqa: ANN401 - whatever it is
@@ -166,6 +231,8 @@ def _applied(ledger: Ledger, rule: Rule, event: Event) -> tuple[Any, ...]:
     if len(actor) > TEXT_LENGTH_MAX:
         # Cut short it would not say any more which rules led to it.
         return (*told, False, None, f"too many rules led to this, one after the other: {', '.join(_chain(event))}")
+    if unfit := _unfit(rule, event):
+        return (*told, False, None, unfit)
     try:
         key = f"rule/{rule.name}/{event['id']}"
         answer = take_step(ledger, rule.do, Person(actor, rule.role, party), arguments, key=key)
