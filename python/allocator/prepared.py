@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, overload
+from typing import Any, Final, NamedTuple, TypeAlias, overload
 
 import polars as pl
 
@@ -122,6 +122,10 @@ class PreparedStock:
         }
         self._ids = stock.frame["stock_id"]
         self._ready = ReadyStock(plan)
+        _, least, pack, _ = self._fills[None]
+        by_line = isinstance(least, str) or isinstance(pack, str)
+        self._alike = not by_line and all(rule.value is not None for rule in policy.attributes)
+        self._asked: dict[str, LineSpec] = {}
 
     @overload
     def allocate(self, line: Line) -> Decision: ...
@@ -168,6 +172,13 @@ class PreparedStock:
     def serve_plain(self, line: Line) -> Served | None:
         """As `allocate_plain`, by the places of the stock rows, in units at the scale of the stock."""
         try:
+            if self._alike and line.keys() <= _PLAINEST:
+                # Of such lines of one SKU, all that is asked but the quantity is the same.
+                asked = self._asked.get(line["sku"])
+                if asked is not None and _is_plainest(line):
+                    return self._ready.serve([(*asked[:2], lines.units(line["qty"], self._scale), *asked[3:])])[0]
+                self._check(line)
+                self._asked[line["sku"]] = self._spec(line, first=True)
             self._check(line)
             return self._ready.serve([self._spec(line, first=True)])[0]
         except UnforeseenError:
@@ -355,6 +366,15 @@ def _is_text(value: object) -> bool:
 
 def _is_integer(value: object) -> bool:
     return type(value) is int and lines.LEAST < value <= lines.GREATEST
+
+
+_PLAINEST: Final = frozenset(("line_id", "order_id", "sku", "qty"))
+"""Columns of a line of which only the SKU says which stock may serve it."""
+
+
+def _is_plainest(line: Line) -> bool:
+    """Whether a line, whose SKU is known, is plainly good."""
+    return type(line["qty"]) is int and _is_id(line["line_id"]) and type(line.get("order_id", "")) is str
 
 
 def _is_quantity(value: object) -> bool:

@@ -95,7 +95,7 @@ MUTANTS = (
            'execute("SET synchronous_commit = off")', WRITERS),
     Mutant("foreign keys are off (SQLite)", "store/sqlite.py", '"foreign_keys=ON"', '"foreign_keys=OFF"', WRITERS),
     Mutant("a reader sees what is committed meanwhile (PostgreSQL)", "store/postgres.py",
-           '"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;', '"BEGIN;', WRITERS),
+           '"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"', '"BEGIN"', WRITERS),
     Mutant("a refused transaction is not undone", "book.py", """        except AllocatorError:
             self._take_back(self._undo)
             raise""", """        except AllocatorError:

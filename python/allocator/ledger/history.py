@@ -92,7 +92,7 @@ def history(
     if len(given) != 1:
         message = f"ask for one thing: {', '.join(asked)}" if not given else f"one of {' and '.join(given)} is enough"
         raise InputError(Problem("argument_value", message, column=given[0] if given else "serial"))
-    with snapshot(ledger, until) as moment:
+    with snapshot(ledger, until, whole=False) as moment:
         if serial is not None:
             return events(moment, "goods", ids=[find_unit(moment, serial, sku)])
         if lot is not None:
@@ -109,9 +109,9 @@ def events(moment: Snapshot, by: str, **params: Any) -> pl.DataFrame:  # noqa: A
     found = moment.frame(f"{BY[by]} ORDER BY e.seq, e.n", _COLUMNS, seq=moment.seq, **params)
     found = _numbered(moment, found)
     texts = [name for name, dtype in _COLUMNS.items() if dtype == pl.String and name not in ("sku", "type", "actor")]
-    told = found.with_columns(blank_to_null(*texts)).with_columns(subject=_said("event"))
-    scale = max(told["scale"].to_list(), default=0)
-    told = exact(told, scale, "qty", "unreserved", "reserved")
+    scale = max(found["scale"].to_list(), default=0)
+    found = exact(found, scale, "qty", "unreserved", "reserved")
+    told = found.with_columns(blank_to_null(*texts), _said("event").alias("subject"))
     kinds = pl.col("type").replace_strict(EVENTS, default="transaction", return_dtype=pl.String)
     created = pl.col("kind_before").is_in(sorted(SOURCES))
     kind = (
@@ -130,12 +130,12 @@ def events(moment: Snapshot, by: str, **params: Any) -> pl.DataFrame:  # noqa: A
 
 def _said(name: str) -> pl.Expr:
     """What the details of a note say under a name."""
-    return pl.when(pl.col("type") == "note").then(pl.col("details").str.json_path_match(f"$.{name}"))
+    return pl.when(pl.col("type") == "note").then(blank_to_null("details").str.json_path_match(f"$.{name}"))
 
 
 def _numbered(moment: Snapshot, found: pl.DataFrame) -> pl.DataFrame:
     """Puts the serial that each unit had then in the place of its first."""
-    units = found.filter(pl.col("serial") != "")["goods_id"].unique().to_list()
+    units = sorted({unit for unit, serial in zip(found["goods_id"], found["serial"], strict=True) if serial})
     if not units:
         return found
     sql = (
@@ -206,7 +206,7 @@ def _lines(moment: Snapshot, order_id: str) -> list[str]:
 
 def state(ledger: Questions, serial: str, *, sku: str | None = None, at: At = None) -> dict[str, Any]:
     """What a unit is, or was at a past moment; see `Ledger.state`."""
-    with snapshot(ledger, at) as moment:
+    with snapshot(ledger, at, whole=False) as moment:
         goods_id = find_unit(moment, serial, sku)
         unit = moment.rows(
             "SELECT k.sku, g.lot, g.received_on, g.expires_on, g.stock_class, g.unit_cost FROM goods g "

@@ -123,13 +123,13 @@ def exact(frame: pl.DataFrame, scale: int, *columns: str) -> pl.DataFrame:
 
 
 @contextmanager
-def snapshot(ledger: Questions, at: At = None) -> Iterator[Snapshot]:
-    """One moment of a ledger.
+def snapshot(ledger: Questions, at: At = None, *, whole: bool = True) -> Iterator[Snapshot]:
+    """One moment of a ledger; not the `whole` of it where all that is asked for is found by its keys.
 
     Raises:
         InputError: `argument_value`, `transaction_unknown`: there is no such moment.
     """
-    with ledger.store.session() as session:
+    with ledger.store.session("read" if whole else "look") as session:
         yield Snapshot(session, ledger.tenant, at)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
 from allocator.ledger.book import Book
@@ -14,6 +14,10 @@ from allocator.model.policy import Policy
 
 if TYPE_CHECKING:
     from allocator.ledger.reserve import Wish
+
+
+_TOLD: Final = frozenset(("line_id", "order_id", "sku", "qty"))
+"""What a line is recorded with; the rest are its details."""
 
 
 def checked(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -116,6 +120,7 @@ def linked(policy: Policy) -> set[str]:
 
 def details(row: Mapping[str, Any]) -> str:
     """What is recorded of a line beside its SKU, quantity and order; '' for nothing."""
-    known = ("line_id", "order_id", "sku", "qty")
-    rest = {name: value for name, value in row.items() if name not in known and value is not None and name[0] != "_"}
+    if row.keys() <= _TOLD:
+        return ""
+    rest = {name: value for name, value in row.items() if name not in _TOLD and value is not None and name[0] != "_"}
     return json.dumps(rest, sort_keys=True, default=str, ensure_ascii=False, separators=(",", ":")) if rest else ""

@@ -17,7 +17,8 @@ from allocator.errors import Problem, StoreError
 
 Params = Mapping[str, Any]
 Row = tuple[Any, ...]
-Mode = Literal["read", "write"]
+Mode = Literal["read", "look", "write"]
+"""What a transaction does: reads, maybe whole tables; looks few rows up by their keys; writes."""
 
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z_]+)")
 READS: Final = "allocator_reads"

@@ -24,14 +24,19 @@ COPY_MIN: Final = 200
 
 _BY_KEYS: Final = ("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off",
                    "plan_cache_mode = force_generic_plan")  # fmt: skip
-"""A writer touches few rows by their keys. Plans that say so are made once and stay right, whatever the server believes
-of the tables: those of a new ledger are empty when plans are made, and reading them whole would be right no longer."""
+"""Whoever writes, or looks one thing up, touches few rows by their keys. Plans that say so are made once and stay
+right, whatever the server believes of the tables: those of a new ledger are empty when plans are made, and reading them
+whole would be right no longer."""
 
-_BEGIN_READ: Final = (
-    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; "
-    "SET LOCAL enable_mergejoin = on; SET LOCAL plan_cache_mode = auto"
-)
-"""A reader sees one moment through all its statements, and may well want whole tables."""
+_LOOK: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+"""A reader sees one moment through all its statements."""
+
+_BEGIN: Final = {
+    "write": "BEGIN",
+    "look": _LOOK,
+    "read": f"{_LOOK}; SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; "
+            "SET LOCAL plan_cache_mode = auto",
+}  # fmt: skip
 
 QUIET_S: Final = 1.0
 """Seconds after which a connection that nobody used is asked whether it is still there."""
@@ -243,7 +248,7 @@ class PostgresStore(Store):
             connection.execute(f"SET {setting}")
 
     def _begin(self, connection: Any, mode: Mode) -> None:  # noqa: ANN401
-        connection.execute("BEGIN" if mode == "write" else _BEGIN_READ)
+        connection.execute(_BEGIN[mode])
 
     @contextmanager
     def changes(self) -> Iterator[Changes]:

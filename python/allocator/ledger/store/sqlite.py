@@ -111,7 +111,7 @@ class SqliteStore(Store):
             raise StoreError(Problem("store_unsafe", message, hint="Keep the file on a local disk, not on a share"))
 
     def _begin(self, connection: Any, mode: Mode) -> None:  # noqa: ANN401
-        if mode == "read":
+        if mode != "write":
             connection.execute("BEGIN")
             return
         # A transaction that begins by reading and then writes fails without waiting for the other writer. SQLite's own
