@@ -70,6 +70,18 @@ class TestRequests:
         assert "at most 4" in valve.hint
         assert "operations" in valve.hint
 
+    def test_all_that_is_there_on_its_way_and_asked_for_counts_and_the_last_unit_may_be_asked_for(
+        self, partners: Ledger
+    ) -> None:
+        stocked(partners, [{"sku": "valve", "qty": 5}])
+        shipped(partners, [{"sku": "valve", "qty": 6}])
+        raise_request(partners, [{"sku": "valve", "qty": 4}], SAM)
+        with refused("5 on hand, 6 in transit and 4 requested leave 5"):
+            raise_request(partners, [{"sku": "valve", "qty": 6}], SAM)
+        assert raise_request(partners, [{"sku": "valve", "qty": 5}], SAM)["lines"][0]["qty"] == 5
+        with refused("limit_exceeded"):
+            raise_request(partners, [{"sku": "valve", "qty": 1}], SAM)
+
     def test_a_named_role_may_go_above_with_a_reason(self, partners: Ledger) -> None:
         line = [{"sku": "valve", "qty": 21}]
         with refused("limit_exceeded"):

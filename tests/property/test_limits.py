@@ -5,12 +5,13 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import oracle_limits as oracle
 from allocator.limits import Limits, check_requests, replenish
+from allocator.limits.plain import Asked, are_plainly_allowed
 from allocator.limits.tables import FORMS, TABLES
 
 usual = settings(deadline=None, max_examples=40)
@@ -245,3 +246,37 @@ def test_limits_read_back_what_they_wrote(form, limits):
     assert again == document
     assert again.fingerprint() == document.fingerprint()
     assert document.describe() == again.describe()
+
+
+UNITS_ONLY = st.lists(rule(), max_size=5, unique_by=lambda r: (r["bu"], r["asp"], r["sku_group"], r["sku"])).map(
+    lambda found: named(
+        {**each, "value_max": None, "units_max": each["units_max"] or 25, "trigger": None, "pack": each["pack"]}
+        for each in found
+    )
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(WORLDS, LIMITS, UNITS_ONLY, REQUESTS, st.booleans())
+def test_what_is_plainly_allowed_is_allowed_whichever_rule_holds(world, limits, rules, requests, packless):
+    if packless:
+        rules = [{**each, "pack": None} for each in rules]
+        world = world | {"skus": [{**each, "pack": None} for each in world["skus"]]}
+    limits = Limits(**{**limits, "rules": rules})
+    once = {(each["bu"], each["asp"], each["sku"]): each for each in requests}
+    asked = [{**each, "override_role": None, "override_reason": None} for each in once.values()]
+    kept = {each["sku"]: each for each in world["skus"]}
+    there = dict.fromkeys(once, 0)
+    for table, column in (("stock", "qty_on_hand"), ("in_transit", "qty"), ("open_requests", "qty")):
+        for row in world[table]:
+            key = (row["bu"], row["asp"], row["sku"])
+            there[key] = there.get(key, 0) + row[column]
+    lines = [
+        Asked(bu, asp, kept[sku]["sku_group"], sku, each["qty"], there[bu, asp, sku], kept[sku]["pack"])
+        for (bu, asp, sku), each in once.items()
+    ]
+    tables = frames({name: rows for name, rows in world.items() if name != "assortment"})
+    decided = check_requests(frame("requests", asked), limits=limits, as_of=AS_OF, **tables)
+    allowed = (decided["decision"] == "allowed").all()
+    event(f"plain: {are_plainly_allowed(limits, lines)}, allowed: {allowed}")
+    assert allowed or not are_plainly_allowed(limits, lines)

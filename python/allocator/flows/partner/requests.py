@@ -5,7 +5,7 @@ Base stock and reorders by trigger are part requests too. What the business does
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import polars as pl
@@ -28,6 +28,7 @@ from allocator.flows.quantities import quantity, read_qty, steps_asked, whole_un
 from allocator.ledger.lines import Lines, read_lines, text
 from allocator.ledger.records import Sku
 from allocator.limits import check_requests, replenish
+from allocator.limits.plain import Asked, are_plainly_allowed
 from allocator.model.network import PartnerSettings, Site
 
 if TYPE_CHECKING:
@@ -204,6 +205,8 @@ def _granted(doing: Doing, asking: Asking, skus: Mapping[str, Sku], steps: Mappi
     """
     settings, site, bu, reason = asking.settings, asking.site, asking.bu, asking.override_reason or None
     tables = limit_tables(doing, site, bu, {sku.sku_id: sku for sku in skus.values()})
+    if not reason and are_plainly_allowed(settings.limits, _plain(asking, skus, steps, tables)):
+        return dict(steps)
     role = doing.person.role if reason else None
     asked = [(name, bu, site.name, name, whole_units(steps[name], sku), role, reason) for name, sku in skus.items()]
     schema = {"request_id": pl.String, "bu": pl.String, "asp": pl.String, "sku": pl.String, "qty": pl.Int64,
@@ -220,6 +223,20 @@ def _granted(doing: Doing, asking: Asking, skus: Mapping[str, Sku], steps: Mappi
         name: steps[name] if rows[name]["decision"] == "allowed" else rows[name]["qty_granted"] * 10**sku.scale
         for name, sku in skus.items()
     }
+
+
+def _plain(
+    asking: Asking, skus: Mapping[str, Sku], steps: Mapping[str, int], tables: Mapping[str, pl.DataFrame]
+) -> Iterator[Asked]:
+    """What is asked for, and everything of it that is there, on its way and requested."""
+    there = dict.fromkeys(skus, 0)
+    for table, column in (("stock", "qty_on_hand"), ("in_transit", "qty"), ("open_requests", "qty")):
+        for name, qty in zip(tables[table]["sku"], tables[table][column], strict=True):
+            there[name] += qty
+    for name, sku in skus.items():
+        kept = sku.kept
+        yield Asked(asking.bu, asking.site.name, kept.sku_group, name, whole_units(steps[name], sku), there[name],
+                    kept.pack)  # fmt: skip
 
 
 def _above(row: Mapping[str, Any], site: Site, n: int, settings: PartnerSettings) -> Problem:
