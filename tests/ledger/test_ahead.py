@@ -1,9 +1,8 @@
-"""Orders that are decided on what is known, while others are still written: as right as those that wait for them."""
+"""Orders that are decided on what is known, while nobody is kept from writing: as right as those that are read for."""
 
 from __future__ import annotations
 
 import datetime as dt
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,9 +40,10 @@ def ahead(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Of each attempt to write what was decided ahead, whether it could be written."""
     write, seen = Requests._write_ahead, []
 
-    def watched(requests: Requests, *args: Any) -> bool:
-        seen.append(write(requests, *args))
-        return seen[-1]
+    def watched(requests: Requests, book: Book) -> None:
+        seen.append(False)
+        write(requests, book)
+        seen[-1] = True
 
     monkeypatch.setattr(Requests, "_write_ahead", watched)
     return seen
@@ -136,30 +136,7 @@ def test_a_hold_that_is_over_gives_way_to_an_order_decided_ahead(shop: Ledger, a
     assert ahead == [True, True]
 
 
-def test_while_one_is_written_the_next_is_decided(shop: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    decided, sealed, seal = threading.Event(), [], Book.seal
-
-    def seen(book: Book) -> None:
-        sealed.append(book.seq)
-        seal(book)
-        if len(sealed) == 2:
-            decided.set()
-
-    monkeypatch.setattr(Book, "seal", seen)
-    with (
-        writes(shop, monkeypatch, before=lambda: decided.wait(10)),
-        ThreadPoolExecutor(2) as callers,
-    ):
-        first = callers.submit(order, shop, "L1", 2)
-        while not sealed:
-            time.sleep(0.001)
-        second = callers.submit(order, shop, "L2", 9)
-        assert taken(first.result()) == [2]
-        assert taken(second.result()) == [6, 3]
-    assert sealed == [7, 8]
-
-
-def test_what_was_decided_on_what_could_not_be_written_is_decided_again(
+def test_what_could_not_be_written_is_decided_again(
     shop: Ledger, monkeypatch: pytest.MonkeyPatch, ahead: list[bool]
 ) -> None:
     turns = iter(range(10_000))

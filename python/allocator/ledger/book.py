@@ -21,7 +21,7 @@ from allocator.ledger.documents import Documents
 from allocator.ledger.known import NOTHING, Head, Key, Known
 from allocator.ledger.records import SOURCES, Account, Allocation, Balance, Goods, Heading, Line, Movement
 from allocator.ledger.store import Changes, Session
-from allocator.ledger.write import TXN, BalanceRows, Columns, Written, are_few, balance_rows, write
+from allocator.ledger.write import TXN, Columns, Written, are_few, write
 
 GREATEST: Final = 2**63 - 1
 
@@ -74,7 +74,6 @@ class Book:
             raise InternalError(Problem("internal", "a book without a session needs what is known"))
         self.seq, self.hash, self.recorded_at, self.goods_last, self.account_last, self.allocation_last, ends = here
         self.seq_before, self.hold_ends_first = self.seq, ends
-        self._sealed: BalanceRows | None = None
         self.numbers: dict[str, list[tuple[int, int]]] = {}
         self.lines: dict[str, Line | None] = {}
         self.allocations: dict[int, Allocation | None] = {}
@@ -477,27 +476,17 @@ class Book:
 
     # --- the end ---
 
-    def seal(self) -> None:
-        """Ends what is added before it is written: what is known is from now on as if it was committed.
-
-        Whoever finds that it cannot be written must forget what is known.
-        """
-        self._sealed = balance_rows(self)
-        self.committed()
-
-    def flush(self) -> None:
-        """Writes everything that was added.
+    def flush(self, out: Changes | None = None) -> None:
+        """Writes everything that was added; with `out`, by a transaction that begins and ends with it.
 
         Raises:
             ConflictError: A row is no longer as it was read. Roll back and begin again.
         """
-        with self.session.changes(few=are_few(self)) as out:
-            write(out, self, balance_rows(self))
-
-    def write_ahead(self, out: Changes) -> None:
-        """Writes everything that was added to a sealed book."""
-        assert self._sealed is not None
-        write(out, self, self._sealed)
+        if out is not None:
+            write(out, self)
+            return
+        with self.session.changes(few=are_few(self)) as changes:
+            write(changes, self)
 
     def committed(self) -> Known:
         """What is known once all that was written is committed."""

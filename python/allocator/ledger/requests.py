@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import random
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -51,7 +50,6 @@ class Requests:
         self._pid = os.getpid()
         self._known: Known | None = None
         self._waiting = Waiting()
-        self._writing = threading.Lock()
         self._read_first = 0
 
     def do(self, request: Request) -> Any:  # noqa: ANN401 - what `work` answers
@@ -66,7 +64,7 @@ class Requests:
             self._begin()
         try:
             self._waiting.enter(request)
-            while not request.done:
+            if not request.done:
                 self._lead()
         except BaseException:
             self._waiting.leave(request)
@@ -76,88 +74,58 @@ class Requests:
         return request.answer
 
     def _lead(self) -> None:
-        """Does those that wait, the caller's own first among them; then whoever is first of the others leads."""
-        batch = self._waiting.take(halves=self._knows_enough())
-        book: Book | None = None
-        leads = written = True
+        """Does all that wait, the caller's own among them; then whoever came meanwhile leads."""
+        batch = self._waiting.take()
         try:
-            book = self._ahead(batch)
-            with self._writing:
-                if book is None:
-                    self._do_all(batch)
-                elif book.known is not self._known:
-                    written = False
-                else:
-                    leads = False
-                    self._waiting.hand_on(batch)
-                    written = self._write_ahead(book, batch)
-        except BaseException:
-            self._known = None
-            written = True
-            raise
+            if rest := batch[self._ahead(batch) :]:
+                self._do_all(rest)
         finally:
-            if written:
-                for request in batch:
-                    if not request.done:
-                        request.error, request.done = _interrupted(), True
-                self._waiting.settled(batch, handed_on=not leads)
-                if leads:
-                    self._waiting.hand_on()
-        if not written and leads:
-            self._waiting.put_back(batch)
-        elif not written:
-            self._waiting.wait_again(batch)
+            for request in batch:
+                if not request.done:
+                    request.error, request.done = _interrupted(), True
+            self._waiting.settle(batch)
 
-    def _knows_enough(self) -> bool:
-        """Whether requests may be done on what is known in memory, before anybody else is kept from writing."""
-        return self._known is not None and not self._read_first
+    def _ahead(self, batch: Sequence[Request]) -> int:
+        """Does those requests that come first and can be done on what is known alone; how many.
 
-    def _ahead(self, batch: list[Request]) -> Book | None:
-        """A book in which requests are done on what is known alone; None if they have to be read for.
-
-        The others of the batch wait for their turn again. What is known is from now on as if all this was written: if
-        it cannot be, it is forgotten, and with it what was decided on it.
+        Nothing is read, and nobody is kept from writing before: it takes one trip to the store. Whether anything was
+        written meanwhile, or a line or a key was there of which nothing was known, is found when it is written; then
+        nothing was done, and all is read.
         """
         known, ahead = self._known, batch[0].ahead
         if ahead is None or known is None or self._read_first:
-            return None
+            return 0
         alike = [*takewhile(lambda request: request.kind == batch[0].kind, batch)]
         keys = [request.key for request in alike if request.key]
         if len(set(keys)) < len(keys):
-            return None
-        with few_collections():
-            book = Book(None, self.catalog, known=known)
-            done = ahead(book, alike)
-            for request in batch[:done]:
-                if request.key:
-                    book.answer(request.key, request.content, _kept(request))
-            if done:
-                book.seal()
-        if 0 < done < len(batch):
-            self._waiting.put_back(batch[done:])
-            del batch[done:]
-        return book if done else None
-
-    def _write_ahead(self, book: Book, batch: Sequence[Request]) -> bool:
-        """Writes what was decided ahead; whether that could be: somebody else may have written before.
-
-        A line or a key may be there as well, of which nothing was known. That is told by the head, which nobody else
-        has moved, and by the keys of the tables.
-        """
+            return 0
         try:
-            with self.store.changes() as out:
-                book.write_ahead(out)
-        except Exception as error:
+            with few_collections():
+                book = Book(None, self.catalog, known=known)
+                done = alike[: ahead(book, alike)]
+                for request in done:
+                    if request.key:
+                        book.answer(request.key, request.content, _kept(request))
+                if done:
+                    self._write_ahead(book)
+        except BaseException as error:
+            # What was to be written is not so: what is known already says that it is.
             self._known, self._read_first = None, READ_FIRST
-            if isinstance(error, StoreError) and error.problems[0].code == "outcome_unknown":
-                for request in batch:
-                    request.error, request.done = _own(error), True
-                return True
-            return False
-        self._count(book)
-        for request in batch:
+            if not isinstance(error, Exception):
+                raise
+            if not (isinstance(error, StoreError) and error.problems[0].code == "outcome_unknown"):
+                return 0
+            for request in done:
+                request.error, request.done = _own(error), True
+        for request in done:
             request.done = True
-        return True
+        return len(done)
+
+    def _write_ahead(self, book: Book) -> None:
+        with self.store.changes() as out:
+            book.flush(out)
+        self._known = book.committed()
+        self._count(book)
 
     def _do_all(self, batch: Sequence[Request]) -> None:
         try:

@@ -1,7 +1,6 @@
-"""Callers who wait to be written: whoever finds nobody leading leads, and takes all that wait with it.
+"""Callers who wait to be written: whoever finds nobody writing writes for all that wait.
 
-The leader decides what is to be written. While that is on its way to the disk, the next one may lead already: then
-half of the callers are written while the other half is decided.
+Those that come meanwhile are written by the first of them.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ TOGETHER_MAX: Final = 256
 """Requests that share one commit at most."""
 
 GATHER_S: Final = 0.002
-"""How long a leader waits at most for the callers of the last commit to come again."""
+"""How long a writer waits at most for the callers of the last commit to come again."""
 
 Work = Callable[["Book"], Any]
 """Adds transactions to a book and returns an answer as plain data; raises to refuse."""
@@ -43,7 +42,7 @@ class Request:
         answer: What `work` answered.
         error: Why it was refused, or what failed.
         done: Whether it is settled.
-        turn: Free once it is settled, or it is the caller's turn to lead.
+        turn: Free once it is settled, or it is the caller's turn to write for all.
         leads: Whether it is, or was, the caller's turn.
     """
 
@@ -75,17 +74,15 @@ class Waiting:
         self._requests: list[Request] = []
         self._guard = threading.Lock()
         self._led = False
-        self._on_their_way = 0
-        self._callers = 1
-        self._enough = 1
-        self._are_here = threading.Event()
+        self._together = 1
+        self._all_here = threading.Event()
 
     def enter(self, request: Request) -> None:
         """Waits until a request is settled, or leads."""
         with self._guard:
             self._requests.append(request)
-            if len(self._requests) == self._enough:
-                self._are_here.set()
+            if len(self._requests) == self._together:
+                self._all_here.set()
             request.leads = not self._led
             self._led = True
         if not request.leads:
@@ -97,62 +94,31 @@ class Waiting:
             if request in self._requests:
                 self._requests.remove(request)
                 if request.leads:
-                    self._next()
+                    self._hand_on()
 
-    def take(self, *, halves: bool) -> list[Request]:
-        """Those that are done together next, after a moment in which the callers of the last ones come again.
-
-        Args:
-            halves: Whether others can lead while these are written: then half of the callers are enough.
-        """
+    def take(self) -> list[Request]:
+        """Those that are done together next, after a moment in which the callers of the last ones come again."""
         with self._guard:
-            self._callers = max(self._callers, len(self._requests) + self._on_their_way)
-            rest = self._callers - self._on_their_way
-            self._enough = max(1, min(rest, -(-self._callers // 2)) if halves else rest)
-            self._are_here.clear()
-            lacking = len(self._requests) < self._enough
+            self._all_here.clear()
+            lacking = len(self._requests) < self._together
         if lacking:
-            self._are_here.wait(GATHER_S)
+            self._all_here.wait(GATHER_S)
         with self._guard:
-            self._callers = len(self._requests) + self._on_their_way
-            most = min(TOGETHER_MAX, self._enough) if halves and not lacking else TOGETHER_MAX
-            count = next((n for n, request in enumerate(self._requests) if request.alone), most)
-            count = max(1, min(count, most))
+            self._together = len(self._requests)
+            count = next((n for n, request in enumerate(self._requests) if request.alone), TOGETHER_MAX)
+            count = max(1, min(count, TOGETHER_MAX))
             taken, self._requests = self._requests[:count], self._requests[count:]
         return taken
 
-    def hand_on(self, written: Sequence[Request] = ()) -> None:
-        """Lets the next one lead, while some are written."""
+    def settle(self, requests: Sequence[Request]) -> None:
+        """Tells callers that their requests are done; whoever came meanwhile leads."""
         with self._guard:
-            self._on_their_way += len(written)
-            self._next()
-
-    def settled(self, requests: Sequence[Request], *, handed_on: bool) -> None:
-        """Tells callers that their requests are done, and whether others could lead meanwhile."""
-        with self._guard:
-            self._on_their_way -= len(requests) * handed_on
             for request in requests:
                 if not request.leads:
                     request.turn.release()
+            self._hand_on()
 
-    def put_back(self, requests: Sequence[Request]) -> None:
-        """What the leader took and did not do comes first again."""
-        with self._guard:
-            self._requests[:0] = requests
-
-    def wait_again(self, requests: Sequence[Request]) -> None:
-        """As `put_back`, by one that has handed on, the first of these; waits until that is settled, or leads."""
-        first = requests[0]
-        with self._guard:
-            self._on_their_way -= len(requests)
-            first.leads = not self._led
-            self._led = True
-            ahead = 1 if self._requests and self._requests[0].leads else 0
-            self._requests[ahead:ahead] = requests
-        if not first.leads:
-            first.turn.acquire()
-
-    def _next(self) -> None:
+    def _hand_on(self) -> None:
         """The first of those that wait leads; the guard is held."""
         self._led = bool(self._requests)
         if self._requests:

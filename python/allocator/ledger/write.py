@@ -86,15 +86,7 @@ NUMBER: Final = ("tenant", "kind", "scope", "value", "goods_id", "seq")
 REQUEST: Final = ("tenant", "key", "content", "answer", "recorded_at")
 
 
-class BalanceRows(NamedTuple):
-    """Balances as they are written: changed and gone ones with the versions that were read, and new ones."""
-
-    changed: list[Row]
-    gone: list[Row]
-    new: list[Row]
-
-
-def write(out: Changes, book: Book, balances: BalanceRows) -> None:
+def write(out: Changes, book: Book) -> None:
     """Writes everything that was added to a book; the head first: who moved it meanwhile shows there."""
     tenant, written = book.tenant, book.written
     if book.seq > book.seq_before:
@@ -103,7 +95,7 @@ def write(out: Changes, book: Book, balances: BalanceRows) -> None:
         out.insert("account", ACCOUNT, [(tenant, number, *account) for number, account in written.new_accounts])
         out.insert("goods", GOODS, [(tenant, *goods) for goods in written.new_goods])
         out.insert("entry", ENTRY, written.entries)
-        _write_balances(out, balances)
+        _write_balances(out, book, written)
         _write_lines(out, book, written)
         _write_allocations(out, book, written)
         for columns in written.columns:
@@ -123,12 +115,10 @@ def are_few(book: Book) -> bool:
     return not written.columns and rows < FEW
 
 
-def balance_rows(book: Book) -> BalanceRows:
-    """The balances that changed, as they are now."""
-    rows = BalanceRows([], [], [])
-    changed, gone, new = rows
+def _write_balances(out: Changes, book: Book, written: Written) -> None:
+    changed, gone, new = [], [], []
     tenant, versions = book.tenant, book.known.versions
-    for key, seq in book.written.balances.items():
+    for key, seq in written.balances.items():
         goods_id, account_id = key
         balance, version = book.balances[key], versions.get(key)
         if version is None and balance.qty:
@@ -139,10 +129,6 @@ def balance_rows(book: Book) -> BalanceRows:
             changed.append((balance.qty, balance.reserved, seq, tenant, goods_id, account_id, version))
         elif version is not None:
             gone.append((tenant, goods_id, account_id, version))
-    return rows
-
-
-def _write_balances(out: Changes, rows: BalanceRows) -> None:
     where = (
         "balance.tenant = :tenant AND balance.goods_id = :goods AND balance.account_id = :account "
         "AND balance.version = :version"
@@ -150,9 +136,9 @@ def _write_balances(out: Changes, rows: BalanceRows) -> None:
     keys = {"tenant": "bigint", "goods": "bigint", "account": "bigint", "version": "bigint"}
     columns = {"qty": "bigint", "reserved": "bigint", "seq": "bigint", **keys}
     sql = f"UPDATE balance SET qty = :qty, reserved = :reserved, version = :seq WHERE {where}"
-    out.change(sql, columns, rows.changed)
-    out.change(f"DELETE FROM balance WHERE {where}", keys, rows.gone)
-    out.insert("balance", BALANCE, rows.new)
+    out.change(sql, columns, changed)
+    out.change(f"DELETE FROM balance WHERE {where}", keys, gone)
+    out.insert("balance", BALANCE, new)
 
 
 def _write_lines(out: Changes, book: Book, written: Written) -> None:
