@@ -12,6 +12,7 @@ from allocator.flows import Person, board
 from allocator.flows.partner import (
     allocate_indent,
     assign_indent,
+    cancel_indent,
     consume,
     cost_by_contract,
     dashboard,
@@ -132,6 +133,11 @@ class TestJobs:
     def test_turnaround_is_measured_against_the_sla_of_contract_and_priority(self, jobs: Ledger) -> None:
         rows = turnaround(jobs, OLGA).filter(contract_type="AMC").select("stage", "indents", "done", "sla_hours", "met")
         assert rows.rows() == [("allocate", 2, 1, 4, 1), ("dispatch", 2, 1, None, 0), ("close", 2, 0, None, 0)]
+        job(jobs, "SR-9", priority=1, contract_type="AMC")
+        urgent = turnaround(jobs, OLGA).filter(contract_type="AMC", priority=1)
+        assert urgent.select("stage", "indents", "sla_hours").rows() == [
+            ("allocate", 1, 1), ("dispatch", 1, 2), ("close", 1, None),
+        ]  # fmt: skip
         done = turnaround(jobs, OLGA).filter(contract_type="warranty", stage="close").row(0, named=True)
         assert done["done"] == 1
         assert 0 < done["hours_median"] < 1
@@ -149,6 +155,25 @@ class TestJobs:
     def test_fill_is_what_was_dispatched_of_what_was_asked(self, jobs: Ledger) -> None:
         told = fill_rate(jobs, OLGA).select("contract_type", "indents", "units_asked", "units_dispatched", "unit_fill")
         assert told.rows() == [("AMC", 2, 6, 2, 2 / 6), ("warranty", 1, 2, 2, 1.0)]
+
+    def test_jobs_that_do_not_take_place_are_measured_by_nobody(self, jobs: Ledger) -> None:
+        before = turnaround(jobs, OLGA), fill_rate(jobs, OLGA)
+        cancel_indent(jobs, job(jobs, "SR-8", contract_type="AMC"), DESK, reason="solved by phone")
+        assert (turnaround(jobs, OLGA)["indents"].sum(), fill_rate(jobs, OLGA).rows()) == (
+            before[0]["indents"].sum(), before[1].rows(),
+        )  # fmt: skip
+
+    def test_what_may_not_be_used_is_on_hand_and_not_available(self, jobs: Ledger) -> None:
+        def told(sku: str) -> tuple[object, ...]:
+            row = stock_view(jobs, SAM).filter(sku=sku, condition="new").row(0, named=True)
+            return row["on_hand"], row["available"], row["expired"]
+
+        there, free, _ = told("valve")
+        jobs.post("block", {"sku": "valve", "location": "ASP-1/store", "qty": 1}, reason="check", actor="quinn")
+        assert told("valve") == (there, free - 1, 0)
+        lot = {"sku": "grease", "qty": 1, "lot": "G-0", "expires_on": "2020-01-31", "location": "ASP-1/store"}
+        jobs.post("receive", lot, origin="supplier", document="PO-0", actor="walt")
+        assert told("grease") == (1, 0, 1)
 
     def test_consumption_is_costed_by_who_pays(self, jobs: Ledger) -> None:
         assert cost_by_contract(jobs, OLGA).select("contract_type", "units", "value").rows() == [
