@@ -1,7 +1,7 @@
 """One unit among many: found by its serial, and its whole history read. `ALLOCATOR_BENCH_UNITS` says how many units.
 
-The promise (SN-21) is for 10,000,000 units and 100,000,000 events: half an hour and 8 GB to write on SQLite, forty minutes
-and 29 GB on PostgreSQL.
+The promise (SN-21) is for 10,000,000 units and 100,000,000 events: half an hour and 8 GB to write on SQLite, forty
+minutes and 29 GB on PostgreSQL.
 """
 
 import itertools
