@@ -260,6 +260,22 @@ class TestFlexibleDelivery:
         assert assign_queue(flexible, OFF).is_empty()
         assert open_exceptions(flexible, OFF)["lost_by"].to_list() == [None]
 
+    def test_what_is_blocked_is_taken_by_nobody_not_even_as_an_exception(self, flexible: Ledger) -> None:
+        reserved = pending(flexible)
+        reserve_asset(flexible, reserved, "C1", DAN)
+        flexible.post("block", {"serial": "C1"}, reason="leaks", actor="quinn")
+        with refused("asset_taken.*blocked: leaks"):
+            deliver_asset(flexible, pending(flexible, "Mill"), DOT, asset="C1", seen=f"Reserved {reserved}")
+
+    def test_fetching_what_is_not_on_site_needs_a_photo_where_they_are_required(self, flexible: Ledger) -> None:
+        settle(flexible, **BOTH, photo_required=True)
+        order = to_fetch(flexible, "C1")
+        before = events(flexible).height
+        with refused("photo_missing"):
+            remove_asset(flexible, order, DAN, asset="C2", seen="Available")
+        assert events(flexible).height == before
+        assert remove_asset(flexible, order, DAN, asset="C2", seen="Available", photo="p/7")["exception"]
+
     def test_where_photos_are_required_an_exception_needs_one(self, flexible: Ledger) -> None:
         settle(flexible, **DELIVERY, photo_required=True)
         acme, mill = in_use(flexible, "C1"), pending(flexible, "Mill")
