@@ -6,9 +6,10 @@ import datetime as dt
 import time
 from typing import Any
 
+import polars as pl
 import pytest
 
-from allocator.errors import InputError
+from allocator.errors import AllocatorError, InputError
 from allocator.ledger import Ledger
 from allocator.ledger.blocking import block
 from allocator.ledger.holds import release_expired
@@ -223,3 +224,20 @@ def test_a_pick_that_names_other_goods_than_were_promised_is_refused(store: Ledg
         store.post("pick", line, actor="pip")
     assert sorted(refused(caught)) == ["scan_mismatch"] * 3
     store.post("pick", {"allocation_id": first, "serial": "G-1", "sku": "gauge", "location": "shelf 1"}, actor="pip")
+
+
+def test_wishes_come_as_one_line_as_several_and_as_a_table(store: Ledger) -> None:
+    line = {"line_id": "L1", "sku": "filter", "qty": 1}
+    for number, wish in enumerate(
+        (line, [line], pl.DataFrame([line]), {"line_id": ["L1"], "sku": ["filter"], "qty": [1]})
+    ):
+        told = store.reserve(wish, actor="bob", as_of=TODAY)["lines"]
+        assert [(each["line_id"], each["requested"]) for each in told] == [("L1", 1)], number
+    assert store.allocations()["qty"].to_list() == [1]
+
+
+@pytest.mark.parametrize("wish", ["L1", ["L1"], 7, [], {}])
+def test_wishes_that_are_no_lines_are_refused(store: Ledger, wish: Any) -> None:
+    with pytest.raises(AllocatorError) as caught:
+        store.reserve(wish, actor="bob", as_of=TODAY)
+    assert caught.value.problems

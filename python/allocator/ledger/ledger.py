@@ -16,7 +16,7 @@ from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.define import define
 from allocator.ledger.holds import end_promises
-from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, read_lines, text
+from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, read_lines, rows_of, text
 from allocator.ledger.questions import Questions
 from allocator.ledger.recalled import catching
 from allocator.ledger.records import Heading, day_number
@@ -208,7 +208,7 @@ class Ledger(Questions):
 
     def reserve(
         self,
-        lines: Sequence[Mapping[str, Any]],
+        lines: Lines,
         policy: Policy | None = None,
         *,
         actor: str,
@@ -222,7 +222,8 @@ class Ledger(Questions):
         A line that has some already gets what it lacks. What is short has a reason, as in `allocate`.
 
         Args:
-            lines: A value by column of the demand table; `line_id`, `sku` and `qty` at least.
+            lines: A mapping, a list of mappings, or a table, with columns of the demand table; `line_id`, `sku` and
+                `qty` at least.
             policy: Which stock may serve them, in which order; `Policy()` if left out.
             actor: Who does it.
             as_of: The day on which is decided; today (UTC) if left out.
@@ -236,8 +237,9 @@ class Ledger(Questions):
         """
         heading = self.heading("reserve", actor=actor, document=document, day=as_of, key=key)
         # Large and plainly good: decided and recorded in columns.
-        frame = wholesale.read(lines, details_of) if len(lines) >= PLANNED_MIN else None
-        rows = checked(lines) if frame is None else list(lines)
+        given = rows_of(lines, "demand")
+        frame = wholesale.read(given, details_of) if len(given) >= PLANNED_MIN else None
+        rows = checked(given) if frame is None else given
         until = None if hold_s is None else int((dt.datetime.now(dt.UTC).timestamp() + hold_s) * 1_000_000)
         wish = Wish(rows, policy or DEFAULT, heading.day, until)
         content = content_of("reserve", rows, wish.policy.fingerprint(), heading.day, hold_s) if key else b""

@@ -133,6 +133,19 @@ COLUMNS: Final[Mapping[str, Callable[[Any], Any]]] = {
 """Every column that a line of a transaction may have, and how its value is read."""
 
 
+def rows_of(given: Lines, table: str) -> Sequence[Given]:
+    """One line, several, or a table of them: each as a value by column.
+
+    Raises:
+        InputError: It is nothing of that.
+    """
+    if isinstance(given, list | tuple) and all(isinstance(row, Mapping) for row in given):
+        return given
+    if isinstance(given, Mapping) and not any(isinstance(v, list | tuple) for v in given.values()):
+        return [given]
+    return read(given, table).to_dicts()  # type: ignore[arg-type]
+
+
 def read_lines(
     given: Lines, needed: Iterable[str] = (), columns: Mapping[str, Callable[[Any], Any]] = COLUMNS
 ) -> list[dict[str, Any]]:
@@ -141,15 +154,8 @@ def read_lines(
     Raises:
         InputError: Every problem of every line.
     """
-    rows: Iterable[Given]
-    if isinstance(given, Mapping) and not any(isinstance(v, list | tuple) for v in given.values()):
-        rows = [given]
-    elif isinstance(given, list | tuple) and all(isinstance(row, Mapping) for row in given):
-        rows = given
-    else:
-        rows = read(given, "lines").iter_rows(named=True)  # type: ignore[arg-type]
     problems: list[Problem] = []
-    lines = [_read_line(row, number_, problems, columns) for number_, row in enumerate(rows)]
+    lines = [_read_line(row, number_, problems, columns) for number_, row in enumerate(rows_of(given, "lines"))]
     for number_, line in enumerate(lines):
         problems += [
             Problem("value_null", f"a line needs {name}", "lines", name, number_) for name in needed if name not in line
