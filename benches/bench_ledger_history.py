@@ -13,7 +13,7 @@ import pytest
 
 import postgres
 from allocator.ledger import Ledger
-from ledger_world import EVENTS, fill, serial_of
+from ledger_world import EVENTS, SKU, fill, serial_of
 
 UNITS = int(os.environ.get("ALLOCATOR_BENCH_UNITS", "100000"))
 
@@ -40,13 +40,18 @@ def serials():
     return itertools.cycle([serial_of(draw.randint(1, UNITS)) for _ in range(5_000)])
 
 
-def timed(benchmark, ask, expected):
-    answers = benchmark.pedantic(ask, rounds=2_000, warmup_rounds=50)
+def timed(benchmark, ask, is_right):
+    answer = benchmark.pedantic(ask, rounds=2_000, warmup_rounds=50)
     taken = sorted(benchmark.stats.stats.data)
     p99 = round(taken[int(0.99 * len(taken))] * 1000, 3)
-    benchmark.extra_info.update(rows=UNITS, events=len(EVENTS) * UNITS, p99_ms=p99, correct=answers.height == expected)
-    assert answers.height == expected
+    correct = is_right(answer)
+    benchmark.extra_info.update(rows=UNITS, events=len(EVENTS) * UNITS, p99_ms=p99, correct=correct)
+    assert correct
 
 
 def test_whole_history(benchmark, ledger, serials):
-    timed(benchmark, lambda: ledger.history(next(serials)), len(EVENTS))
+    timed(benchmark, lambda: ledger.history(next(serials)), lambda told: told.height == len(EVENTS))
+
+
+def test_what_a_unit_is(benchmark, ledger, serials):
+    timed(benchmark, lambda: ledger.state(next(serials)), lambda unit: unit["sku"] == SKU)

@@ -172,15 +172,17 @@ class PreparedStock:
     def serve_plain(self, line: Line) -> Served | None:
         """As `allocate_plain`, by the places of the stock rows, in units at the scale of the stock."""
         try:
-            if self._alike and line.keys() <= _PLAINEST:
-                # Of such lines of one SKU, all that is asked but the quantity is the same.
-                asked = self._asked.get(line["sku"])
-                if asked is not None and _is_plainest(line):
-                    return self._ready.serve([(*asked[:2], lines.units(line["qty"], self._scale), *asked[3:])])[0]
+            plainest = self._alike and line.keys() <= _PLAINEST and _is_plainest(line)
+            asked = self._asked.get(line["sku"]) if plainest else None
+            if asked is None:
                 self._check(line)
-                self._asked[line["sku"]] = self._spec(line, first=True)
-            self._check(line)
-            return self._ready.serve([self._spec(line, first=True)])[0]
+                spec = self._spec(line, first=True)
+                if plainest:
+                    self._asked[line["sku"]] = spec
+            else:
+                # Of such lines of one SKU, all that is asked but the quantity is the same.
+                spec = (*asked[:2], lines.units(line["qty"], self._scale), *asked[3:])
+            return self._ready.serve([spec])[0]
         except UnforeseenError:
             return None
 
@@ -373,8 +375,9 @@ _PLAINEST: Final = frozenset(("line_id", "order_id", "sku", "qty"))
 
 
 def _is_plainest(line: Line) -> bool:
-    """Whether a line, whose SKU is known, is plainly good."""
-    return type(line["qty"]) is int and _is_id(line["line_id"]) and type(line.get("order_id", "")) is str
+    """Whether a line of these columns is plainly good."""
+    texts = type(line.get("sku")) is str and type(line.get("order_id", "")) is str
+    return texts and type(line.get("qty")) is int and _is_id(line.get("line_id"))
 
 
 def _is_quantity(value: object) -> bool:

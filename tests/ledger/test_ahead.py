@@ -6,9 +6,10 @@ import datetime as dt
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import polars as pl
 import psycopg
 import pytest
 
@@ -16,7 +17,7 @@ from allocator.errors import Problem, StoreError
 from allocator.ledger import Ledger
 from allocator.ledger.book import Book
 from allocator.ledger.requests import Requests
-from allocator.ledger.store import Changes
+from allocator.ledger.store import Changes, ConflictError
 from allocator.ledger.verify import verify
 from ledger.raw import beside
 
@@ -176,3 +177,16 @@ def test_an_interrupted_writer_leaves_nobody_waiting(shop: Ledger, monkeypatch: 
         order(shop, "L1", 5)
     assert taken(order(shop, "L2", 5)) == [5]
     assert verify(shop).clean
+
+
+def test_columns_and_rows_are_written_by_one_statement_or_not_at_all(empty_ledger: Ledger) -> None:
+    tenant, names = empty_ledger.tenant, pl.DataFrame({"name": ["A", "B"], "value": [1, 2]})
+    head = ("UPDATE tenant SET seq = tenant.seq WHERE tenant.tenant = :tenant AND tenant.seq = :before",
+            {"tenant": "bigint", "before": "bigint"})  # fmt: skip
+    for before in (0, 7):
+        refused = pytest.raises((ConflictError, StoreError)) if before else nullcontext()
+        with refused, empty_ledger.store.changes() as out:
+            out.change(*head, [(tenant, before)])
+            out.insert_columns("counter", {"tenant": tenant}, names.with_columns(pl.col("name") + str(before)))
+    with empty_ledger.store.session() as session:
+        assert session.rows("SELECT name, value FROM counter ORDER BY name") == [("A0", 1), ("B0", 2)]

@@ -202,3 +202,22 @@ def test_a_day_must_be_a_day() -> None:
     with pytest.raises(InputError) as error:
         allocator.prepare(STOCK, as_of="2026-03-01")
     assert codes(error) == [("argument_type", "as_of")]
+
+
+def test_what_was_asked_of_a_sku_before_says_nothing_of_the_next_line() -> None:
+    stock = {"stock_id": [1, 2], "sku": ["X", "X"], "qty_on_hand": [5, 5], "lot": ["A", "B"]}
+    named = Policy(attributes=[{"column": "lot", "op": "=", "demand_column": "order_id"}])
+    for policy, rows in ((named, [0, 1, 0]), (Policy(), [0, 0, 0])):
+        ready = allocator.prepare(stock, policy, as_of=dt.date(2026, 11, 22))
+        found = [ready.serve_plain({"line_id": "L", "sku": "X", "qty": 3, "order_id": order}) for order in "ABA"]
+        assert [(served[0], [take[0] for take in served[2]]) for served in found if served] == [(3, [r]) for r in rows]
+
+
+@pytest.mark.parametrize("missing", ["line_id", "sku", "qty"])
+def test_a_line_that_lacks_something_is_left_to_the_tables_however_often_its_sku_was_asked_for(missing: str) -> None:
+    ready = allocator.prepare({"stock_id": [1], "sku": ["X"], "qty_on_hand": [5]}, as_of=dt.date(2026, 11, 22))
+    line = {"line_id": "L", "sku": "X", "qty": 3}
+    for _ in range(2):
+        assert ready.serve_plain(line) is not None
+        assert ready.serve_plain({name: value for name, value in line.items() if name != missing}) is None
+        assert ready.serve_plain({**line, missing: True}) is None

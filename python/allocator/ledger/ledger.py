@@ -16,7 +16,7 @@ from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.define import define
 from allocator.ledger.holds import end_promises
-from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, read_lines, rows_of, text
+from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, mappings_of, read_lines, text
 from allocator.ledger.questions import Questions
 from allocator.ledger.recalled import catching
 from allocator.ledger.records import Heading, day_number
@@ -236,8 +236,8 @@ class Ledger(Questions):
             are in the steps that the SKU is counted in.
         """
         heading = self.heading("reserve", actor=actor, document=document, day=as_of, key=key)
+        given = mappings_of(lines, "demand")
         # Large and plainly good: decided and recorded in columns.
-        given = rows_of(lines, "demand")
         frame = wholesale.read(given, details_of) if len(given) >= PLANNED_MIN else None
         rows = checked(given) if frame is None else given
         until = None if hold_s is None else int((dt.datetime.now(dt.UTC).timestamp() + hold_s) * 1_000_000)

@@ -133,7 +133,7 @@ COLUMNS: Final[Mapping[str, Callable[[Any], Any]]] = {
 """Every column that a line of a transaction may have, and how its value is read."""
 
 
-def rows_of(given: Lines, table: str) -> Sequence[Given]:
+def mappings_of(given: Lines, table: str) -> Sequence[Given]:
     """One line, several, or a table of them: each as a value by column.
 
     Raises:
@@ -155,7 +155,7 @@ def read_lines(
         InputError: Every problem of every line.
     """
     problems: list[Problem] = []
-    lines = [_read_line(row, number_, problems, columns) for number_, row in enumerate(rows_of(given, "lines"))]
+    lines = [_read_line(row, number_, problems, columns) for number_, row in enumerate(mappings_of(given, "lines"))]
     for number_, line in enumerate(lines):
         problems += [
             Problem("value_null", f"a line needs {name}", "lines", name, number_) for name in needed if name not in line

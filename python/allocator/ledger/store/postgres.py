@@ -191,7 +191,7 @@ class _Whole:
         if rows:
             given = list(zip(*rows, strict=True))
             # Few texts, for each is planned anew: the columns that mostly are the same, if all of them are.
-            same = [name in ALIKE[table] for name in columns]
+            same = [name in ALIKE.get(table, ("tenant",)) for name in columns]
             if any(alike and column.count(column[0]) < len(rows) for column, alike in zip(given, same, strict=True)):
                 same = [name == "tenant" for name in columns]
             self._statements.append(_insert_of(table, tuple(columns), tuple(same)))
@@ -199,7 +199,8 @@ class _Whole:
             self._values += [_array(column) for column, alike in zip(given, same, strict=True) if not alike]
 
     def insert_columns(self, table: str, same: Mapping[str, int | str], frame: pl.DataFrame) -> None:
-        raise NotImplementedError("what is made as columns is copied")
+        rows = [(*same.values(), *row) for row in frame.iter_rows()]
+        self.insert(table, [*same, *frame.columns], rows)
 
     def run(self, connection: Any) -> None:  # noqa: ANN401
         sql = _whole(tuple(self._statements), tuple(number for number, _ in self._touched))
@@ -232,8 +233,9 @@ class PostgresStore(Store):
             url = sa.make_url(self.url).set(drivername="postgresql+psycopg")
         except sa.exc.ArgumentError as error:
             raise StoreError(Problem("store_url", "this names no database", value=self.url[:80])) from error
+        # Whoever takes a connection has ended its transaction before giving it back.
         engine = sa.create_engine(url, pool_size=POOL_MAX, max_overflow=0, pool_use_lifo=True,
-                              pool_reset_on_return=None,
+                                  pool_reset_on_return=None,
                                   connect_args={"autocommit": True, "connect_timeout": 10})  # fmt: skip
         sa.event.listen(engine, "connect", self._prepare)
         return engine
