@@ -18,7 +18,9 @@ from allocator.ledger import Ledger
 from allocator.ledger.book import Book
 from allocator.ledger.requests import Requests
 from allocator.ledger.store import Changes, ConflictError
+from allocator.ledger.store.postgres import _Whole
 from allocator.ledger.verify import verify
+from allocator.model.lifecycle import Lifecycle
 from ledger.raw import beside
 
 TODAY = dt.date(2026, 11, 22)
@@ -190,3 +192,46 @@ def test_columns_and_rows_are_written_by_one_statement_or_not_at_all(empty_ledge
             out.insert_columns("counter", {"tenant": tenant}, names.with_columns(pl.col("name") + str(before)))
     with empty_ledger.store.session() as session:
         assert session.rows("SELECT name, value FROM counter ORDER BY name") == [("A0", 1), ("B0", 2)]
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["asked for", "not asked for"])
+def test_an_order_of_which_it_was_told_that_it_never_happened_comes_too_late(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    under_way: list[_Whole] = []
+
+    def lose(whole: _Whole, _: object) -> None:
+        under_way.append(whole)
+        raise psycopg.OperationalError("the line is down")
+
+    with Ledger.open(postgres_url) as ledger:
+        ledger.define([{"sku": "filter"}], actor="ana")
+        line = {"sku": "filter", "qty": 10, "location": "store"}
+        ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+        for number in range(3):
+            order(ledger, f"first {number}", 1)
+        with monkeypatch.context() as patch, pytest.raises(StoreError) as caught:
+            patch.setattr(_Whole, "run", lose)
+            order(ledger, "L1", 5, key="K1")
+        assert caught.value.code == "outcome_unknown"
+        if asked:
+            assert ledger.outcome("K1") is None
+        refused = pytest.raises(psycopg.Error) if asked else nullcontext()
+        with psycopg.connect(postgres_url, autocommit=True) as connection, refused:
+            under_way[0].run(connection)
+        assert (ledger.outcome("K1") is None) == asked
+        assert promised(ledger) == (3 if asked else 8)
+        assert order(ledger, "L2", 1)["allocated"] == 1
+        assert verify(ledger).clean
+
+
+def test_what_may_be_promised_is_asked_of_the_lifecycle_that_is_in_force(shop: Ledger, ahead: list[bool]) -> None:
+    assert order(shop, "L1", 1)["allocated"] == 1
+    closed = Lifecycle.load("lot").plain()
+    for status in closed["statuses"]:
+        status["allocatable"] = False
+    shop.define(lifecycles=[Lifecycle(**closed)], actor="ana")
+    line = {"sku": "filter", "qty": 1, "location": "attic"}
+    assert order(shop, "L2", 1)["allocated"] == 0
+    shop.post("receive", line, origin="supplier", document="GRN", actor="ana")
+    assert order(shop, "L3", 1)["allocated"] == 0

@@ -27,8 +27,8 @@ GREATEST: Final = 2**63 - 1
 
 _HEAD: Final = (
     "SELECT seq, hash, recorded_at, goods_last, account_last, allocation_last, "
-    "(SELECT MIN(expires_at) FROM allocation WHERE tenant = :tenant AND expires_at IS NOT NULL), sku_version "
-    "FROM tenant WHERE tenant = :tenant"
+    "(SELECT MIN(expires_at) FROM allocation WHERE tenant = :tenant AND expires_at IS NOT NULL), "
+    "outcomes_asked, sku_version FROM tenant WHERE tenant = :tenant"
 )
 
 
@@ -65,15 +65,15 @@ class Book:
         self._session, self.catalog, self.tenant = session, catalog, catalog.tenant
         if session is not None:
             here = self._read_head(session, writes=writes)
-            known = known if known is not None and known.head.seq == here.seq and known.head.hash == here.hash else None
-            self._use(known or Known(here))
+            is_same = known is not None and (known.head.seq, known.head.hash) == (here.seq, here.hash)
+            self._use(known if known is not None and is_same else Known(here))
         elif known is not None:
             here = known.head
             self._use(known)
         else:
             raise InternalError(Problem("internal", "a book without a session needs what is known"))
-        self.seq, self.hash, self.recorded_at, self.goods_last, self.account_last, self.allocation_last, ends = here
-        self.seq_before, self.hold_ends_first = self.seq, ends
+        self.seq, self.hash, self.recorded_at, self.goods_last, self.account_last, self.allocation_last = here[:6]
+        self.seq_before, self.hold_ends_first, self.outcomes_asked = here.seq, here.hold_ends_first, here.outcomes_asked
         self.numbers: dict[str, list[tuple[int, int]]] = {}
         self.lines: dict[str, Line | None] = {}
         self.allocations: dict[int, Allocation | None] = {}
@@ -97,12 +97,17 @@ class Book:
             raise InternalError(Problem("internal", "a book on what is known is asked to read"))
         return self._session
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it is decided on what is known alone."""
+        return self._session is None
+
     def _read_head(self, session: Session, *, writes: bool) -> Head:
         row = session.one(f"{_HEAD} FOR UPDATE" if writes else _HEAD, {"tenant": self.tenant})
         if row is None:
             raise InternalError(Problem("internal", "the tenant of this ledger is gone"))
-        seq, hash_, *lasts, sku_version = row
-        here = Head(seq, bytes(hash_), *lasts)
+        seq, hash_, *rest, sku_version = row
+        here = Head(seq, bytes(hash_), *rest)
         self.catalog.refresh(session, here.account_last, sku_version)
         return here
 
@@ -491,7 +496,7 @@ class Book:
     def committed(self) -> Known:
         """What is known once all that was written is committed."""
         head = Head(self.seq, self.hash, self.recorded_at, self.goods_last, self.account_last, self.allocation_last,
-                    self.hold_ends_first)  # fmt: skip
+                    self.hold_ends_first, self.outcomes_asked)  # fmt: skip
         return self.known.settle(head, self.written.balances)
 
     def abandon(self) -> None:

@@ -32,6 +32,7 @@ class Head(NamedTuple):
         account_last: The last number of an account.
         allocation_last: The last number of an allocation.
         hold_ends_first: No hold ends before this moment, in microseconds; None where there is none.
+        outcomes_asked: How often it was asked what became of a request that was not there.
     """
 
     seq: int
@@ -41,6 +42,7 @@ class Head(NamedTuple):
     account_last: int
     allocation_last: int
     hold_ends_first: int | None
+    outcomes_asked: int
 
 
 class Known:

@@ -91,6 +91,7 @@ TENANT: Final = Table(
     _number("allocation_last", default=0),
     _number("sku_last", default=0),
     _number("sku_version", default=0),
+    _number("outcomes_asked", default=0),
     CheckConstraint("seq >= 0", name="seq_counts"),
 )
 """One row per tenant: the head of its chain. Whoever writes for a tenant holds this row."""

@@ -211,11 +211,15 @@ def _write_units(session: Session, tenant: int, written: Written) -> None:
 def _write_head(out: Changes, book: Book) -> None:
     columns = {"seq": "bigint", "hash": "bytea", "at": "bigint", "goods": "bigint", "account": "bigint",
                "allocation": "bigint", "tenant": "bigint", "before": "bigint"}  # fmt: skip
-    row = (book.seq, book.hash, book.recorded_at, book.goods_last, book.account_last, book.allocation_last,
-           book.tenant, book.seq_before)  # fmt: skip
+    row: Row = (book.seq, book.hash, book.recorded_at, book.goods_last, book.account_last, book.allocation_last,
+                book.tenant, book.seq_before)  # fmt: skip
     sql = (
         "UPDATE tenant SET seq = :seq, hash = :hash, recorded_at = :at, goods_last = :goods, "
         "account_last = :account, allocation_last = :allocation "
         "WHERE tenant.tenant = :tenant AND tenant.seq = :before"
     )
+    if book.is_ahead:
+        # What only comes to the store after somebody was told that it never happened comes too late.
+        sql += " AND tenant.outcomes_asked = :asked"
+        columns, row = columns | {"asked": "bigint"}, (*row, book.outcomes_asked)
     out.change(sql, columns, [row])
