@@ -139,7 +139,7 @@ def mappings_of(given: Lines, table: str) -> Sequence[Given]:
     Raises:
         InputError: It is nothing of that.
     """
-    if isinstance(given, list | tuple) and all(isinstance(row, Mapping) for row in given):
+    if isinstance(given, list | tuple) and all(type(row) is dict or isinstance(row, Mapping) for row in given):
         return given
     if isinstance(given, Mapping) and not any(isinstance(v, list | tuple) for v in given.values()):
         return [given]

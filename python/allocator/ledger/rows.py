@@ -37,6 +37,9 @@ EMPTY_MAX: Final = 1000
 """Rows of a SKU that nothing is left of, and that are kept; more of them go once they are most of its rows."""
 
 
+_NOTHING: Final = pl.DataFrame(schema=SAID)
+
+
 class _Columns(NamedTuple):
     """Stock rows: what is said of them, and by its side their ids, what is there, and how much of it is promised."""
 
@@ -56,7 +59,7 @@ class Rows:
     def __init__(self, balances: Iterable[tuple[Key, Balance]] = ()) -> None:
         self.places: dict[Key, int] = {}
         self._ids, self._qty, self._reserved = array("q"), array("q"), array("q")
-        self._said = pl.DataFrame(schema=SAID)
+        self._said = _NOTHING
         self._unsaid: list[Key] = []
         for key, balance in balances:
             self.put(key, balance)
@@ -88,16 +91,25 @@ class Rows:
         kept.places = {key: n for n, key in enumerate(key for key, has in zip(self.places, there, strict=True) if has)}
         return kept
 
-    def told(self, book: Book, sku: Sku, step: int) -> _Columns:
-        """All rows, as decisions of a book see them; each step of the SKU's quantities counts so many."""
-        if self._unsaid:
-            self._said = pl.concat([self._said, said_of(book, sku, self._unsaid)], rechunk=True)
-            self._unsaid.clear()
+    def told(self, book: Book, step: int) -> _Columns:
+        """All rows, of which all is said, as decisions of a book see them; a step of quantities counts so many."""
         ids, qty, reserved = (np.array(each) for each in (self._ids, self._qty, self._reserved))
         for key, held in book.left_alone.items():
             if key in self.places:
                 reserved[self.places[key]] += held
         return _Columns(self._said, ids, qty * step, reserved * step)
+
+    @staticmethod
+    def say(book: Book, skus: Iterable[Sku], rows: Iterable[Rows]) -> None:
+        """Looks up what is said of the rows of some SKUs, as far as it was not yet: all in one table."""
+        lacking = [(sku, each) for sku, each in zip(skus, rows, strict=True) if each._unsaid]
+        said = said_of(book, ((sku, key) for sku, each in lacking for key in each._unsaid))
+        at = 0
+        for _, each in lacking:
+            new = said.slice(at, len(each._unsaid))
+            each._said = pl.concat([each._said, new], rechunk=True) if each._said.height else new
+            at += new.height
+            each._unsaid.clear()
 
 
 def rows_of(book: Book, sku: Sku) -> Rows:
@@ -116,10 +128,10 @@ def rows_of(book: Book, sku: Sku) -> Rows:
     return rows
 
 
-def said_of(book: Book, sku: Sku, keys: Iterable[Key]) -> pl.DataFrame:
-    """What never changes of the stock rows of some balances."""
+def said_of(book: Book, keys: Iterable[tuple[Sku, Key]]) -> pl.DataFrame:
+    """What never changes of the stock rows of some balances, each with its SKU."""
     rows = []
-    for goods_id, account_id in keys:
+    for sku, (goods_id, account_id) in keys:
         goods, account = book.goods[goods_id], book.catalog.accounts[account_id]
         rows.append((
             stock_id(goods_id, account_id), sku.sku, account.location or None, day_of(goods.received_on),
@@ -137,7 +149,9 @@ def stock_rows(
     steps = [10 ** (scale - sku.scale) for sku in skus]
     if only is None:
         book.load_skus(sku.sku_id for sku in skus)
-        parts = [rows_of(book, sku).told(book, sku, step) for sku, step in zip(skus, steps, strict=True)]
+        rows = [rows_of(book, sku) for sku in skus]
+        Rows.say(book, skus, rows)
+        parts = [each.told(book, step) for each, step in zip(rows, steps, strict=True)]
     else:
         parts = [_of_goods(book, sku, only, step) for sku, step in zip(skus, steps, strict=True)]
     ids, qty, reserved = (np.concatenate(column) for column in list(zip(*parts, strict=True))[1:])
@@ -162,7 +176,7 @@ def _of_goods(book: Book, sku: Sku, only: Collection[int], step: int) -> _Column
     ]
     ids = np.array([stock_id(*key) for key in keys], np.int64)
     free = np.array([book.free(*key) for key in keys], np.int64).reshape(-1, 2) * step
-    return _Columns(said_of(book, sku, keys), ids, free[:, 0], free[:, 1])
+    return _Columns(said_of(book, ((sku, key) for key in keys)), ids, free[:, 0], free[:, 1])
 
 
 def _within(book: Book, ids: Numbers, place: str) -> Flags:
