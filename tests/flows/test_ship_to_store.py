@@ -82,6 +82,19 @@ class TestRequests:
         with refused("limit_exceeded"):
             raise_request(partners, [{"sku": "valve", "qty": 1}], SAM)
 
+    def test_a_limit_in_value_and_packs_counts_what_is_there_on_its_way_and_asked_for(self, network: Ledger) -> None:
+        rules = [{"name": "valves", "sku": "valve", "value_max": "200"}, {"name": "seals", "units_max": 100, "pack": 5}]
+        keep_settings(network, PartnerSettings(**SETTINGS | {"limits": {"rules": rules}}), ADA)
+        stocked(network, [{"sku": "valve", "qty": 5}])
+        shipped(network, [{"sku": "valve", "qty": 6}])
+        raise_request(network, [{"sku": "valve", "qty": 2}, {"sku": "seal", "qty": 5}], SAM)
+        with refused("a value of 200 of valve .* 5 on hand, 6 in transit and 2 requested leave 3"):
+            raise_request(network, [{"sku": "valve", "qty": 4}], SAM)
+        with refused("in packs of 5"):
+            raise_request(network, [{"sku": "seal", "qty": 7}], SAM)
+        lines = raise_request(network, [{"sku": "valve", "qty": 3}, {"sku": "seal", "qty": 95}], SAM)["lines"]
+        assert [line["qty"] for line in lines] == [3, 95]
+
     def test_a_named_role_may_go_above_with_a_reason(self, partners: Ledger) -> None:
         line = [{"sku": "valve", "qty": 21}]
         with refused("limit_exceeded"):

@@ -248,35 +248,67 @@ def test_limits_read_back_what_they_wrote(form, limits):
     assert document.describe() == again.describe()
 
 
-UNITS_ONLY = st.lists(rule(), max_size=5, unique_by=lambda r: (r["bu"], r["asp"], r["sku_group"], r["sku"])).map(
-    lambda found: named(
-        {**each, "value_max": None, "units_max": each["units_max"] or 25, "trigger": None, "pack": each["pack"]}
-        for each in found
-    )
-)
+def lines_of(world, requests):
+    """Requests, one per key, with all that is there of it and what it is worth; and as rows without an override."""
+    once = {(each["bu"], each["asp"], each["sku"]): each for each in requests}
+    kept = {each["sku"]: each for each in world["skus"]}
+    there, worth = dict.fromkeys(once, 0), dict.fromkeys(once, Decimal(0))
+    for table, column in (("stock", "qty_on_hand"), ("in_transit", "qty"), ("open_requests", "qty")):
+        for row in world[table]:
+            if (key := (row["bu"], row["asp"], row["sku"])) in once:
+                cost = kept[key[2]]["unit_cost"] if row["unit_cost"] is None else row["unit_cost"]
+                there[key] += row[column]
+                worth[key] += row[column] * cost
+    lines = [
+        Asked(bu, asp, of["sku_group"], sku, each["qty"], there[key], of["pack"], of["unit_cost"], worth[key])
+        for key, each in once.items()
+        for bu, asp, sku in [key]
+        for of in [kept[sku]]
+    ]
+    return lines, [{**each, "override_role": None, "override_reason": None} for each in once.values()]
 
 
 @settings(deadline=None, max_examples=150)
-@given(WORLDS, LIMITS, UNITS_ONLY, REQUESTS, st.booleans())
-def test_what_is_plainly_allowed_is_allowed_whichever_rule_holds(world, limits, rules, requests, packless):
-    if packless:
-        rules = [{**each, "pack": None} for each in rules]
-        world = world | {"skus": [{**each, "pack": None} for each in world["skus"]]}
-    limits = Limits(**{**limits, "rules": rules})
-    once = {(each["bu"], each["asp"], each["sku"]): each for each in requests}
-    asked = [{**each, "override_role": None, "override_reason": None} for each in once.values()]
-    kept = {each["sku"]: each for each in world["skus"]}
-    there = dict.fromkeys(once, 0)
-    for table, column in (("stock", "qty_on_hand"), ("in_transit", "qty"), ("open_requests", "qty")):
-        for row in world[table]:
-            key = (row["bu"], row["asp"], row["sku"])
-            there[key] = there.get(key, 0) + row[column]
-    lines = [
-        Asked(bu, asp, kept[sku]["sku_group"], sku, each["qty"], there[bu, asp, sku], kept[sku]["pack"])
-        for (bu, asp, sku), each in once.items()
-    ]
-    tables = frames({name: rows for name, rows in world.items() if name != "assortment"})
-    decided = check_requests(frame("requests", asked), limits=limits, as_of=AS_OF, **tables)
-    allowed = (decided["decision"] == "allowed").all()
-    event(f"plain: {are_plainly_allowed(limits, lines)}, allowed: {allowed}")
-    assert allowed or not are_plainly_allowed(limits, lines)
+@given(WORLDS, LIMITS, REQUESTS)
+def test_what_is_plainly_allowed_is_allowed(world, limits, requests):
+    limits = Limits(**limits)
+    lines, asked = lines_of(world, requests)
+    decided = check_requests(frame("requests", asked), limits=limits, as_of=AS_OF, **without_assortment(world))
+    decision = dict(decided.select("request_id", "decision").iter_rows())
+    for line, each in zip(lines, asked, strict=True):
+        plain = are_plainly_allowed(limits, [line])
+        event(f"plain: {plain}, {decision[each['request_id']]}")
+        assert decision[each["request_id"]] == "allowed" or not plain
+    assert are_plainly_allowed(limits, lines) == all(are_plainly_allowed(limits, [line]) for line in lines)
+
+
+COUNTED = {"statuses": ["available", "quarantine"], "conditions": ["new", "repaired", "defective"], "blocked": True,
+           "expired": True, "reserved": True}  # fmt: skip
+
+
+@settings(deadline=None, max_examples=150)
+@given(WORLDS, LIMITS, REQUESTS)
+def test_where_all_that_is_there_counts_whatever_is_allowed_is_plainly_so(world, limits, requests):
+    limits = Limits(**limits | {"rounding": "never_above", "on_hand": COUNTED,
+                                "rules": [{**each, "rounding": None} for each in limits["rules"]]})  # fmt: skip
+    world = world | {"stock": [{**each, "status": "available"} for each in world["stock"]]}
+    lines, asked = lines_of(world, requests)
+    decided = check_requests(frame("requests", asked), limits=limits, as_of=AS_OF, **without_assortment(world))
+    allowed = dict(decided.select("request_id", pl.col("decision") == "allowed").iter_rows())
+    assert [are_plainly_allowed(limits, [line]) for line in lines] == [allowed[each["request_id"]] for each in asked]
+
+
+@usual
+@given(WORLDS, LIMITS)
+def test_one_rule_holds_for_a_key_in_a_document_as_in_tables(world, limits):
+    out = replenish(limits=Limits(**limits), as_of=AS_OF, **frames(world))
+    groups = {each["sku"]: each["sku_group"] for each in world["skus"]}
+    for bu, asp, sku, name in out.select("bu", "asp", "sku", "rule").iter_rows():
+        rule = Limits(**limits).rule_for(bu=bu, asp=asp, sku=sku, sku_group=groups[sku])
+        assert (rule.name if rule else None) == name
+
+
+@pytest.mark.parametrize("cost", [None, Decimal(0)])
+def test_what_costs_nothing_that_is_known_is_not_plainly_within_a_value(cost):
+    limits = Limits(rules=[{"name": "all", "value_max": 20}])
+    assert not are_plainly_allowed(limits, [Asked("", "A1", None, "S1", 1, 0, None, cost)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -210,6 +211,25 @@ in packs of 3, never above the limit.
         if problems:
             raise PolicyError(problems)
         return self
+
+    def rule_for(self, *, sku: str, sku_group: str | None, asp: str, bu: str) -> LimitRule | None:
+        """The rule that holds for a key: the most specific one that fits; None where there is none."""
+        key = (sku, sku_group, asp, bu)
+        for named in self._named:
+            names = tuple(name if is_named else None for name, is_named in zip(key, named, strict=True))
+            if (rule := self._by_key.get(names)) is not None:
+                return rule
+        return None
+
+    @cached_property
+    def _by_key(self) -> dict[tuple[str | None, ...], LimitRule]:
+        """The rules by what they name, as `RULE_KEYS`."""
+        return {tuple(rule.keys.get(name) for name in RULE_KEYS): rule for rule in self.rules}
+
+    @cached_property
+    def _named(self) -> list[tuple[bool, ...]]:
+        """Which names rules give, the most specific first."""
+        return sorted({tuple(name is not None for name in names) for names in self._by_key}, reverse=True)
 
     def describe(self) -> str:
         """The whole document in plain words, one sentence a line, the most specific rules first."""

@@ -163,8 +163,22 @@ def _is_stock(account: Account, place: str) -> bool:
     return account.kind == "stock" and within(account.location, place)
 
 
-def limit_tables(doing: Doing, site: Site, bu: str, skus: Mapping[int, Sku] | None) -> dict[str, pl.DataFrame]:
-    """What a partner has and expects, as `replenish` and `check_requests` take it: of some SKUs, or of all."""
+class LimitRows(NamedTuple):
+    """What a partner has and expects, in rows of the tables that `replenish` and `check_requests` take."""
+
+    stock: list[tuple[Any, ...]]
+    open_requests: list[tuple[Any, ...]]
+    in_transit: list[tuple[Any, ...]]
+    skus: list[tuple[Any, ...]]
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """The tables."""
+        schemas = zip(self._fields, self, (STOCK, MOVING, MOVING, SKUS), strict=True)
+        return {name: pl.DataFrame(rows, schema=schema, orient="row") for name, rows, schema in schemas}
+
+
+def limit_rows(doing: Doing, site: Site, bu: str, skus: Mapping[int, Sku] | None) -> LimitRows:
+    """What a partner has and expects of some SKUs, or of all."""
     book = doing.book
     key = (bu, site.name)
     stock = [
@@ -173,15 +187,11 @@ def limit_tables(doing: Doing, site: Site, bu: str, skus: Mapping[int, Sku] | No
     ]
     wanted, moving = (_by_sku(doing, key, expected) for expected in _expected(doing, site, skus))
     known = [
-        (sku.sku, sku.kept.sku_group, sku.kept.unit_cost, sku.kept.pack)
+        (sku.sku, kept.sku_group, kept.unit_cost, kept.pack)
         for sku in (book.catalog.skus() if skus is None else skus.values())
+        for kept in (sku.kept,)
     ]
-    return {
-        "stock": pl.DataFrame(stock, schema=STOCK, orient="row"),
-        "open_requests": pl.DataFrame(wanted, schema=MOVING, orient="row"),
-        "in_transit": pl.DataFrame(moving, schema=MOVING, orient="row"),
-        "skus": pl.DataFrame(known, schema=SKUS, orient="row"),
-    }
+    return LimitRows(stock, wanted, moving, known)
 
 
 def _counted(sku: Sku, row: Row) -> tuple[Any, ...]:

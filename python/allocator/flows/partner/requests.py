@@ -6,6 +6,7 @@ Base stock and reorders by trigger are part requests too. What the business does
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import polars as pl
@@ -16,8 +17,9 @@ from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.network import (
     KEYS,
     REQUEST,
+    LimitRows,
     bu_of,
-    limit_tables,
+    limit_rows,
     partner_of,
     parts,
     settings_in_force,
@@ -169,7 +171,7 @@ class Asking(NamedTuple):
 def _proposed(doing: Doing, settings: PartnerSettings, site: Site, bu: str) -> pl.DataFrame:
     named = {rule.sku for rule in settings.limits.rules if rule.sku is not None and rule.asp in (None, site.name)}
     doing.book.catalog.load_skus(doing.book.session, named)
-    tables = limit_tables(doing, site, bu, None)
+    tables = limit_rows(doing, site, bu, None).tables()
     found = [sku for sku in sorted(named) if doing.book.catalog.find(sku)]
     rows = [(bu, site.name, sku) for sku in found]
     assortment = pl.DataFrame(rows, schema=KEYS, orient="row")
@@ -204,15 +206,15 @@ def _granted(doing: Doing, asking: Asking, skus: Mapping[str, Sku], steps: Mappi
         InputError: `limit_exceeded`: every line that is above, with the figures.
     """
     settings, site, bu, reason = asking.settings, asking.site, asking.bu, asking.override_reason or None
-    tables = limit_tables(doing, site, bu, {sku.sku_id: sku for sku in skus.values()})
-    if not reason and are_plainly_allowed(settings.limits, _plain(asking, skus, steps, tables)):
+    there = limit_rows(doing, site, bu, {sku.sku_id: sku for sku in skus.values()})
+    if not reason and are_plainly_allowed(settings.limits, _plain(asking, skus, steps, there)):
         return dict(steps)
     role = doing.person.role if reason else None
     asked = [(name, bu, site.name, name, whole_units(steps[name], sku), role, reason) for name, sku in skus.items()]
     schema = {"request_id": pl.String, "bu": pl.String, "asp": pl.String, "sku": pl.String, "qty": pl.Int64,
               "override_role": pl.String, "override_reason": pl.String}  # fmt: skip
     requests = pl.DataFrame(asked, schema=schema, orient="row")
-    decided = check_requests(requests, limits=settings.limits, as_of=today(doing), **tables)
+    decided = check_requests(requests, limits=settings.limits, as_of=today(doing), **there.tables())
     rows = {row["sku"]: row for row in decided.iter_rows(named=True)}
     problems = [
         _above(row, site, n, settings) for n, name in enumerate(skus) if (row := rows[name])["decision"] == "refused"
@@ -225,18 +227,20 @@ def _granted(doing: Doing, asking: Asking, skus: Mapping[str, Sku], steps: Mappi
     }
 
 
-def _plain(
-    asking: Asking, skus: Mapping[str, Sku], steps: Mapping[str, int], tables: Mapping[str, pl.DataFrame]
-) -> Iterator[Asked]:
+def _plain(asking: Asking, skus: Mapping[str, Sku], steps: Mapping[str, int], rows: LimitRows) -> Iterator[Asked]:
     """What is asked for, and everything of it that is there, on its way and requested."""
-    there = dict.fromkeys(skus, 0)
-    for table, column in (("stock", "qty_on_hand"), ("in_transit", "qty"), ("open_requests", "qty")):
-        for name, qty in zip(tables[table]["sku"], tables[table][column], strict=True):
-            there[name] += qty
+    kept = {name: sku.kept for name, sku in skus.items()}
+    units, worth = dict.fromkeys(skus, 0), dict.fromkeys(skus, Decimal(0))
+    for _, _, name, qty, *_, cost in rows.stock:
+        units[name] += qty
+        worth[name] += qty * (cost or 0)
+    for _, _, name, qty in rows.in_transit + rows.open_requests:
+        units[name] += qty
+        worth[name] += qty * (kept[name].unit_cost or 0)
     for name, sku in skus.items():
-        kept = sku.kept
-        yield Asked(asking.bu, asking.site.name, kept.sku_group, name, whole_units(steps[name], sku), there[name],
-                    kept.pack)  # fmt: skip
+        own = kept[name]
+        yield Asked(asking.bu, asking.site.name, own.sku_group, name, whole_units(steps[name], sku), units[name],
+                    own.pack, own.unit_cost, worth[name])  # fmt: skip
 
 
 def _above(row: Mapping[str, Any], site: Site, n: int, settings: PartnerSettings) -> Problem:
