@@ -239,3 +239,25 @@ def test_an_id_that_is_there_again_in_a_row_with_text_that_cannot_be_read_is_tol
         (3, "L2, first in row 1"),
         (5, "L3, first in row 4"),
     ]
+
+
+def test_a_row_with_text_that_cannot_be_read_is_checked_beside_all_other_rows(tmp_path: Path) -> None:
+    units = "A,X,1,,N1,W1\nB,X,abc,,N1,W1//\nC,X,1,2,N2,W1\nD,X,two,,N2,W1\n"
+    stock = csv(tmp_path, f"stock_id,sku,qty_on_hand,qty_reserved,serial,location\n{units}", name="stock.csv")
+    lines = "line_id,sku,qty,fill,unit,needed_on\nL1,X,1,most,box,tomorrow\n"
+    with pytest.raises(InputError) as caught:
+        allocate(stock, csv(tmp_path, lines), as_of=dt.date(2026, 6, 30))
+    assert {(p.code, f"{p.table}.{p.column}", p.row) for p in caught.value.problems} == {
+        ("value_text", "stock.qty_on_hand", 1),
+        ("value_text", "stock.qty_on_hand", 3),
+        ("value_null", "stock.qty_reserved", 0),
+        ("value_null", "stock.qty_reserved", 1),
+        ("value_null", "stock.qty_reserved", 3),
+        ("reserved_above_on_hand", "stock.qty_reserved", 2),
+        ("serial_duplicate", "stock.serial", 1),
+        ("serial_duplicate", "stock.serial", 3),
+        ("place_malformed", "stock.location", 1),
+        ("value_text", "demand.needed_on", 0),
+        ("fill_unknown", "demand.fill", 0),
+        ("unit_unknown", "demand.unit", 0),
+    }

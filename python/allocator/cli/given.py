@@ -104,8 +104,10 @@ def table_problems(found: dict[str, Any], findings: Findings) -> list[Problem]:
     further = findings.onward()
     try:
         if stock is not None and demand is not None:
-            if further.legible:
+            if further.unread:
                 prepare(stock, demand, policy, CORE, further)
+                stock = stock.filter(further.legible("stock", stock.height))
+                demand = demand.filter(further.legible("demand", demand.height))
             bind(stock, demand, policy, as_of=ANY_DAY)
         elif stock is not None:
             prepare_stock(stock, policy, CORE, further)

@@ -82,8 +82,8 @@ def table_of(
     if not is_spark(source):
         frame = read(source, name, findings)
         seen = [column for column in frame.columns if column in set(wanted)]
-        rows = findings.legible.get(name, pl.int_range(frame.height, eager=True))
-        sendable = sent(frame.select(seen)).rename({column: f"c{n}" for n, column in enumerate(seen)})
+        rows = findings.legible(name, frame.height).arg_true()
+        sendable = sent(frame.select(seen)[rows]).rename({column: f"c{n}" for n, column in enumerate(seen)})
         sendable = sendable.select(rows.cast(pl.Int64).alias(ROW), *sendable.columns)
         shape = Shape(name, tuple(frame.columns), {c: frame.schema[c] for c in seen}, key, numbered=True)
         return Table(shape, created(spark, sendable), frame)

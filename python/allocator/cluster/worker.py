@@ -75,7 +75,7 @@ class Task:
         """
         tables = {shape.name: _opened(stock if shape.name == "stock" else others, shape) for shape in self.shapes}
         numbers = {s.name: tables[s.name][ROW] for s in self.shapes if s.numbered}
-        findings = Findings(legible=numbers)
+        findings = Findings(numbers=numbers)
         try:
             answer = self._answer(tables, findings)
         except AllocatorError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -112,15 +112,18 @@ def conform(frame: pl.DataFrame, table: str, contract: dict[str, Column], findin
     return pl.DataFrame(kept) if kept else frame.clear()
 
 
-def checks(frame: pl.DataFrame, contract: dict[str, Column]) -> Iterator[Check]:
-    """What can be wrong with single values of the columns of the contract."""
+def checks(
+    frame: pl.DataFrame, contract: dict[str, Column], unread: Mapping[str, pl.Series] | None = None
+) -> Iterator[Check]:
+    """What can be wrong with single values of the columns of the contract; that some could not be read was told."""
     for series in frame:
         if (column := contract.get(series.name)) is None:
             continue
         cell = pl.col(series.name)
         if not column.nullable and series.null_count():
             hint = f"Leave the column out, or fill it with {column.absent}" if column.absent is not None else ""
-            yield Check("value_null", series.name, cell.is_null(), "a value is missing", hint)
+            known = pl.lit((unread or {}).get(series.name, False))
+            yield Check("value_null", series.name, cell.is_null() & ~known, "a value is missing", hint)
         yield from _value_checks(series.dtype, column, cell)
 
 

@@ -60,38 +60,23 @@ class Check:
     since_1970: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Illegible:
-    """Rows with text that could not be read.
-
-    Attributes:
-        frame: The rows, null where that was so.
-        rows: Which rows of the table they are.
-        told: By column: in which of them that was told.
-    """
-
-    frame: pl.DataFrame
-    rows: pl.Series
-    told: dict[str, pl.Series]
-
-
 @dataclass
 class Findings:
     """All problems found so far.
 
     Attributes:
         problems: In the order in which they were found.
-        legible: Of a table with text that could not be read: which of its rows are left to be checked further.
-        illegible: The others, by table: what else is wrong with them can only be seen value by value.
+        numbers: Of a table that is part of a larger one: which rows of that one these are.
+        unread: By table and column: which cells hold text that could not be read. That was told; they are null.
     """
 
     problems: list[Problem] = field(default_factory=list)
-    legible: dict[str, pl.Series] = field(default_factory=dict)
-    illegible: dict[str, Illegible] = field(default_factory=dict)
+    numbers: dict[str, pl.Series] = field(default_factory=dict)
+    unread: dict[str, dict[str, pl.Series]] = field(default_factory=dict)
 
     def onward(self) -> Findings:
         """No problems yet, of the same tables: for checks whose problems are told beside these."""
-        return Findings(legible=self.legible, illegible=self.illegible)
+        return Findings(numbers=self.numbers, unread=self.unread)
 
     def add(
         self, code: str, message: str, table: str, column: str = "", *, value: object = None, hint: str = ""
@@ -110,7 +95,11 @@ class Findings:
 
     def row_given(self, table: str, at: int) -> int:
         """The row of the table as it was given."""
-        return self.legible[table][at] if table in self.legible else at
+        return self.numbers[table][at] if table in self.numbers else at
+
+    def legible(self, table: str, rows: int) -> pl.Series:
+        """Which of the rows of a table have no text that could not be read."""
+        return pl.select(~pl.any_horizontal(pl.repeat(False, rows), *self.unread.get(table, {}).values())).to_series()
 
     def run(self, table: str, frame: pl.DataFrame, checks: list[Check]) -> None:
         """Runs all checks in one pass over the frame, and looks for rows only where something is wrong."""

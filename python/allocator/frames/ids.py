@@ -43,26 +43,15 @@ class Core(coded.Core, Protocol):
 
 def check_ids(frame: pl.DataFrame, table: str, column: str, core: Core, findings: Findings) -> bool:
     """Notes ids that are there twice; whether the ids ascend, so that no tie needs them compared."""
-    ids, told = _as_given(frame.get_column(column), table, findings)
+    ids = frame.get_column(column)
     report = core.check_ids(ids, ROWS_MAX)
     if report.repeats:
         repeats = [
-            (row, f"{ids[row]}, first in row {told.row_given(table, first)}") for row, first in report.first_repeats
+            (row, f"{ids[row]}, first in row {findings.row_given(table, first)}") for row, first in report.first_repeats
         ]
         check = Check("id_duplicate", column, NEVER, "the id is there already", "An id is unique in its table")
-        told.rows(check, table, repeats, report.repeats)
-    if told is not findings:
-        findings.problems += told.problems
+        findings.rows(check, table, repeats, report.repeats)
     return report.ascending
-
-
-def _as_given(ids: pl.Series, table: str, findings: Findings) -> tuple[pl.Series, Findings]:
-    """The ids of all rows, those with other text that could not be read among them; and what knows their numbers."""
-    found = findings.illegible.get(table)
-    if found is None or found.frame.schema.get(ids.name) != ids.dtype:
-        return ids, findings
-    rows = pl.concat([findings.legible[table], found.rows])
-    return pl.concat([ids, found.frame[ids.name]])[rows.arg_sort()], Findings()
 
 
 def check_nul(frame: pl.DataFrame, table: str, names: Iterable[str], core: Core, findings: Findings) -> None:

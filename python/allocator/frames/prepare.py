@@ -11,7 +11,7 @@ from allocator.frames import columns, ids, location, named, quantity
 from allocator.frames.coded import Coded
 from allocator.frames.findings import Check, Findings
 from allocator.model.policy import FILLS, Policy
-from allocator.model.tables import TABLES, Column
+from allocator.model.tables import TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +125,9 @@ def _check_columns(name: str, frame: pl.DataFrame, policy: Policy, findings: Fin
     further = [column for column in quantity.quantity_columns(name, policy) if column not in TABLES[name]]
     contract = {**TABLES[name], **{column: columns.named_quantity(column) for column in further}}
     frame = columns.conform(frame.rechunk(), name, contract, findings)
-    findings.run(name, frame, list(columns.checks(frame, contract)))
-    _check_illegible(name, contract, findings)
+    findings.run(name, frame, list(columns.checks(frame, contract, findings.unread.get(name, {}))))
     days = [column.name for column in contract.values() if column.kind == "day" and column.name in frame.columns]
     return frame.with_columns(pl.col(day).cast(pl.Date) for day in days if frame.schema[day] != pl.Date)
-
-
-def _check_illegible(name: str, contract: dict[str, Column], findings: Findings) -> None:
-    """What is wrong with the other values of rows with text that could not be read."""
-    if (found := findings.illegible.get(name)) is None:
-        return
-    known = [column for column in found.frame.columns if column in contract]
-    for column in known:
-        rest = ~found.told[column] if column in found.told else pl.repeat(True, found.rows.len(), eager=True)
-        cells = columns.conform(found.frame.filter(rest).select(column), name, {column: contract[column]}, Findings())
-        further = Findings(legible={name: found.rows.filter(rest)})
-        further.run(name, cells, list(columns.checks(cells, contract)))
-        findings.problems += further.problems
 
 
 def _check_stock(frame: pl.DataFrame, scale: int, core: ids.Core, findings: Findings) -> None:

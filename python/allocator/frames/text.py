@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from allocator.frames.findings import Check, Findings, Illegible
+from allocator.frames.findings import Check, Findings
 from allocator.model.tables import Column, Kind
 
 INTEGER = r"^[+-]?\d{1,38}$"
@@ -29,13 +29,13 @@ EXPECTED: Mapping[Kind, str] = {
 def parse(
     frame: pl.DataFrame, table: str, contract: Mapping[str, Column], findings: Findings, *, infer: bool
 ) -> pl.DataFrame:
-    """The frame with its columns of text parsed as the contract says, without the rows where that is not possible.
+    """The frame with its columns of text parsed as the contract says, null where that is not possible.
 
     Args:
         frame: The frame as read.
         table: For messages.
         contract: The table's columns.
-        findings: Gets `value_text` for every value that cannot be parsed, and which rows are left.
+        findings: Gets `value_text` for every value that cannot be parsed, and which values these are.
         infer: Whether columns that the contract does not know become integers, decimals, days or booleans where all
             their values look like such.
     """
@@ -53,14 +53,9 @@ def parse(
             columns.append(parsed)
         else:
             columns.append(series)
-    parsed_frame = pl.DataFrame(columns)
-    if not bad:
-        return parsed_frame
-    illegible = pl.select(pl.any_horizontal(bad.values())).to_series()
-    told = {name: mask.filter(illegible) for name, mask in bad.items()}
-    findings.illegible[table] = Illegible(parsed_frame.filter(illegible), illegible.arg_true(), told)
-    findings.legible[table] = (~illegible).arg_true()
-    return parsed_frame.filter(~illegible)
+    if bad:
+        findings.unread[table] = bad
+    return pl.DataFrame(columns)
 
 
 def _told(text: pl.Series, parsed: pl.Series, table: str, kind: Kind, findings: Findings) -> dict[str, pl.Series]:
