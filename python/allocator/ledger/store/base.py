@@ -155,6 +155,8 @@ class Store(ABC):
             yield self.session_type(driver)
             committing = mode == "write"
             self._end(driver, "COMMIT")
+            if committing:
+                self._committed(driver)
         except BaseException as error:
             self._abandon(pooled, driver)
             if isinstance(error, Exception):
@@ -192,6 +194,9 @@ class Store(ABC):
 
     def _end(self, connection: Any, command: str) -> None:  # noqa: ANN401
         connection.execute(command)
+
+    def _committed(self, connection: Any) -> None:  # noqa: ANN401, B027 - most stores keep themselves in order
+        """What is done by the way after a commit; it raises nothing."""
 
     def _abandon(self, pooled: Any, connection: Any) -> None:  # noqa: ANN401
         """Rolls back; a connection that cannot even do that is not used again."""

@@ -1,15 +1,20 @@
 """SQLite: the embedded default. Durable at FULL, in WAL mode, so that readers never wait for writers.
 
+What is committed is in a log beside the file. A thread of its own moves it from there into the file, now and then, for
+that takes as long as ten commits or more: no writer waits for it.
+
 The SQLite is that of `pysqlite3`, not of the Python: versions before 3.51.3 can corrupt a database in WAL mode.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
 from typing import Any, Final
 
@@ -21,6 +26,29 @@ from allocator.errors import Problem, StoreError
 from allocator.ledger.store.base import POOL_MAX, Changes, ConflictError, Mode, Params, Row, Session, Store
 
 SAFE: Final = (3, 51, 3)
+LOG_PAGES: Final = 1_000
+"""Pages in the log from which on they are moved into the file: 4 MB."""
+
+LOG_PAGES_LONG: Final = 4 * LOG_PAGES
+"""Pages in the log from which on the last of them are moved while nobody writes, so that it begins anew."""
+
+LOG_PAGES_MAX: Final = 16 * LOG_PAGES
+"""Pages in the log from which on writers move them: there was no thread that did."""
+
+FEW_PAGES: Final = 100
+"""Pages that are moved while writers wait, at most: this takes about as long as two commits."""
+
+ALONE_WITHIN_S: Final = 0.2
+"""How long it is tried to find a moment at which nobody writes."""
+
+_MOVING: Final = threading.Lock()
+"""Held while a log is moved. Whoever forks waits: what another thread has locked in SQLite stays locked in a child."""
+
+os.register_at_fork(before=_MOVING.acquire, after_in_parent=_MOVING.release, after_in_child=_MOVING.release)
+
+_MOVE: Final = "PRAGMA wal_checkpoint(PASSIVE)"
+"""Moves what can be moved while others read and write."""
+
 _FULL, _LOCKED, _BUSY = "database or disk is full", "locked", "busy"
 
 
@@ -64,6 +92,12 @@ class SqliteSession(Session):
         self.connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({values})", rows)
 
 
+def _log(connection: Any) -> tuple[int, int]:  # noqa: ANN401
+    """The pages in the log, and how many of them are moved."""
+    _, pages, moved = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
+    return pages, moved
+
+
 def _literal(value: int | str) -> str:
     return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
@@ -83,6 +117,11 @@ class SqliteStore(Store):
     begin_write = "BEGIN IMMEDIATE"
     session_type = SqliteSession
 
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._mover: threading.Thread | None = None
+        self._pages_tried = 0
+        super().__init__(url, timeout_s)
+
     def _connect(self) -> sa.Engine:
         if pysqlite3.sqlite_version_info < SAFE:
             have, safe = pysqlite3.sqlite_version, ".".join(map(str, SAFE))
@@ -101,7 +140,7 @@ class SqliteStore(Store):
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536",
-                       "temp_store=MEMORY"):  # fmt: skip
+                       "temp_store=MEMORY", f"wal_autocheckpoint={LOG_PAGES_MAX}"):  # fmt: skip
             cursor.execute(f"PRAGMA {pragma}")
         (level,) = cursor.execute("PRAGMA synchronous").fetchone()
         (mode,) = cursor.execute("PRAGMA journal_mode").fetchone()
@@ -111,12 +150,15 @@ class SqliteStore(Store):
             raise StoreError(Problem("store_unsafe", message, hint="Keep the file on a local disk, not on a share"))
 
     def _begin(self, connection: Any, mode: Mode) -> None:  # noqa: ANN401
-        if mode != "write":
+        if mode == "write":
+            self._begin_alone(connection, self.timeout_s)
+        else:
             connection.execute("BEGIN")
-            return
+
+    def _begin_alone(self, connection: Any, timeout_s: float) -> None:  # noqa: ANN401
         # A transaction that begins by reading and then writes fails without waiting for the other writer. SQLite's own
         # waiting sleeps for up to a tenth of a second: a newcomer would starve beside one that writes all the time.
-        deadline = time.monotonic() + self.timeout_s
+        deadline = time.monotonic() + timeout_s
         connection.execute("PRAGMA busy_timeout=0")
         try:
             while True:
@@ -134,6 +176,52 @@ class SqliteStore(Store):
     def changes(self) -> Iterator[Changes]:
         with self.session("write") as session:
             yield session  # type: ignore[misc]
+
+    def _committed(self, connection: Any) -> None:  # noqa: ANN401
+        """Has the log moved once there is much in it, by a thread that ends when it is done."""
+        with suppress(pysqlite3.Error):
+            pages, moved = _log(connection)
+            if pages < self._pages_tried:
+                self._pages_tried = 0  # The log began anew.
+            # What could not be moved when it was tried, as long as someone reads it, is not tried at each commit.
+            if pages - max(moved, self._pages_tried) < LOG_PAGES or (self._mover and self._mover.is_alive()):
+                return
+            self._pages_tried = pages
+            mover = threading.Thread(target=self._move_log, name="allocator moves a log")
+            # There may be no thread to be had, as at the end of the interpreter: writers move it when it is long.
+            with suppress(RuntimeError):
+                mover.start()
+                self._mover = mover
+
+    def _move_log(self) -> None:
+        """Moves what is in the log into the file. All go on meanwhile, but for writers while the last few pages go."""
+        with (
+            _MOVING,
+            suppress(pysqlite3.Error, sa.exc.SQLAlchemyError),
+            self._connection() as mover,
+            self._connection() as other,
+        ):
+            for _ in range(3):
+                mover.execute(_MOVE)
+                pages, moved = _log(mover)
+                if pages - moved <= FEW_PAGES:
+                    break
+            if pages >= LOG_PAGES_LONG and 0 < pages - moved <= FEW_PAGES:
+                self._begin_alone(other, ALONE_WITHIN_S)
+                try:
+                    mover.execute(_MOVE)
+                finally:
+                    self._end(other, "ROLLBACK")
+
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        with closing(self.engine.raw_connection()) as pooled:
+            yield pooled.driver_connection
+
+    def close(self) -> None:
+        if self._mover is not None:
+            self._mover.join()
+        super().close()
 
     def is_conflict(self, error: Exception) -> bool:
         text = str(error)
