@@ -27,6 +27,8 @@ GATES = (
     *("unknown_sku", "place", "serial", "lot", "owner", "no_balance", "status", "blocked", "expired", "not_received"),
     *("condition", "attribute", "contract", "shelf_life", "safety_stock"),
 )
+ABSENT: Row = {"condition": "new", "status": "available", "blocked": False, "qty_reserved": 0}
+"""What an absent column of stock means, where that is not null."""
 UNREAD = ("line_id", "order_id", "qty", "asked", "priority", "requested_at", "fill", "unit")
 """Columns of demand that no gate and no rank reads."""
 ROW_ALONE = ("place", "status", "blocked", "expired", "not_received", "condition", "attribute")
@@ -131,9 +133,10 @@ def attribute_holds(line: Row, row: Row, rule: Any) -> bool:
         right = [read(rule.value if rule.demand_column is None else line.get(rule.demand_column))]
     if all(value is None for value in right):
         return True
-    if row.get(rule.column) is None:
+    value = row.get(rule.column, ABSENT.get(rule.column))
+    if value is None:
         return bool(rule.nulls == "pass")
-    left, one = read(row[rule.column]), right[0]
+    left, one = read(value), right[0]
     if rule.op in ("=", "in"):
         return left in right
     if rule.op in ("!=", "not_in"):
@@ -168,8 +171,13 @@ class Run:
         given = [row.get(column) for row in (*stock, *demand) for column in ("qty_on_hand", "qty_reserved", "qty")]
         self.finest = 10 ** max((-int(qty.as_tuple().exponent) for qty in given if isinstance(qty, Decimal)), default=0)
         self.stock = [
-            {**row, "qty_available": self.base(row["qty_on_hand"], row) - self.base(row.get("qty_reserved", 0), row)}
+            {
+                **row,
+                "qty_on_hand": self.out(on_hand),
+                "qty_available": on_hand - self.base(row.get("qty_reserved", 0), row),
+            }
             for row in stock
+            for on_hand in (self.base(row["qty_on_hand"], row),)
         ]
         self.lines = [{**line, "asked": self.base(line["qty"], line)} for line in demand]
         self.balance = {row["stock_id"]: row["qty_available"] for row in self.stock}

@@ -39,14 +39,19 @@ ATTRIBUTES = (
     {"column": "firmware", "op": "=", "demand_column": "firmware_min"},
     {"column": "lot", "op": "not_in", "value": ["L1"]},
     {"column": "blocked", "op": "=", "value": False},
+    {"column": "condition", "op": "in", "value": ["new", "used"]},
+    {"column": "status", "op": "!=", "value": "inspected"},
+    {"column": "qty_on_hand", "op": ">=", "value": 2},
 )
+ABSENT_MEANS = {"blocked", "condition", "status", "qty_on_hand"}
+"""What a rule may compare although the table need not have it."""
 
 
 def columns_of(settings: Row) -> set[str]:
     """The columns that the policy speaks of, which therefore cannot be absent."""
     orders = [settings.get("demand_order", ""), settings.get("stock_order", "")]
     used = {key["column"] for keys in orders if isinstance(keys, list) for key in keys}
-    used |= {rule["column"] for rule in settings.get("attributes", ())}
+    used |= {rule["column"] for rule in settings.get("attributes", ())} - ABSENT_MEANS
     rules = {
         "contracts": {"stock_class", "condition", "contract_type"},
         "shelf_life": {"customer", "needed_on", "expires_on"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +14,7 @@ from allocator.errors import InputError, Problem
 from allocator.explain import Explanation, explain
 from allocator.frames.findings import Findings
 from allocator.frames.prepare import Prepared, Table, prepare
+from allocator.frames.quantity import in_base_units
 from allocator.frames.read import Source, read
 from allocator.model.policy import Policy
 from allocator.plan.compile import compile_columns
@@ -282,10 +282,7 @@ def _gathered(**columns: tuple[pl.Series, pl.Series]) -> pl.DataFrame:
 
 def quantity(units: pl.Series, table: Table) -> pl.Series:
     """Units as base units: Int64, or Decimal where the tables have decimals."""
-    if table.scale == 0:
-        return units.cast(pl.Int64)
-    step = Decimal(1).scaleb(-table.scale)
-    return pl.select(units.cast(pl.Decimal(38, table.scale)) * step).to_series()
+    return in_base_units(units, table.scale)
 
 
 def frame_of(table: Table) -> pl.DataFrame:

@@ -225,3 +225,90 @@ def test_unsigned_ids_beyond_two_to_the_63_break_ties_by_their_value_in_any_orde
         (2**63, 2**63 + 5, 3),
         (2**63, 2**64 - 1, 2),
     ]
+
+
+# --- columns that a policy names ---
+
+
+def served_from(policy: dict[str, Any], line: dict[str, Any] | None = None, **columns: Any) -> list[str]:
+    """The stock rows of three that serve a line, in the order in which they do."""
+    stock = {"stock_id": ["A", "B", "C"], "sku": "filter", "qty_on_hand": [1, 1, 1]} | columns
+    demand = {"line_id": ["L1"], "sku": "filter", "qty": [9]} | (line or {})
+    result = allocate(pl.DataFrame(stock), pl.DataFrame(demand), Policy(**policy), as_of=TODAY)
+    explained = result.explain("L1").candidates.filter("eligible")["stock_id"].to_list()
+    assert explained == result.allocations["stock_id"].to_list()
+    return explained
+
+
+@pytest.mark.parametrize(
+    "grades",
+    [
+        pl.Series([2**64 - 1, None, 5], dtype=pl.UInt64),
+        pl.Series([2**100, None, -(2**100)], dtype=pl.Int128),
+        pl.Series([Decimal(9) * 10**30, None, Decimal("1.5")], dtype=pl.Decimal(38, 2)),
+    ],
+    ids=str,
+)
+def test_stock_is_ordered_by_numbers_of_any_size(grades: pl.Series) -> None:
+    assert served_from({"stock_order": ["grade"]}, grade=grades) == ["C", "A", "B"]
+
+
+def test_lines_are_served_by_priorities_of_any_size() -> None:
+    demand = {"line_id": ["L1", "L2"], "sku": "filter", "qty": [1, 1], "priority": pl.Series([2**64 - 1, 7])}
+    stock = {"stock_id": ["A"], "sku": ["filter"], "qty_on_hand": [1]}
+    result = allocate(stock, pl.DataFrame(demand), as_of=TODAY)
+    assert result.lines["line_id"].to_list() == ["L2", "L1"]
+
+
+@pytest.mark.parametrize("dtype", [pl.Null, pl.String, pl.Int64, pl.Date], ids=str)
+def test_a_column_without_values_orders_nothing_and_passes_no_rule(dtype: Any) -> None:
+    empty = pl.Series([None] * 3, dtype=dtype)
+    assert served_from({"stock_order": ["grade"]}, grade=empty) == ["A", "B", "C"]
+    for value in (1, "x", TODAY):
+        assert served_from({"attributes": [{"column": "grade", "op": ">", "value": value}]}, grade=empty) == []
+        rule = {"column": "grade", "op": ">", "demand_column": "least"}
+        assert served_from({"attributes": [rule]}, {"least": [value]}, grade=empty) == []
+        assert served_from({"attributes": [rule]}, {"least": empty[:1]}, grade=[value] * 3) == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({"column": "condition", "op": "=", "value": "new"}, ["A", "B", "C"]),
+        ({"column": "condition", "op": "=", "value": "used"}, []),
+        ({"column": "status", "op": "in", "value": ["available"]}, ["A", "B", "C"]),
+        ({"column": "blocked", "op": "!=", "value": False}, []),
+        ({"column": "qty_reserved", "op": "<", "value": 1}, ["A", "B", "C"]),
+        ({"column": "grade_of_stock", "op": "=", "demand_column": "owner", "nulls": "pass"}, ["A", "B", "C"]),
+    ],
+)
+def test_a_rule_reads_an_absent_column_as_what_its_absence_means(rule: dict[str, Any], expected: list[str]) -> None:
+    assert served_from({"attributes": [rule]}, grade_of_stock="x") == expected
+
+
+def test_a_rule_compares_quantities_in_base_units() -> None:
+    halves = [Decimal("0.5"), Decimal("1.5"), Decimal("12.0")]
+    for rule in ({"value": 1}, {"demand_column": "least"}):
+        policy = {"attributes": [{"column": "qty_on_hand", "op": ">", **rule}]}
+        assert served_from(policy, {"least": [1], "qty": [99]}, qty_on_hand=halves) == ["B", "C"]
+
+
+def test_a_day_is_compared_with_a_moment_as_its_first() -> None:
+    rule = {"column": "checked_on", "op": ">", "demand_column": "since"}
+    days = [TODAY, TODAY + dt.timedelta(days=1), None]
+    for zone in (None, "UTC"):
+        since = pl.Series([dt.datetime.combine(TODAY, dt.time(12))], dtype=pl.Datetime("us", zone))
+        assert served_from({"attributes": [rule]}, {"since": since}, checked_on=days) == ["B"]
+
+
+def test_numbers_of_two_tables_that_do_not_fit_the_same_integers_are_refused() -> None:
+    rule = {"column": "grade", "op": ">", "demand_column": "least"}
+    with pytest.raises(InputError) as caught:
+        served_from(
+            {"attributes": [rule]},
+            {"least": pl.Series([Decimal("0.5")], dtype=pl.Decimal(38, 10))},
+            grade=pl.Series([2**40, 1, 2]),
+        )
+    assert [(p.code, p.table, p.column, p.row) for p in caught.value.problems] == [
+        ("value_overflow", "stock", "grade", 0)
+    ]

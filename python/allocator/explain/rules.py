@@ -146,11 +146,18 @@ def _comparable(value: Any, beside: object, compare: str) -> Any:  # noqa: ANN40
     """The value in the form in which it is compared with values like `beside`."""
     if isinstance(beside, str) and isinstance(value, dt.date):
         value = value.isoformat()
-    if isinstance(beside, dt.datetime) and isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        value = dt.datetime.combine(value, dt.time.min, beside.tzinfo)
+    if isinstance(value, dt.date):
+        value = _moment(value)
     if compare == "version" and isinstance(value, str):
         return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in value.split(".")]
     return value
+
+
+def _moment(day: dt.date) -> dt.datetime:
+    """A day as its first moment; a moment of a place as the world counts it."""
+    if not isinstance(day, dt.datetime):
+        return dt.datetime.combine(day, dt.time.min)
+    return day if day.tzinfo is None else day.astimezone(dt.UTC).replace(tzinfo=None)
 
 
 def failures(rows: pl.DataFrame, ranked: pl.DataFrame, line: Line, policy: Policy, as_of: dt.date) -> pl.DataFrame:

@@ -11,13 +11,16 @@ from typing import Literal
 import polars as pl
 
 from allocator.frames.columns import is_exact, is_text, is_time
-from allocator.frames.findings import Findings
+from allocator.frames.findings import Check, Findings
+from allocator.frames.quantity import QTY_MAX
 from allocator.model.order import RANK_KEYS
 from allocator.model.policy import AttributeRule, Policy
 from allocator.model.tables import TABLES
 
 COMPUTED = {"stock": {*RANK_KEYS, "distance", "qty_available"}, "demand": {"shelf_life_days_min"}}
 """Keys of an order that are no columns."""
+
+NOTHING = pl.DataFrame()
 
 Family = Literal["number", "text", "time", "flag"]
 
@@ -57,12 +60,31 @@ def check_named(frames: Mapping[str, pl.DataFrame], policy: Policy, findings: Fi
             hint = f"The table has {', '.join(schema)}"
             message = f"{use.table} has no such column"
             findings.add("policy_column_missing", message, "policy", use.path, value=use.column, hint=hint)
-        elif family(schema[use.column]) is None:
+        elif family(schema[use.column]) is None and not use.path.startswith("fill"):  # those are quantities
             message = f"the column is {schema[use.column]}, which is neither ordered nor compared exactly"
             hint = "Cast it to an integer, Decimal, String, Date, Datetime or Boolean"
             findings.add("column_type", message, use.table, use.column, hint=hint)
+    _check_sizes(frames, policy, findings)
     if len(frames) == len(TABLES):
         _check_rules(frames["stock"], frames["demand"], policy, findings)
+
+
+def _check_sizes(frames: Mapping[str, pl.DataFrame], policy: Policy, findings: Findings) -> None:
+    """Notes numbers that a rule compares with those of the other table, and that do not fit in the same 64 bits."""
+    for rule in policy.attributes:
+        sides = [("stock", rule.column), *(("demand", name) for name in _demand_columns(rule))]
+        given = {side: frames[side[0]].schema[side[1]] for side in sides if side[1] in frames.get(side[0], NOTHING)}
+        scale = max((dtype.scale for dtype in given.values() if isinstance(dtype, pl.Decimal)), default=0)
+        for (table, column), dtype in given.items() if rule.value is None else ():
+            if not is_exact(dtype) or (dtype.is_signed_integer() and dtype != pl.Int128() and scale == 0):
+                continue
+            most = QTY_MAX // 10 ** (scale - (dtype.scale if isinstance(dtype, pl.Decimal) else 0))
+            cell = pl.col(column).to_physical().cast(pl.Int128, strict=False)
+            bad = pl.col(column).is_not_null() & ~cell.is_between(-most, most).fill_null(value=False)
+            message = (
+                "the number is compared with those of the other table, which takes at most 2⁶³ - 1 of the smallest step"
+            )
+            findings.run(table, frames[table], [Check("value_overflow", column, bad, message, "Use fewer decimals")])
 
 
 def family(dtype: pl.DataType) -> Family | None:
@@ -83,15 +105,21 @@ def _demand_columns(rule: AttributeRule) -> tuple[str, ...]:
 def _check_rules(stock: pl.DataFrame, demand: pl.DataFrame, policy: Policy, findings: Findings) -> None:
     """Notes rules that compare a number with text, or the like."""
     for number, rule in enumerate(policy.attributes):
-        if rule.column not in stock.columns or (left := family(stock.schema[rule.column])) is None:
+        if rule.column not in stock.columns or (left := _held(stock[rule.column], "stock")) is None:
             continue
         constants = rule.value if isinstance(rule.value, tuple) else (() if rule.value is None else (rule.value,))
         others: list[tuple[str, Family | None]] = [(repr(value), family_of(value)) for value in constants]
-        others += [(c, family(demand.schema[c])) for c in _demand_columns(rule) if c in demand.columns]
+        others += [(c, _held(demand[c], "demand")) for c in _demand_columns(rule) if c in demand.columns]
         for name, right in others:
             if right is not None and right != left:
                 message = f"the stock column {rule.column} holds {left}, and {name} is {right}"
                 findings.add("policy_column_type", message, "policy", f"attributes.{number}", hint="Cast one of them")
+
+
+def _held(series: pl.Series, table: str) -> Family | None:
+    """What the values of a column can be compared with; None of a further column without any, whatever its type."""
+    free = series.dtype == pl.Null or series.name not in TABLES[table]
+    return None if free and series.null_count() == len(series) else family(series.dtype)
 
 
 def family_of(value: object) -> Family:

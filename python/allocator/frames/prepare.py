@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -109,6 +109,7 @@ def _prepare(
         key = next(iter(TABLES[name]))
         ascending = key in frame.columns and ids.check_ids(frame, name, key, core, findings)
         if name == "stock":
+            frame = frame.with_columns(_compared_absent(frame, policy))
             _check_stock(frame, scale, core, findings)
         else:
             _check_fills(frame, policy, findings)
@@ -128,6 +129,14 @@ def _check_columns(name: str, frame: pl.DataFrame, policy: Policy, findings: Fin
     findings.run(name, frame, list(columns.checks(frame, contract, findings.unread.get(name, {}))))
     days = [column.name for column in contract.values() if column.kind == "day" and column.name in frame.columns]
     return frame.with_columns(pl.col(day).cast(pl.Date) for day in days if frame.schema[day] != pl.Date)
+
+
+def _compared_absent(stock: pl.DataFrame, policy: Policy) -> Iterator[pl.Expr]:
+    """What absent columns mean, where the policy compares them: the condition is new, the status available."""
+    for name in dict.fromkeys(rule.column for rule in policy.attributes):
+        column = TABLES["stock"].get(name)
+        if column is not None and column.absent is not None and name not in stock.columns:
+            yield pl.lit(column.absent, columns.EMPTY.get(column.kind, pl.String())).alias(name)
 
 
 def _check_stock(frame: pl.DataFrame, scale: int, core: ids.Core, findings: Findings) -> None:

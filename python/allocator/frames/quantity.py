@@ -73,6 +73,14 @@ def to_units(frame: pl.DataFrame, table: str, scale: int, policy: Policy, findin
     return frame.drop(NUMERATOR, DENOMINATOR, strict=False)
 
 
+def in_base_units(units: pl.Series, scale: int) -> pl.Series:
+    """Units of 10^-scale as base units: Int64, or Decimal where the tables have decimals."""
+    if scale == 0:
+        return units.cast(pl.Int64)
+    step = Decimal(1).scaleb(-scale)
+    return pl.select(units.cast(pl.Decimal(38, scale)) * step).to_series()
+
+
 def check_sum(frame: pl.DataFrame, table: str, column: str, findings: Findings) -> None:
     """Notes Int64 quantities that fit one by one, but not together."""
     largest = frame.select(pl.col(column).max()).item() or 0

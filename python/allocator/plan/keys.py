@@ -11,6 +11,8 @@ import polars as pl
 from allocator.frames.coded import NULL_CODE, Coded, Core, code_column
 from allocator.frames.location import Tree, tree_codes
 from allocator.frames.prepare import Prepared, Table
+from allocator.frames.quantity import in_base_units
+from allocator.model.tables import TABLES
 
 CodeTable: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint32]]
 """A code for each code."""
@@ -21,6 +23,7 @@ class Columns:
 
     def __init__(self, stock: Table, demand: Table, core: Core) -> None:
         self.stock, self.demand, self.core = stock.frame, demand.frame, core
+        self._scales = {"stock": stock.scale, "demand": demand.scale}
         self._coded: dict[tuple[str, tuple[str, ...]], Coded] = {}
         self._one: dict[tuple[str, str], tuple[pl.Series, list[str]]] = {}
         self._tree: Tree | None = None
@@ -60,6 +63,14 @@ class Columns:
         if self._tree is None:
             self._tree = tree_codes(self.coded("location").values)
         return self._tree
+
+    def compared(self, table: str, column: str) -> pl.Series:
+        """A column as rules compare it: quantities in base units, as people count them; Null where no row has one."""
+        series: pl.Series = getattr(self, table)[column]
+        known = TABLES[table].get(column)
+        if series.null_count() == len(series):
+            return series.clear().cast(pl.Null).extend_constant(None, len(series))
+        return in_base_units(series, self._scales[table]) if known is not None and known.kind == "quantity" else series
 
     def ordered(self, table: str, column: str) -> pl.Series:
         """A column as values or codes that order as it does."""
@@ -106,12 +117,13 @@ class PartColumns(Columns):
 
 
 def plain(series: pl.Series) -> pl.Series:
-    """Numbers, dates, times and flags as the kernel reads them."""
+    """Numbers, dates, times and flags as the kernel orders them; ranks of numbers that do not fit what it reads."""
     if isinstance(series.dtype, pl.Decimal):
-        return series.to_physical().cast(pl.Int64)
-    if series.dtype in (pl.UInt32, pl.UInt64, pl.Int128, pl.UInt128):
-        return series.cast(pl.Int64)
-    return series.cast(pl.Int64) if series.dtype in (pl.Duration, pl.Time) else series
+        series = series.to_physical()
+    if series.dtype in (pl.UInt32, pl.UInt64, pl.Int128, pl.UInt128, pl.Null):
+        fitting = series.cast(pl.Int64, strict=False)
+        return fitting if fitting.null_count() == series.null_count() else series.rank("dense").cast(pl.Int64)
+    return series
 
 
 def mapped(codes: pl.Series, table: Sequence[int] | CodeTable) -> pl.Series:

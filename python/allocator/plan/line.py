@@ -254,8 +254,9 @@ def _attribute(rule: AttributeRule, columns: Columns) -> Asker:
 
 def _ends(rule: AttributeRule, columns: Columns) -> Callable[[Any], Ask]:
     """The numbers of the next values that stock can have at or above, and at or below, a value of a line."""
-    dtype = _plain_dtype(columns.stock, rule.column)
-    if rule.column not in columns.stock.columns:
+    absent = not columns.has("stock", rule.column)
+    dtype = pl.Null() if absent else _plain_dtype(columns.compared("stock", rule.column).to_frame(), rule.column)
+    if dtype == pl.Null:
         return lambda _: (0, 0)  # every row is null
     if dtype == pl.String:
         given = [columns.stock[rule.column], *(columns.demand[name] for name in set(_compared(rule)))]

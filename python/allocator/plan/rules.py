@@ -133,7 +133,14 @@ def add_attribute_tests(tests: Tests, policy: Policy, columns: Columns) -> None:
         if rule.value is None:
             _add_compared(tests, rule, columns)
         elif columns.has("stock", rule.column):
-            tests.add(Table(GATE["attribute"], [(constant_rule(rule, columns.stock), 2)], [], [-1, -1, 0]))
+            tests.add(
+                Table(
+                    GATE["attribute"],
+                    [(constant_rule(rule, columns.compared("stock", rule.column).to_frame()), 2)],
+                    [],
+                    [-1, -1, 0],
+                )
+            )
         elif rule.nulls == "fail":
             tests.add(Table(GATE["attribute"], [], [], [-1]))
 
@@ -210,11 +217,12 @@ def interval(
 
 def _comparable(rule: AttributeRule, columns: Columns, names: Sequence[str]) -> list[pl.Series]:
     """The stock column and columns of demand as numbers that compare as they do."""
-    asked = [columns.demand[name] for name in names]
+    asked = [columns.compared("demand", name) for name in names]
     # A column that no row fills has been left out: every row is null.
     nothing = pl.Series(rule.column, [None], dtype=asked[0].dtype).new_from_index(0, columns.stock.height)
-    given = [columns.stock[rule.column] if columns.has("stock", rule.column) else nothing, *asked]
-    first = given[0].dtype
+    given = [columns.compared("stock", rule.column) if columns.has("stock", rule.column) else nothing, *asked]
+    first = next((series.dtype for series in given if series.dtype != pl.Null), pl.Int64())
+    given = [series.cast(first) if series.dtype == pl.Null else series for series in given]
     if first in (pl.String, pl.Enum, pl.Categorical):
         codes, values = columns.core.encode([series.cast(pl.String) for series in given])
         if rule.compare == "version":
