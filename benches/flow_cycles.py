@@ -48,7 +48,7 @@ def set_up(ledger: Ledger) -> None:
     ledger.define(skus, actor="ada")
     ada = Person("ada", "administrator")
     sites = [{"name": name, "place": name} for name in PARTNERS]
-    limits = {"rules": [{"name": "all", "units_max": 100_000}]}
+    limits = {"rules": [{"name": "all", "units_max": 100_000, "value_max": 10_000_000}]}
     warehouses = [{"name": "Central", "place": "WH"}]
     keep_settings(ledger, PartnerSettings(warehouses=warehouses, partners=sites, limits=limits), ada)
     keep_settings(ledger, AssetSettings(flexible_delivery=True, flexible_removal=True), ada)

@@ -158,3 +158,43 @@ def test_a_file_of_arguments_that_is_none_is_refused(told, tmp_path: Path, text:
         code, _, err = told("flow", "do", URL, "raise_request", name, "--as", SAM)
         assert code == 2
         assert "document_syntax" in err or "argument_missing" in err
+
+
+def problems(told, *args: str) -> list[tuple[str, str, int | None]]:
+    code, out, _ = told(*args, "--json")
+    assert code == 2
+    return [(each["code"], f"{each['table']}.{each['column']}", each["row"]) for each in json.loads(out)["problems"]]
+
+
+def test_a_value_that_cannot_be_read_is_told_once_where_it_stands(told) -> None:
+    def tried(step: str, who: str, *args: str) -> list[tuple[str, str, int | None]]:
+        return problems(told, "flow", "do", URL, step, "--as", who, *(f"-a{each}" for each in args))
+
+    assert tried("raise_request", SAM, 'lines=[{"sku": "valve", "qty": "three"}, {"qty": 2}]') == [
+        ("value_text", "lines.qty", 0), ("value_null", "lines.sku", 1),
+    ]  # fmt: skip
+    number = do(told, "raise_request", SAM, lines=[{"sku": "valve", "qty": 3}])["number"]
+    request = f"request={number}"
+    assert tried("decide_request", OLGA, request, 'decisions=[{"line": 1, "qty": "x"}]') == [
+        ("value_text", "decisions.qty", 0)
+    ]
+    assert tried("decide_request", OLGA, request, 'decisions=[{"line": 7, "qty": 1}, {"line": 1, "qty": "0.5"}]') == [
+        ("line_unknown", "decisions.line", 0), ("qty_step", "decisions.qty", 1),
+    ]  # fmt: skip
+    do(told, "decide_request", OLGA, request=number, decisions=[{"line": 1, "qty": 3}])
+    do(told, "allocate_request", WALT, request=number)
+    do(told, "pick_request", WALT, request=number)
+    shipment = do(told, "ship_request", WALT, request=number, carrier="DHL")["number"]
+    counted = [{"sku": "valve", "qty": 2}, {"sku": "vlave", "qty": 1}, {"sku": "seal", "qty": "0.5"}, {"qty": 1},
+               {"serial": "Z", "sku": "pmup"}]  # fmt: skip
+    assert tried("receive_shipment", SAM, f"shipment={shipment}", f"counted={json.dumps(counted)}") == [
+        ("sku_unknown", "counted.sku", 1), ("qty_step", "counted.qty", 2), ("value_null", "counted.sku", 3),
+        ("sku_unknown", "counted.sku", 4),
+    ]  # fmt: skip
+
+
+def test_a_hint_names_the_sku_or_the_step_that_may_be_meant(told) -> None:
+    _, out, _ = told("flow", "do", URL, "raise_request", "--as", SAM, '-alines=[{"sku": "pmup", "qty": 1}]', "--json")
+    assert "'pump'" in json.loads(out)["problems"][0]["hint"]
+    _, out, _ = told("flow", "do", URL, "inward", "--as", SAM, "--json")
+    assert "partner.inward_defectives" in json.loads(out)["problems"][0]["hint"]

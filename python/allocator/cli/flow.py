@@ -94,7 +94,7 @@ def _of_file(source: Path) -> dict[str, Any]:
         text = source.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         code = "file_missing" if isinstance(error, FileNotFoundError) else "file_unreadable"
-        raise FileError(Problem(code, "the file cannot be read", value=str(source))) from None
+        raise FileError(Problem(code, "the file cannot be read", column="FILE", value=str(source))) from None
     try:
         if source.suffix.lower() == ".toml":
             found: Any = tomllib.loads(text, parse_float=Decimal)
@@ -103,8 +103,9 @@ def _of_file(source: Path) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise ValueError("names and values are expected")
     except (ValueError, RecursionError) as error:
-        problem = Problem("document_syntax", f"these are no arguments: {error}", value=str(source))
-        raise InputError(problem) from None
+        hint = 'It is TOML, as lines = [{sku = "valve", qty = 2}], or JSON; its suffix says which'
+        message = f"these are no arguments: {error}"
+        raise InputError(Problem("document_syntax", message, column="FILE", value=str(source), hint=hint)) from None
     return found
 
 

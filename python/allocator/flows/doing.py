@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from allocator.errors import InputError, Problem
@@ -18,6 +18,7 @@ from allocator.ledger.lines import Unfit, text
 from allocator.ledger.records import Heading, Sku
 from allocator.ledger.reserve import expire
 from allocator.ledger.selection import load, unit
+from allocator.model.document import did_you_mean
 
 if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
@@ -43,6 +44,10 @@ class Person:
         """Whether a document is theirs to see."""
         mine = not self.party or self.party in (document.party, document.counterparty)
         return mine and (not self.bus or not document.bu or document.bu in self.bus)
+
+
+SPELLED_MAX: Final = 10_000
+"""SKUs among which one is looked for that may be meant."""
 
 
 @dataclass
@@ -191,8 +196,16 @@ class Doing:
             except InputError as error:
                 problems += error.problems
         if problems:
-            raise InputError(problems)
+            raise InputError(self._spelled(problems))
         return found
+
+    def _spelled(self, problems: Sequence[Problem]) -> list[Problem]:
+        """Unknown SKUs, each with the one that may be meant: the catalog has read few of them."""
+        sql = "SELECT sku FROM sku WHERE tenant = :tenant ORDER BY sku LIMIT :most"
+        rows = self.book.session.rows(sql, {"tenant": self.book.tenant, "most": SPELLED_MAX})
+        names = [sku for (sku,) in rows]
+        hint = "Look it up again: a SKU is set up (allocator ledger define) before it is asked for"
+        return [replace(each, hint=did_you_mean(each.value or "", names) or hint) for each in problems]
 
     def unit_at(self, line: Mapping[str, Any], row: int, place: str) -> int:
         """The unit that a line names by its serial, which must be within a place: one elsewhere looks like none.
@@ -281,6 +294,11 @@ LOOK: Final = Flow("", "", "A question.", {}, (), (Step("look", "Nothing is done
 def within(place: str, tree: str) -> bool:
     """Whether a place is another, or below it."""
     return place == tree or place.startswith(f"{tree}/")
+
+
+def placed(error: InputError, table: str, row: int) -> list[Problem]:
+    """Problems of what a line says, at its place: the argument that has the lines, and its row."""
+    return [replace(each, table=table, row=row) for each in error.problems]
 
 
 def unknown_document(number: str, what: str) -> Problem:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing
+from allocator.flows.doing import Doing, placed
 from allocator.flows.quantities import quantity
 from allocator.ledger.records import Sku
 from allocator.ledger.selection import units
@@ -69,7 +69,7 @@ def chosen(
         try:
             wanted = units(row["qty"], sku, n) if "qty" in row else whole
         except InputError as error:
-            problems += error.problems
+            problems += placed(error, table, n)
             continue
         if not 0 < wanted <= whole:
             message = f"{quantity(whole, sku)} of {sku.sku} {there}"

@@ -50,7 +50,9 @@ def named(name: str, among: Mapping[str, Callable[..., Any]]) -> str:
     short = [each for each in among if each.partition(".")[2] == name]
     if len(short) == 1:
         return short[0]
-    hint = f"There are {' and '.join(short)}" if short else did_you_mean(str(name), _names(among))
+    near = [each for each in among if str(name) in each.partition(".")[2].split("_")]
+    others = f"There are {', '.join(near)}" if near else did_you_mean(str(name), _names(among))
+    hint = f"There are {' and '.join(short)}" if short else others
     message = "several packages have one of this name" if short else "there is nothing of this name"
     raise InputError(Problem("step_unknown", message, column="step", value=str(name)[:80], hint=hint))
 
@@ -186,7 +188,8 @@ def _quantity(value: object) -> int | Decimal | str:
 def _lines(value: object) -> list[dict[str, Any]]:
     rows = [value] if isinstance(value, Mapping) else value
     if not isinstance(rows, list | tuple) or not all(isinstance(row, Mapping) for row in rows):
-        raise Unfit("argument_value", "a list of lines is expected, each with names and values")
+        hint = """As in lines=[{"sku": "valve", "qty": 2}]"""
+        raise Unfit("argument_value", "a list of lines is expected, each with names and values", hint)
     return [dict(row) for row in rows]
 
 
@@ -200,7 +203,7 @@ def _texts(value: object) -> list[str]:
 
 def _mapping(value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise Unfit("argument_value", "names and values are expected")
+        raise Unfit("argument_value", "names and values are expected", """As in references={"SODO": "8000"}""")
     return {text(name): each for name, each in value.items()}
 
 

@@ -147,28 +147,38 @@ def mappings_of(given: Lines, table: str) -> Sequence[Given]:
 
 
 def read_lines(
-    given: Lines, needed: Iterable[str] = (), columns: Mapping[str, Callable[[Any], Any]] = COLUMNS
+    given: Lines,
+    needed: Iterable[str] = (),
+    columns: Mapping[str, Callable[[Any], Any]] = COLUMNS,
+    table: str = "lines",
 ) -> list[dict[str, Any]]:
-    """Lines with their values read; what is null is left out. `columns` are those that a line may have.
+    """Lines with their values read; what is null is left out.
+
+    Args:
+        given: The lines.
+        needed: What each must say.
+        columns: What a line may say, and how it is read.
+        table: What problems call them.
 
     Raises:
         InputError: Every problem of every line.
     """
     problems: list[Problem] = []
-    lines = [_read_line(row, number_, problems, columns) for number_, row in enumerate(mappings_of(given, "lines"))]
-    for number_, line in enumerate(lines):
-        problems += [
-            Problem("value_null", f"a line needs {name}", "lines", name, number_) for name in needed if name not in line
-        ]
+    rows = mappings_of(given, table)
+    lines = [_read_line(row, number_, problems, columns, table) for number_, row in enumerate(rows)]
+    for number_, row in enumerate(rows):
+        # What is there and cannot be read was told.
+        lacking = [name for name in needed if row.get(name) is None]
+        problems += [Problem("value_null", f"a line needs {name}", table, name, number_) for name in lacking]
     if not lines:
-        problems.append(Problem("argument_value", "there is no line", "lines", hint="A transaction is about something"))
+        problems.append(Problem("argument_value", "there is no line", table, hint="Say what it is about"))
     if problems:
         raise InputError(problems)
     return lines
 
 
 def _read_line(
-    row: Given, number_: int, problems: list[Problem], columns: Mapping[str, Callable[[Any], Any]]
+    row: Given, number_: int, problems: list[Problem], columns: Mapping[str, Callable[[Any], Any]], table: str
 ) -> dict[str, Any]:
     line = {}
     for name, value in row.items():
@@ -178,12 +188,12 @@ def _read_line(
         if reader is None:
             hint = did_you_mean(str(name), list(columns)) or f"There are {', '.join(columns)}"
             problems.append(
-                Problem("setting_unknown", "a line has no such column", "lines", str(name)[:80], number_, hint=hint)
+                Problem("setting_unknown", "a line has no such column", table, str(name)[:80], number_, hint=hint)
             )
             continue
         try:
             line[name] = reader(value)
         except Unfit as unfit:
             shown = ascii(value)[:80]
-            problems.append(Problem(unfit.code, str(unfit), "lines", name, number_, shown, unfit.hint))
+            problems.append(Problem(unfit.code, str(unfit), table, name, number_, shown, unfit.hint))
     return line

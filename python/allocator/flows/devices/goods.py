@@ -77,7 +77,7 @@ def read_parts(parts: Lines | None) -> list[dict[str, Any]] | None:
     Raises:
         InputError: Every problem of every line.
     """
-    return None if parts is None else read_lines(parts, (), PARTS)
+    return None if parts is None else read_lines(parts, (), PARTS, "parts")
 
 
 def outs_of(doing: Doing, documents: Iterable[Document]) -> list[Out]:

@@ -215,7 +215,7 @@ def return_unused(
 def _ended(
     ledger: Ledger, challan: str, parts: Lines, person: Person, *, step: str, note: str, key: str
 ) -> dict[str, Any]:
-    rows = read_lines(parts, (), PARTS)
+    rows = read_lines(parts, (), PARTS, "parts")
 
     def work(doing: Doing) -> dict[str, Any]:
         document = doing.begin(challan)

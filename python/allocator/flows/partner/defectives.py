@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, take
+from allocator.flows.doing import Doing, Person, placed, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.challans import REVERSE, reverse_goes_on
 from allocator.flows.partner.indents import close_if_over, settings_site
@@ -68,7 +68,7 @@ def inward_defectives(
         InputError: `document_unknown`, `step_impossible`; `line_unknown`; `qty_out_of_range`: more than is due;
             `goods_unknown`: the unit is not out.
     """
-    rows = read_lines(parts, ("line",), BACK)
+    rows = read_lines(parts, ("line",), BACK, "parts")
 
     def work(doing: Doing) -> dict[str, Any]:
         document = doing.begin(reverse)
@@ -130,7 +130,7 @@ def _all_wanted(
         try:
             found.append(_wanted(doing, row, n, lines, due))
         except InputError as error:
-            problems += error.problems
+            problems += placed(error, "parts", n)
     if problems:
         raise InputError(problems)
     return found
@@ -247,7 +247,7 @@ def send_to_repair(
     Raises:
         InputError: `goods_unknown`, `stock_short`, `value_null`: every line of which not so much is defective there.
     """
-    rows = read_lines(parts, (), BROKEN)
+    rows = read_lines(parts, (), BROKEN, "parts")
 
     def work(doing: Doing) -> dict[str, Any]:
         site = partner_of(doing, settings_in_force(doing), party)
@@ -307,7 +307,7 @@ def stock_of(doing: Doing, rows: Sequence[Mapping[str, Any]], place: str) -> lis
                 message = f"{there} of {sku.sku} are there, and free"
                 raise InputError(Problem("stock_short", message, "parts", "qty", n, str(row["qty"])))
         except InputError as error:
-            problems += error.problems
+            problems += placed(error, "parts", n)
     if problems:
         raise InputError(problems)
     return sorted(taken.items())

@@ -62,7 +62,7 @@ def report_loss(
         InputError: `reason_missing`; `goods_unknown`: no such part is on it; `stock_short`: it is consumed, back, or
             reported already; `document_unknown`, `step_impossible`, `role_missing`.
     """
-    rows = read_lines(parts, (), PARTS)
+    rows = read_lines(parts, (), PARTS, "parts")
     if not reason:
         raise InputError(Problem("reason_missing", "a loss has a reason", column="reason"))
 

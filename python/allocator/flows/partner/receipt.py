@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, number_of, take
+from allocator.flows.doing import Doing, Person, number_of, placed, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.network import settings_in_force, site_named, still_wanted
 from allocator.flows.partner.requests import PART_REQUEST
@@ -62,6 +62,7 @@ class _Counted:
     strange: list[tuple[str, str, int, dict[str, str]]] = field(default_factory=list)
     left: dict[int, int] = field(default_factory=dict)
     skus: set[str] = field(default_factory=set)
+    serials: set[str] = field(default_factory=set)
 
     def take(self, line: DocumentLine, qty: int, state: str) -> None:
         self.found.append((line, qty, state))
@@ -91,7 +92,7 @@ def receive_shipment(
     Raises:
         InputError: `document_unknown`, `step_impossible`; `tracking_mismatch`: units are counted by their serials.
     """
-    rows = None if counted is None else read_lines(counted, (), COUNTED)
+    rows = None if counted is None else read_lines(counted, (), COUNTED, "counted")
     flow = _flow_of(ledger, shipment)
 
     def work(doing: Doing) -> dict[str, Any]:
@@ -127,26 +128,31 @@ def _matched(doing: Doing, lines: Sequence[DocumentLine], rows: Sequence[Mapping
     result.skus.update(sku_of(doing, goods_id).sku for goods_id in by_goods)
     doing.book.find_numbers(row["serial"] for row in rows or () if "serial" in row)
     problems: list[Problem] = []
-    seen: set[str] = set()
     for n, row in enumerate(rows or ()):
         try:
-            if row.get("condition", "good") not in CONDITIONS:
-                hint = f"There are {', '.join(CONDITIONS)}"
-                raise InputError(Problem("argument_value", "no such condition", "counted", "condition", n, hint=hint))
+            _check(doing, result, row)
             if "serial" in row:
-                if row["serial"] in seen:
-                    raise InputError(
-                        Problem("id_duplicate", "it was counted twice", "counted", "serial", n, row["serial"])
-                    )
-                seen.add(row["serial"])
                 _match_unit(doing, by_goods, result, row)
             else:
                 _match_qty(doing, lines, result, row, n)
         except InputError as error:
-            problems += error.problems
+            problems += placed(error, "counted", n)
     if problems:
         raise InputError(problems)
     return result
+
+
+def _check(doing: Doing, result: _Counted, row: Mapping[str, Any]) -> None:
+    """Makes sure that a line can be so: a condition and a SKU that there are, a serial that nobody counted yet."""
+    if row.get("condition", "good") not in CONDITIONS:
+        hint = f"There are {', '.join(CONDITIONS)}"
+        raise InputError(Problem("argument_value", "no such condition", "counted", "condition", hint=hint))
+    if "sku" in row and row["sku"] not in result.skus:
+        doing.skus([row["sku"]])
+    if "serial" in row:
+        if row["serial"] in result.serials:
+            raise InputError(Problem("id_duplicate", "it was counted twice", "counted", "serial", value=row["serial"]))
+        result.serials.add(row["serial"])
 
 
 def _state(row: Mapping[str, Any]) -> str:

@@ -217,7 +217,7 @@ def decide_return(
 
     Arguments, answer and refusals are those of `decide_request`.
     """
-    rows = read_lines(decisions, ("line", "qty"), DECIDED)
+    rows = read_lines(decisions, ("line", "qty"), DECIDED, "decisions")
 
     def work(doing: Doing) -> dict[str, Any]:
         return decided(doing, request, rows)

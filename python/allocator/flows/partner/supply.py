@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, take
+from allocator.flows.doing import Doing, Person, placed, take
 from allocator.flows.partner.network import REQUEST, settings_in_force, site_named, still_wanted
 from allocator.flows.partner.requests import PART_REQUEST
 from allocator.flows.quantities import quantity, read_qty
@@ -45,7 +45,7 @@ def decide_request(
         InputError: `document_unknown`, `step_impossible`; `line_undecided`: every line that nobody decided on;
             `reason_missing`, `qty_out_of_range`.
     """
-    rows = read_lines(decisions, ("line", "qty"), DECIDED)
+    rows = read_lines(decisions, ("line", "qty"), DECIDED, "decisions")
 
     def work(doing: Doing) -> dict[str, Any]:
         return decided(doing, request, rows)
@@ -92,7 +92,7 @@ def _settled(
         try:
             approved = 0 if given["qty"] == 0 else units(given["qty"], sku, row)
         except InputError as error:
-            problems += error.problems
+            problems += placed(error, "decisions", row)
             approved = line.qty
         if approved > line.qty:
             message = f"{quantity(line.qty, sku)} were asked for"

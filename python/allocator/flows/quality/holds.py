@@ -112,7 +112,7 @@ def lift_hold(
         InputError: `goods_unknown`: no such part is blocked by it; `stock_short`, `document_unknown`,
             `step_impossible`, `role_missing`.
     """
-    rows = None if parts is None else read_lines(parts, (), PARTS)
+    rows = None if parts is None else read_lines(parts, (), PARTS, "parts")
     for_the_business(person)
 
     def work(doing: Doing) -> dict[str, Any]:

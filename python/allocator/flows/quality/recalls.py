@@ -190,7 +190,7 @@ def clear_recalled(
         InputError: `note_missing`; `goods_unknown`: no such part is blocked by it; `stock_short`, `document_unknown`,
             `step_impossible`, `role_missing`.
     """
-    rows = read_lines(parts, (), PARTS)
+    rows = read_lines(parts, (), PARTS, "parts")
     for_the_business(person)
     if not note:
         raise InputError(Problem("note_missing", "clearing says what was found", column="note"))
