@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Container
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from allocator.engine import CORE, Answer, BoundPlan, release_memory
-from allocator.errors import InputError, Problem
+from allocator.errors import AllocatorError, InputError, Problem
 from allocator.explain import Explanation, explain
-from allocator.frames.findings import Findings
-from allocator.frames.prepare import Prepared, Table, prepare
+from allocator.frames.findings import Findings, gathered
+from allocator.frames.prepare import Prepared, Table, prepare, prepare_demand, prepare_stock, scale_of
 from allocator.frames.quantity import in_base_units
 from allocator.frames.read import Source, read
 from allocator.model.policy import Policy
@@ -64,12 +66,38 @@ def bound_with_columns(
     stock: Source, demand: Source, policy: Policy | None, *, as_of: dt.date
 ) -> tuple[Bound, Columns]:
     """The same, and the columns with all that was encoded of them."""
-    policy, day = checked_policy(policy), checked_day(as_of)
     findings = Findings()
-    tables = read(stock, "stock", findings), read(demand, "demand", findings)
-    prepared = prepare(*tables, policy, CORE, findings)
+    makers: dict[str, Callable[[], Any]] = {
+        "policy": partial(checked_policy, policy),
+        "as_of": partial(checked_day, as_of),
+        "stock": partial(read, stock, "stock", findings),
+        "demand": partial(read, demand, "demand", findings),
+    }
+    found = gathered(makers, then=partial(_further_problems, findings=findings))
+    policy, day = found["policy"], found["as_of"]
+    prepared = prepare(found["stock"], found["demand"], policy, CORE, findings)
     columns = Columns.of(prepared, CORE)
     return Bound(prepared, policy, day, BoundPlan(compile_columns(columns, prepared, policy, day))), columns
+
+
+def _further_problems(found: dict[str, Any], findings: Findings) -> list[Problem]:
+    """What is wrong with the tables that are there, where an argument or the other table is not."""
+    policy, stock, demand = found.get("policy", Policy()), found.get("stock"), found.get("demand")
+    try:
+        if stock is not None and demand is not None:
+            prepare(stock, demand, policy, CORE, findings)
+        elif stock is not None:
+            prepare_stock(stock, policy, CORE, findings)
+        elif demand is not None:
+            prepare_demand(demand, policy, CORE, scale_of("demand", demand, policy), findings)
+    except AllocatorError as error:
+        return problems_told(error, found)
+    return []
+
+
+def problems_told(error: AllocatorError, found: Container[str]) -> list[Problem]:
+    """Those of the tables: what an empty policy lacks, which stood in for one that is not there, says nothing."""
+    return [p for p in error.problems if "policy" in found or p.code not in ("fill_unknown", "unit_unknown")]
 
 
 def allocate(

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
-from allocator import InputError, Policy, Result, allocate, bind
+from allocator import AllocatorError, InputError, Policy, Result, allocate, bind
 
 TODAY = dt.date(2026, 11, 1)
 STOCK = {
@@ -311,4 +311,44 @@ def test_numbers_of_two_tables_that_do_not_fit_the_same_integers_are_refused() -
         )
     assert [(p.code, p.table, p.column, p.row) for p in caught.value.problems] == [
         ("value_overflow", "stock", "grade", 0)
+    ]
+
+
+# --- everything that is wrong, at once ---
+
+
+def told(stock: Any, demand: Any, policy: Any = None, *, as_of: Any = TODAY) -> list[tuple[str, str]]:
+    """The problems of a call, as codes and places."""
+    with pytest.raises(AllocatorError) as caught:
+        allocate(stock, demand, policy, as_of=as_of)
+    return [(p.code, ".".join(filter(None, (p.table, p.column)))) for p in caught.value.problems]
+
+
+def test_what_is_wrong_with_arguments_and_tables_is_told_together() -> None:
+    assert told(None, {"line_id": ["L1"], "qty": [-1], "fill": ["boxes"]}, "fefo", as_of="today") == [
+        ("argument_type", "policy"),
+        ("argument_type", "as_of"),
+        ("table_unreadable", "stock"),
+        ("qty_out_of_range", "demand.qty"),
+        ("column_missing", "demand.sku"),
+    ]
+    assert told("no-stock.csv", "no-demand.csv") == [("file_missing", "stock"), ("file_missing", "demand")]
+
+
+def test_keys_that_could_never_match_are_told_by_their_names() -> None:
+    stock = {"stock_id": ["A"], "sku": ["7"], "qty_on_hand": [1], "lot": ["1"], "owner": ["ACME"]}
+    demand = {"line_id": ["L1"], "sku": [7], "qty": [-1], "lot": [1], "owner": [9]}
+    wrong = [("qty_out_of_range", "demand.qty"), ("mixed_keys", "lot"), ("mixed_keys", "sku")]
+    assert told(stock, demand) == wrong
+    assert told(stock, demand, Policy(owner="exact")) == [*wrong[:2], ("mixed_keys", "owner"), wrong[2]]
+    numbers = stock | {"sku": pl.Series([2**64 - 1])}
+    assert told(numbers, {"line_id": ["L1"], "sku": [-7], "qty": [1]}) == [("key_range", "sku")]
+
+
+def test_quantities_that_overflow_only_together_are_refused_on_either_side() -> None:
+    most = [2**62, 2**62]
+    stock, demand = {"stock_id": ["A", "B"], "sku": ["X"] * 2}, {"line_id": ["L1", "L2"], "sku": ["X"] * 2}
+    assert told(stock | {"qty_on_hand": most}, demand | {"qty": most}) == [
+        ("value_overflow", "stock.qty_on_hand"),
+        ("value_overflow", "demand.qty"),
     ]

@@ -13,11 +13,11 @@ import polars as pl
 import typer
 
 from allocator.cli.engines import On, check_engine, engine
-from allocator.cli.given import LEGIBLE, AsOf, Demand, Given, Json, PolicyName, Stock, gathered, given, table_problems
+from allocator.cli.given import LEGIBLE, AsOf, Demand, Given, Json, PolicyName, Stock, given, table_problems
 from allocator.cli.save import check_folder, save, save_json
 from allocator.cli.show import say, say_json, say_table, working
 from allocator.errors import InputError
-from allocator.frames.findings import Findings
+from allocator.frames.findings import Findings, gathered
 from allocator.frames.read import read
 from allocator.model.policy import Policy
 from allocator.model.reason import REASONS

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Final, Literal
 import polars as pl
 import typer
 
-from allocator.cli.given import Json, gathered
+from allocator.cli.given import Json
 from allocator.cli.show import say, say_json, say_table
 from allocator.errors import AllocatorError, FileError, Problem
+from allocator.frames.findings import gathered
 from allocator.model.document import FORMATS, Document, Format
 from allocator.model.fair_share import FairShare
 from allocator.model.grid import Grid

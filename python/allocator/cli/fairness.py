@@ -10,12 +10,13 @@ from typing import Annotated, Any, Final
 import polars as pl
 import typer
 
-from allocator.cli.given import TABLES_HELP, Json, day, gathered
+from allocator.cli.given import TABLES_HELP, Json, day
 from allocator.cli.save import check_target, save
 from allocator.cli.show import say, say_json, say_table, working
 from allocator.errors import InputError, Problem
 from allocator.fairness import FairShare, Quotas, compare_rules, ration
 from allocator.fairness import share as divide
+from allocator.frames.findings import gathered
 
 SHOWN: Final = ("line_id", "tier", "qty", "share", "short", "reason")
 PERCENT: Final = ("fill", "worst_fill")

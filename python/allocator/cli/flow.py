@@ -14,13 +14,14 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from allocator.cli.given import Json, gathered
+from allocator.cli.given import Json
 from allocator.cli.ledger_tables import say_frame, without_empty
 from allocator.cli.opened import Key, Out, Rows, Tenant, Url, opened
 from allocator.cli.show import say, say_json, say_table, working
 from allocator.errors import FileError, InputError, Problem
 from allocator.flows import QUESTIONS, STEPS, Person, ask, take_step
 from allocator.flows.steps import named, parameters
+from allocator.frames.findings import gathered
 
 app = typer.Typer(
     help="What people do: what waits for whom, documents with their history, and every step by its name.",

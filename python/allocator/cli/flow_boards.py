@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from allocator.cli.flow import As, app, person_of, tell
-from allocator.cli.given import Json, gathered
+from allocator.cli.given import Json
 from allocator.cli.ledger_tables import say_frame, without_empty
 from allocator.cli.opened import Key, Out, Rows, Tenant, Url, opened
 from allocator.cli.show import say, say_json, working
@@ -26,6 +26,7 @@ from allocator.flows import (
     paper_of,
 )
 from allocator.flows.partner import dashboard as dashboard_of
+from allocator.frames.findings import gathered
 from allocator.model.assets import AssetSettings
 from allocator.model.automation import Automation
 from allocator.model.devices import DeviceSettings

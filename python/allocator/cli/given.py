@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,11 @@ import typer
 
 from allocator.engine import CORE
 from allocator.errors import AllocatorError, InputError, Problem
-from allocator.frames.findings import Findings
+from allocator.frames.findings import Findings, gathered
 from allocator.frames.prepare import prepare, prepare_demand, prepare_stock, scale_of
 from allocator.frames.read import read
 from allocator.model.policy import Policy
-from allocator.result import bind
+from allocator.result import bind, problems_told
 
 TABLES_HELP: Final = "Parquet, CSV, Arrow IPC or NDJSON"
 LEGIBLE: Final = "legible"
@@ -68,35 +68,6 @@ def given(stock: Path, demand: Path, policy: str, as_of: str | None) -> Given:
     return Given(**{name: found[name] for name in makers})
 
 
-def gathered(
-    makers: Mapping[str, Callable[[], Any]], then: Callable[[dict[str, Any]], list[Problem]] | None = None
-) -> dict[str, Any]:
-    """What the makers make, by name.
-
-    Args:
-        makers: Each makes one thing, or raises.
-        then: Looks for more problems in what could be made, if something could not.
-
-    Raises:
-        AllocatorError: With the problems of all that could not be made.
-    """
-    found: dict[str, Any] = {}
-    errors: list[AllocatorError] = []
-    for name, make in makers.items():
-        try:
-            found[name] = make()
-        except AllocatorError as error:
-            errors.append(error)
-    if not errors:
-        return found
-    problems = [problem for error in errors for problem in error.problems]
-    if then is not None:
-        problems += then(found)
-    kinds = {type(error) for error in errors} if len(problems) == sum(len(e.problems) for e in errors) else set()
-    kind = kinds.pop() if len(kinds) == 1 else InputError
-    raise kind(problems)
-
-
 def table_problems(found: dict[str, Any], findings: Findings) -> list[Problem]:
     """What is wrong with what could be read of the tables, under the policy if there is one; beside the findings."""
     policy = found.get("policy", Policy())
@@ -114,8 +85,7 @@ def table_problems(found: dict[str, Any], findings: Findings) -> list[Problem]:
         elif demand is not None:
             prepare_demand(demand, policy, CORE, scale_of("demand", demand, policy), further)
     except AllocatorError as error:
-        # A policy that could not be read was stood in for by an empty one: what that does not fit says nothing.
-        return [p for p in error.problems if "policy" in found or p.code not in ("fill_unknown", "unit_unknown")]
+        return problems_told(error, found)
     return []
 
 

@@ -13,9 +13,10 @@ from typing import Annotated, Any, Final
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from allocator.cli.given import Json, day, gathered
+from allocator.cli.given import Json, day
 from allocator.cli.show import console, say, say_json, say_table
 from allocator.errors import FileError, InputError, Problem
+from allocator.frames.findings import gathered
 from allocator.ledger import Ledger
 from allocator.ledger.import_file import read_file
 from allocator.ledger.import_report import ImportReport

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Final
 import polars as pl
 import typer
 
-from allocator.cli.given import TABLES_HELP, AsOf, Json, day, gathered
+from allocator.cli.given import TABLES_HELP, AsOf, Json, day
 from allocator.cli.save import check_target, save
 from allocator.cli.show import say, say_json, say_table, working
 from allocator.errors import AllocatorError, Problem
+from allocator.frames.findings import gathered
 from allocator.frames.read import read
 from allocator.limits import check_requests
 from allocator.limits import replenish as propose

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Final
 import polars as pl
 import typer
 
-from allocator.cli.given import TABLES_HELP, AsOf, Demand, Given, Json, PolicyName, Stock, gathered, given
+from allocator.cli.given import TABLES_HELP, AsOf, Demand, Given, Json, PolicyName, Stock, given
 from allocator.cli.save import check_folder, save, save_json
 from allocator.cli.show import say, say_json, say_table, working
 from allocator.errors import InputError, Problem
+from allocator.frames.findings import gathered
 from allocator.optimum import OBJECTIVES, Optimum, Prices, optimize, shadow_prices
 from allocator.optimum.arguments import Objectives, check_numbers, check_objectives
 

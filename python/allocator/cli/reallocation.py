@@ -10,9 +10,10 @@ import polars as pl
 import typer
 
 from allocator.cli.engines import On, check_engine, engine
-from allocator.cli.given import TABLES_HELP, AsOf, Demand, Json, PolicyName, Stock, day, gathered
+from allocator.cli.given import TABLES_HELP, AsOf, Demand, Json, PolicyName, Stock, day
 from allocator.cli.save import check_folder, save, save_json
 from allocator.cli.show import say, say_json, say_table, working
+from allocator.frames.findings import gathered
 from allocator.model.policy import Policy
 from allocator.reallocation import Outcome, Reallocation
 from allocator.reallocation import reallocate as deal_again

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from allocator.cli.given import AsOf, day, gathered
+from allocator.cli.given import AsOf, day
 from allocator.cli.show import say
 from allocator.cli.whatif import File
 from allocator.errors import InputError, Problem
-from allocator.frames.findings import Findings
+from allocator.frames.findings import Findings, gathered
 from allocator.frames.read import read
 from allocator.model.policy import Policy
 from allocator.studio.desk import Tables

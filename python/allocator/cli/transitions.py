@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from allocator.cli.given import TABLES_HELP, Json, gathered
+from allocator.cli.given import TABLES_HELP, Json
 from allocator.cli.save import check_target, save
 from allocator.cli.show import say, say_json, say_table, working
 from allocator.errors import CODES, AllocatorError, Problem
+from allocator.frames.findings import gathered
 from allocator.frames.read import read
 from allocator.model.lifecycle import Lifecycle
 from allocator.transitions import validate_transitions

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Final
 import polars as pl
 import typer
 
-from allocator.cli.given import TABLES_HELP, Json, day, gathered
+from allocator.cli.given import TABLES_HELP, Json, day
 from allocator.cli.save import WRITERS, check_target, save
 from allocator.cli.show import counting, say, say_json, say_table, working
 from allocator.errors import AllocatorError, FileError, InputError, Problem
+from allocator.frames.findings import gathered
 from allocator.model.document import Document
 from allocator.model.grid import Grid
 from allocator.model.monte_carlo import MonteCarlo

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -127,3 +128,32 @@ class Findings:
         """Raises what was found, if anything was."""
         if (error := self.error()) is not None:
             raise error
+
+
+def gathered(
+    makers: Mapping[str, Callable[[], Any]], then: Callable[[dict[str, Any]], list[Problem]] | None = None
+) -> dict[str, Any]:
+    """What the makers make, by name.
+
+    Args:
+        makers: Each makes one thing, or raises.
+        then: Looks for more problems in what could be made, if something could not.
+
+    Raises:
+        AllocatorError: With the problems of all that could not be made.
+    """
+    found: dict[str, Any] = {}
+    errors: list[AllocatorError] = []
+    for name, make in makers.items():
+        try:
+            found[name] = make()
+        except AllocatorError as error:
+            errors.append(error)
+    if not errors:
+        return found
+    problems = [problem for error in errors for problem in error.problems]
+    if then is not None:
+        problems += then(found)
+    kinds = {type(error) for error in errors} if len(problems) == sum(len(e.problems) for e in errors) else set()
+    kind = kinds.pop() if len(kinds) == 1 else InputError
+    raise kind(problems)

@@ -113,7 +113,10 @@ def _prepare(
             _check_stock(frame, scale, core, findings)
         else:
             _check_fills(frame, policy, findings)
+            if "qty" in frame.columns:
+                quantity.check_sum(frame, name, "qty", findings)
         tables.append(Table(name, frame, scale, ascending))
+    _check_keys({table.name: table.frame for table in tables}, policy, findings)
     places = location.check_paths({table.name: table.frame for table in tables}, core, findings)
     named.check_named(frames, policy, findings)
     quantity.constants(policy, scale, findings)
@@ -150,6 +153,24 @@ def _check_stock(frame: pl.DataFrame, scale: int, core: ids.Core, findings: Find
         ids.check_serials(frame, 10**scale, core, findings)
     if "qty_on_hand" in present:
         quantity.check_sum(frame, "stock", "qty_on_hand", findings)
+
+
+def _check_keys(frames: Mapping[str, pl.DataFrame], policy: Policy, findings: Findings) -> None:
+    """Notes keys that could never match: text in one table and integers in the other, or integers of two kinds."""
+    owners = ("owner",) if policy.owner in ("exact", "deposit_first") else ()
+    for column in ("sku", "lot", "serial", *owners):
+        sides = {name: frame[column] for name, frame in frames.items() if column in frame.columns and frame.height}
+        kinds = {name: "text" if columns.is_text(side.dtype) else "integers" for name, side in sides.items()}
+        if len(set(kinds.values())) > 1:
+            message = f"{column} is {', '.join(f'{kind} in {name}' for name, kind in kinds.items())}"
+            findings.add(
+                "mixed_keys", message, "", column, hint="Cast one of them: to text, if there are leading zeros"
+            )
+        elif pl.UInt64 in {side.dtype for side in sides.values()}:
+            bounds = [bound for side in sides.values() for bound in (side.min(), side.max()) if isinstance(bound, int)]
+            if bounds and min(bounds) < 0 and max(bounds) > quantity.QTY_MAX:
+                message = f"{column} goes from {min(bounds)} to {max(bounds)}, which no integer type spans"
+                findings.add("key_range", message, "", column, hint="Cast the columns to text")
 
 
 def _check_fills(frame: pl.DataFrame, policy: Policy, findings: Findings) -> None:
