@@ -241,6 +241,17 @@ def test_transitions_count_verdicts_and_number_the_refused(told) -> None:
     assert told("transitions", "changes.csv", "--fail-refused")[0] == 1
 
 
+def test_reason_codes_that_look_like_numbers_are_text_and_empty_columns_say_nothing(told) -> None:
+    Path("mine.toml").write_text(
+        'name = "mine"\ndefault = "1"\nstatuses = ["1", "2"]\n'
+        'transitions = [{ from = ["1"], to = "2", reasons = ["101"] }]\n'
+    )
+    Path("changes.csv").write_text("unit,from,to,reason,approval\n1,1,2,101,\n2,1,2,102,\n3,,1,,\n")
+    code, said = answer(told, "transitions", "changes.csv", "--lifecycle", "mine.toml", "--path")
+    assert code == 0
+    assert [row["verdict"] for row in said["first_refused"]] == ["reason_not_allowed"]
+
+
 def test_transitions_tell_problems_of_the_lifecycle_and_the_columns_together(told) -> None:
     code, said = answer(told, "transitions", "demand.csv", "--lifecycle", "nobody")
     assert code == 2

@@ -1,5 +1,6 @@
 """Changes of status: a refusal says why, a malformed table is refused whole, columns may come in any shape."""
 
+import duckdb
 import polars as pl
 import pytest
 from transitions import Machine, MachineError
@@ -165,7 +166,7 @@ def test_all_that_is_wrong_with_a_table_is_said_at_once():
     }
 
 
-@pytest.mark.parametrize("table", [None, 5, "changes.csv", object(), {"from": object()}])
+@pytest.mark.parametrize("table", [None, 5, ["changes"], object(), {"from": object()}])
 def test_what_is_no_table_is_refused(table):
     with pytest.raises(InputError):
         validate_transitions(table, SERIAL)
@@ -174,6 +175,27 @@ def test_what_is_no_table_is_refused(table):
 def test_a_broken_lazy_frame_is_an_input_error():
     with pytest.raises(InputError, match="table_unreadable"):
         validate_transitions(pl.LazyFrame({"from": ["x"]}).select("nope"), SERIAL)
+
+
+def test_a_query_that_fails_while_it_is_read_is_an_input_error():
+    broken = duckdb.sql("""select cast('x' || range as int) as "from", 'Sold' as "to" from range(3)""")
+    with pytest.raises(InputError) as caught:
+        validate_transitions(broken, SERIAL)
+    assert [(p.code, p.table) for p in caught.value.problems] == [("table_unreadable", "changes")]
+
+
+def test_changes_may_be_the_path_of_a_file(tmp_path):
+    (tmp_path / "changes.csv").write_text("from,to\nAvailable,Allocated\n,Shipped\n")
+    answer = validate_transitions(tmp_path / "changes.csv", SERIAL)
+    assert answer["verdict"].to_list() == ["allowed", "status_not_initial"]
+
+
+@pytest.mark.parametrize("dtype", [pl.String, pl.Int64, pl.Null], ids=str)
+def test_a_column_without_values_is_as_if_it_were_missing_whatever_its_type(dtype):
+    frame = pl.DataFrame({"from": ["Available", "Quarantine"], "to": ["Allocated", "Available"]})
+    empty = [pl.lit(None, dtype).alias(column) for column in ("approval", "photo", "role", "reason", "previous")]
+    answer = validate_transitions(frame.with_columns(empty), SERIAL)
+    assert answer["verdict"].to_list() == ["allowed", "approval_missing"]
 
 
 def test_one_change_that_is_allowed_says_by_which_rule():

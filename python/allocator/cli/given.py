@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,8 @@ from allocator.result import bind, problems_told
 TABLES_HELP: Final = "Parquet, CSV, Arrow IPC or NDJSON"
 LEGIBLE: Final = "legible"
 """Makes nothing, and raises what the tables hold that could not be read."""
+
+TEXT_FORMATS: Final = (".csv", ".ndjson", ".jsonl")
 
 ANY_DAY: Final = dt.date(2000, 1, 1)
 """Tables that fit a policy fit it on every day; only which rules of a contract matrix hold depends on it."""
@@ -66,6 +68,14 @@ def given(stock: Path, demand: Path, policy: str, as_of: str | None) -> Given:
     }
     found = gathered(makers | {LEGIBLE: findings.raise_any}, then=partial(table_problems, findings=findings))
     return Given(**{name: found[name] for name in makers})
+
+
+def read_keys(path: Path, table: str, keys: Sequence[str]) -> pl.DataFrame:
+    """The table of a file. In text, keys are text also where all of them look like numbers."""
+    frame = read(path, table)
+    if path.suffix.lower() not in TEXT_FORMATS:
+        return frame
+    return frame.with_columns(pl.col(key).cast(pl.String) for key in keys if key in frame.columns)
 
 
 def table_problems(found: dict[str, Any], findings: Findings) -> list[Problem]:

@@ -11,18 +11,16 @@ from typing import Annotated, Any, Final
 import polars as pl
 import typer
 
-from allocator.cli.given import TABLES_HELP, AsOf, Json, day
+from allocator.cli.given import TABLES_HELP, AsOf, Json, day, read_keys
 from allocator.cli.save import check_target, save
 from allocator.cli.show import say, say_json, say_table, working
 from allocator.errors import AllocatorError, Problem
 from allocator.frames.findings import gathered
-from allocator.frames.read import read
 from allocator.limits import check_requests
 from allocator.limits import replenish as propose
 from allocator.model.limits import Limits
 
 KEYS: Final = ("bu", "asp", "sku", "sku_group", "request_id", "stock_id", "name")
-TEXT_FORMATS: Final = (".csv", ".ndjson", ".jsonl")
 PROPOSED: Final = ("bu", "asp", "sku", "rule", "on_hand", "in_transit", "requested_open", "headroom", "qty_proposed")
 DECIDED: Final = ("request_id", "bu", "asp", "sku", "qty_requested", "decision", "qty_granted", "reason", "rule")
 
@@ -65,7 +63,7 @@ def replenish(
         check_target(out, [stock, *files.values()])
     tables = {"stock": stock, **{name: path for name, path in files.items() if path is not None}}
     makers: dict[str, Callable[[], Any]] = {"as_of": partial(day, as_of), "limits": partial(Limits.load, limits)}
-    makers |= {name: partial(_read, path, name) for name, path in tables.items()}
+    makers |= {name: partial(read_keys, path, name, KEYS) for name, path in tables.items()}
     with working("reading"):
         found = gathered(makers, then=_table_problems)
     with working("reckoning"):
@@ -98,11 +96,3 @@ def _table_problems(found: dict[str, Any]) -> list[Problem]:
     except AllocatorError as error:
         return list(error.problems)
     return []
-
-
-def _read(path: Path, name: str) -> pl.DataFrame:
-    """The table; keys that look like numbers in one text file and not in another are text in all of them."""
-    frame = read(path, name)
-    if path.suffix.lower() in TEXT_FORMATS:
-        return frame.with_columns(pl.col(key).cast(pl.String) for key in KEYS if key in frame.columns)
-    return frame

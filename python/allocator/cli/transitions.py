@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import polars as pl
 import typer
 
-from allocator.cli.given import TABLES_HELP, Json
+from allocator.cli.given import TABLES_HELP, Json, read_keys
 from allocator.cli.save import check_target, save
 from allocator.cli.show import say, say_json, say_table, working
 from allocator.errors import CODES, AllocatorError, Problem
 from allocator.frames.findings import gathered
-from allocator.frames.read import read
 from allocator.model.lifecycle import Lifecycle
 from allocator.transitions import validate_transitions
 
 REFUSED_SHOWN = 10
+
+NAMES: Final = ("unit", "from", "to", "role", "reason", "document", "previous")
 
 
 def transitions(
@@ -53,7 +54,7 @@ def transitions(
         check_target(out, [changes])
     with working("reading"):
         found = gathered(
-            {"lifecycle": partial(Lifecycle.load, lifecycle), "changes": partial(read, changes, "changes")},
+            {"lifecycle": partial(Lifecycle.load, lifecycle), "changes": partial(read_keys, changes, "changes", NAMES)},
             then=partial(_column_problems, path=path),
         )
     with working("judging"):

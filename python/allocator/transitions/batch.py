@@ -6,16 +6,16 @@ import numpy as np
 import polars as pl
 
 from allocator import engine
+from allocator.frames.read import Source, read
 from allocator.model.lifecycle import Lifecycle
 from allocator.transitions import columns
-from allocator.transitions.columns import ArrowStream
 from allocator.transitions.table import CODE, COLUMNS_GIVEN, MISSING, NOTHING, VERDICTS, compiled
 
 VERDICT = pl.Enum(VERDICTS)
 
 
 def validate_transitions(
-    changes: pl.DataFrame | pl.LazyFrame | ArrowStream,
+    changes: Source,
     lifecycle: Lifecycle,
     *,
     path: bool = False,
@@ -26,7 +26,8 @@ def validate_transitions(
     One row is one change of one unit that is asked for. Nothing is changed; a refusal is an answer, not an error.
 
     Args:
-        changes: A polars frame, eager or lazy, or anything that exports an Arrow stream. Columns read, others kept:
+        changes: A table, given as `allocate` takes them: frames, Arrow streams, lists by column, the path of a file.
+            Columns read, others kept:
 
             - `from`, `to` (required): statuses as String, Enum, Categorical, or UInt8 codes, the place of the status
               in `lifecycle.statuses`. A null `from` is a unit that is new; a null `to` is no status.
@@ -46,7 +47,8 @@ def validate_transitions(
 
     Raises:
         InputError: `column_missing`, `column_type`, `column_reserved`, `value_null`, `table_unreadable`,
-            `argument_type`.
+            `column_duplicate`, `row_count`, `argument_type`.
+        FileError: `file_missing`, `file_format`, `file_unreadable`.
 
     Cost: linear; a few nanoseconds a row from codes or Enum columns, most of it for the Enum of the answer. Text is
     encoded first, and `path` sorts the units.
@@ -57,7 +59,7 @@ def validate_transitions(
         >>> validate_transitions(asked, Lifecycle.load("serial"))["verdict"].to_list()
         ['allowed', 'approval_missing', 'status_unknown']
     """
-    frame = columns.frame_of(changes)
+    frame = read(changes, columns.TABLE)
     codes = verdict_codes(frame, lifecycle, path=path)
     answer = [(codes == CODE["allowed"]).alias("allowed"), codes.cat.to(VERDICT).alias("verdict")]
     if targets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import UnionType
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -59,7 +59,7 @@ def _problems(frame: pl.DataFrame, path: bool) -> Iterator[Problem]:
             yield Problem("column_reserved", "a column of this name is part of the answer", TABLE, column, hint=hint)
     for column in ("from", "to", *COLUMNS_GIVEN):
         dtype = frame.schema.get(column)
-        if dtype is None or dtype == pl.Null:
+        if dtype is None or frame[column].null_count() == frame.height:
             continue
         if column in FLAGS:
             if dtype != pl.Boolean:
@@ -80,7 +80,7 @@ def _wrong_type(column: str, dtype: pl.DataType, wanted: str) -> Problem:
 
 def encoded(column: pl.Series, names: Sequence[str]) -> tuple[pl.Series, bytes]:
     """The column as UInt8 without nulls, and the 256 bytes that say what each of its codes means."""
-    if column.dtype == pl.Null:
+    if column.null_count() == len(column):
         return pl.repeat(NOTHING, len(column), dtype=pl.UInt8, eager=True), IDENTITY
     if column.dtype == pl.Boolean:
         return column.cast(pl.UInt8).fill_null(NOTHING), IDENTITY
@@ -117,21 +117,3 @@ def dense(unit: pl.Series) -> tuple[pl.Series, int]:
     """The units as codes without gaps, and how many there are."""
     codes = unit.rank("dense").cast(pl.UInt32) - 1
     return codes, int(codes.max() or 0) + 1  # type: ignore[arg-type]
-
-
-@runtime_checkable
-class ArrowStream(Protocol):
-    """What exports an Arrow stream: frames of pandas, pyarrow, DuckDB and others."""
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
-
-
-def frame_of(table: pl.DataFrame | pl.LazyFrame | ArrowStream) -> pl.DataFrame:
-    """The table as a polars frame, without a copy where it is one or exports Arrow."""
-    try:
-        if isinstance(table, pl.LazyFrame):
-            return table.collect()
-        return table if isinstance(table, pl.DataFrame) else pl.DataFrame(table)
-    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
-        message = f"this is no table: {error}"
-        raise InputError(Problem("table_unreadable", message, TABLE, value=type(table).__name__)) from None
