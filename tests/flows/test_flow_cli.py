@@ -198,3 +198,24 @@ def test_a_hint_names_the_sku_or_the_step_that_may_be_meant(told) -> None:
     assert "'pump'" in json.loads(out)["problems"][0]["hint"]
     _, out, _ = told("flow", "do", URL, "inward", "--as", SAM, "--json")
     assert "partner.inward_defectives" in json.loads(out)["problems"][0]["hint"]
+
+
+def test_what_is_named_by_an_argument_is_told_at_the_argument(told) -> None:
+    with Ledger.open(URL) as ledger:
+        ledger.define([{"sku": "skip", "tracking": "serial", "lifecycle": "asset"}], actor="ada")
+    order = do(told, "order_asset", "olive:office", sku="skip", site="Mill")["number"]
+    args = ("flow", "do", URL, "reserve_asset", "--as", "dan:driver", f"-aorder={order}", "-aasset=K-99")
+    assert problems(told, *args) == [("goods_unknown", ".asset", None)]
+    subscription = do(told, "open_subscription", "dana:service", customer="Metro")["number"]
+    args = ("flow", "do", URL, "add_device", "--as", DANA, f"-asubscription={subscription}", "-aserial=C-77")
+    assert problems(told, *args) == [("goods_unknown", ".serial", None)]
+
+
+def test_the_step_that_is_refused_is_not_among_the_next_ones(told) -> None:
+    with Ledger.open(URL) as ledger:
+        ledger.define([{"sku": "skip", "tracking": "serial", "lifecycle": "asset"}], actor="ada")
+    order = do(told, "order_asset", "olive:office", sku="skip", site="Mill")["number"]
+    _, out, _ = told("flow", "do", URL, "remove_asset", "--as", "dan:driver", f"-aorder={order}", "--json")
+    hint = json.loads(out)["problems"][0]["hint"]
+    assert "deliver (driver)" in hint
+    assert "remove" not in hint

@@ -270,7 +270,7 @@ def check_role(person: Person, flow: Flow, step: Step) -> None:
         InputError: `role_missing`.
     """
     if person.role not in step.roles:
-        message = f"{step.name} of a {flow.name} is not for {person.role or 'nobody'}"
+        message = f"{flow.name}: {step.name} is not for {person.role or 'nobody'}"
         hint = f"It is for {' or '.join(step.roles)}" if step.roles else "It follows from another step"
         raise InputError(Problem("role_missing", message, column="role", value=person.role[:80], hint=hint))
 
@@ -308,7 +308,8 @@ def unknown_document(number: str, what: str) -> Problem:
 
 def impossible(flow: Flow, document: Document, step: str) -> Problem:
     """What is said of a step that a document cannot take in its state, with those that it can."""
-    nexts = [f"{each.name} ({' or '.join(each.roles)})" for each in flow.next(document.state)]
+    others = [each for each in flow.next(document.state) if each.name != step]
+    nexts = [f"{each.name} ({' or '.join(each.roles)})" for each in others]
     hint = f"Next: {', '.join(nexts)}" if nexts else "Nothing is left to do with it"
     message = f"{document.number} is {document.state}: {step} is not possible"
     return Problem("step_impossible", message, column="number", value=document.number, hint=hint)

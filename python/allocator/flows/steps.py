@@ -116,7 +116,7 @@ def read_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> di
     known = parameters(function)
     problems = [
         Problem("setting_unknown", f"{function.__name__} is told nothing of this name", "arguments", str(name)[:80],
-                hint=did_you_mean(str(name), list(known)) or f"There are {', '.join(known)}")
+                hint=f"{did_you_mean(str(name), list(known))} There are {', '.join(known)}".strip())
         for name in given if name not in known
     ]  # fmt: skip
     problems += [

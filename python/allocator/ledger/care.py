@@ -128,7 +128,7 @@ def read_meter(
 def note_meter(book: Book, heading: Heading, line: Mapping[str, Any], meter: str) -> int:
     """Notes what a meter of a unit shows, within a book; refusals are those of `read_meter`."""
     load(book, [line])
-    goods_id = unit(book, line, 0)
+    goods_id = unit(book, line, None)
     meters = book.catalog.sku(book.goods[goods_id].sku_id).kept.meters
     if meters and meter not in meters:
         hint = did_you_mean(meter, list(meters)) or f"There are {', '.join(meters)}"

@@ -220,7 +220,7 @@ def dispose(
 def _verified(book: Book, heading: Heading, serial: str, customer: str | None, document: str | None) -> dict[str, Any]:
     (line,) = read_lines({"serial": serial})
     load(book, [line])
-    goods_id = unit(book, line, 0)
+    goods_id = unit(book, line, None)
     sku = book.catalog.sku(book.goods[goods_id].sku_id)
     accounts = [book.catalog.accounts[account_id] for account_id in book.accounts_of[goods_id]]
     if not accounts or accounts[0].kind not in OUT:
@@ -261,7 +261,7 @@ def _at(book: Book, serial: str, steps: Sequence[str]) -> tuple[str, Sku, Accoun
     """The step at which a returned unit is, which must be one of these; its SKU, and where it is."""
     (line,) = read_lines({"serial": serial})
     load(book, [line])
-    goods_id = unit(book, line, 0)
+    goods_id = unit(book, line, None)
     step = book.values([STEP], [goods_id]).get((goods_id, STEP), "")
     accounts = [book.catalog.accounts[account_id] for account_id in book.accounts_of[goods_id]]
     if step not in steps or not accounts or accounts[0].kind != "stock":

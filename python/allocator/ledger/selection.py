@@ -105,8 +105,9 @@ def select(book: Book, line: Mapping[str, Any], row: int, kinds: Iterable[str], 
     return _taken(book, line, row, keys) if promised is None else [promised]
 
 
-def unit(book: Book, line: Mapping[str, Any], row: int) -> int:
-    """The unit of a serial, or of a number that it had before."""
+def unit(book: Book, line: Mapping[str, Any], row: int | None) -> int:
+    """The unit of a serial, or of a number that it had before; of one that is in no line, `row` is None."""
+    table = "" if row is None else "lines"
     found = book.numbers.get(line["serial"], ())
     sku = book.catalog.find(line["sku"]) if "sku" in line else None
     mine = {goods for scope, goods in found if sku is None or scope in (0, sku.sku_id)}
@@ -119,10 +120,10 @@ def unit(book: Book, line: Mapping[str, Any], row: int) -> int:
     if len(mine) == 1:
         return mine.pop()
     if not mine:
-        raise InputError(Problem("goods_unknown", "there is no such unit", "lines", "serial", row, line["serial"]))
+        raise InputError(Problem("goods_unknown", "there is no such unit", table, "serial", row, line["serial"]))
     names = sorted(book.catalog.sku(book.goods[g].sku_id).sku for g in mine)
     message = f"units of several SKUs have this number: {', '.join(names)}"
-    raise InputError(Problem("goods_ambiguous", message, "lines", "serial", row, line["serial"], "Name the SKU too"))
+    raise InputError(Problem("goods_ambiguous", message, table, "serial", row, line["serial"], "Name the SKU too"))
 
 
 def _nearest(goods: set[int], test: Callable[[int], bool]) -> set[int]:

@@ -183,7 +183,7 @@ def find(book: Book, serial: str) -> Found:
     """
     line = {"serial": serial}
     load(book, [line])
-    goods_id = unit(book, line, 0)
+    goods_id = unit(book, line, None)
     book.catalog.load_sku_ids(book.session, [book.goods[goods_id].sku_id])
     accounts = [book.catalog.accounts[account_id] for account_id in book.accounts_of[goods_id]]
     if not accounts:

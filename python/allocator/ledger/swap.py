@@ -85,7 +85,7 @@ def pick_scanned(
 def _pick(book: Book, heading: Heading, line: Mapping[str, Any], policies: tuple[Policy, Policy]) -> dict[str, Any]:
     load(book, [line])
     mine = book.allocations.get(line["allocation_id"])
-    goods_id = unit(book, line, 0)
+    goods_id = unit(book, line, None)
     other = _holder_of(book, goods_id)
     if mine is None or mine.goods_id == goods_id:
         return _picked(book, heading, line, line["allocation_id"])

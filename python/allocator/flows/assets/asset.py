@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from allocator.errors import InputError, Problem
@@ -46,13 +47,13 @@ def asset_of(doing: Doing, serial: str, order: Document) -> Asset:
     line = {"serial": number_of(serial, "asset")}
     load(doing.book, [line])
     try:
-        goods_id = unit(doing.book, line, 0)
+        goods_id = unit(doing.book, line, None)
     except InputError as error:
         if error.code != "goods_ambiguous":
-            raise
+            raise InputError(replace(each, column="asset") for each in error.problems) from None
         (own,) = doing.lines(order.number)
         assert own.sku_id is not None
-        goods_id = unit(doing.book, {**line, "sku": doing.book.catalog.sku(own.sku_id).sku}, 0)
+        goods_id = unit(doing.book, {**line, "sku": doing.book.catalog.sku(own.sku_id).sku}, None)
     found = seen_now(doing, goods_id)
     if found is None:
         raise InputError(Problem("goods_unknown", "there is no such asset", column="asset", value=serial[:80]))
