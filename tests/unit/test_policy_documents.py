@@ -4,6 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
+from decimal import Decimal
+from importlib import resources
 
 import pytest
 from hypothesis import given
@@ -96,6 +99,32 @@ def test_an_exact_number_stays_exact_through_every_format():
         again = Policy.loads(policy.dumps(form), form)
         assert str(again.fill.pack) == "33.6"
         assert str(again.units[0].ratio) == "1/3"
+
+
+def test_what_can_be_loaded_fits_the_json_schema():
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = Policy.json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    amounts = Policy(fill={"pack": "pack_of", "qty_min": "2.50"}, fills={"boxes": {"pack": 12}})
+    presets = resources.files("allocator.model") / "presets" / "policy"
+    said = [tomllib.loads((presets / f"{name}.toml").read_text("utf-8")) for name in Policy.presets()]
+    said += [policy.plain() for policy in (*map(Policy.load, Policy.presets()), amounts)]
+    said += [{"fill": {"pack": "12"}}, {"demand_order": ["priority", {"column": "needed_on", "nulls": "first"}]}]
+    for each in said:
+        assert list(validator.iter_errors(json.loads(json.dumps(each, default=str)))) == []
+    assert not validator.is_valid({"fill": {"pack": "two\nlines"}})
+    assert not validator.is_valid({"name": " blank"})
+
+
+def test_equal_policies_say_the_same_and_can_be_keys():
+    def compares(value):
+        return Policy(attributes=[{"column": "grade", "op": "=", "value": value}])
+
+    assert compares(1) == compares(Decimal("1.0"))
+    assert compares(1) != compares(value=True)
+    assert compares(1) != 1
+    assert len({compares(1), compares(Decimal(1)), compares(value=True), Policy(fills={"a": {}})}) == 3
 
 
 def test_the_json_schema_knows_every_setting_and_describes_it():

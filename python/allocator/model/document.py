@@ -31,7 +31,15 @@ def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?$")]
+ALTERNATIVE: Final = "|"
+"""Begins the tags of unions whose alternatives the value alone tells apart; pydantic puts them into paths."""
+
+CONTROL: Final = r"\x00-\x1f\x7f-\x9f"
+"""Characters that nobody sees, in a notation that every reader of JSON Schemas knows."""
+
+NAME: Final = rf"^[^\s{CONTROL}]([^{CONTROL}]*[^\s{CONTROL}])?$"
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NAME)]
 """A name that people read: no line breaks or other control characters, no blanks around it."""
 
 Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_many, json_schema_input_type=Name | tuple[Name, ...])]
@@ -68,6 +76,13 @@ class Part(BaseModel):
 
 class Document(Part):
     """A whole document. Subclasses set `kind`, which names their presets and their problems."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same: 1 is not `true`, and 2.50 is 2.5."""
+        return isinstance(other, Document) and type(self) is type(other) and self.fingerprint() == other.fingerprint()
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint())
 
     @classmethod
     def presets(cls) -> list[str]:
@@ -143,7 +158,7 @@ class Document(Part):
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
         """The JSON Schema (2020-12) of such documents, for editors and for other languages."""
-        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **cls.model_json_schema()}
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_without_tags(cls.model_json_schema())}
 
     def fingerprint(self) -> str:
         """SHA-256 of what was said, in hex: the same for equal documents, whatever file they came from."""
@@ -243,7 +258,7 @@ def _problems(model: type[Part], error: ValidationError) -> list[Problem]:
 
 
 def _explained(model: type[Part], details: ErrorDetails) -> Iterator[Problem]:
-    path = ".".join(str(step) for step in details["loc"])
+    path = ".".join(str(step) for step in details["loc"] if not str(step).startswith(ALTERNATIVE))
     cause = details.get("ctx", {}).get("error")
     if isinstance(cause, PolicyError):
         for problem in cause.problems:
@@ -279,6 +294,16 @@ def _explained(model: type[Part], details: ErrorDetails) -> Iterator[Problem]:
         expected = str(details.get("ctx", {}).get("expected", ""))
         hint = did_you_mean(str(details["input"]), re.findall("'([^']*)'", expected))
         yield Problem("setting_value", message, model.kind, path, value=value, hint=hint)
+
+
+def _without_tags(schema: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """The schema, where a value may fit several alternatives that no setting tells apart, such as text."""
+    if isinstance(schema, list):
+        return [_without_tags(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    free = "oneOf" in schema and "discriminator" not in schema
+    return {"anyOf" if free and key == "oneOf" else key: _without_tags(value) for key, value in schema.items()}
 
 
 def _settings_at(schema: Mapping[str, Any], path: Sequence[int | str]) -> set[str]:

@@ -18,6 +18,9 @@ DIGITS_MAX = 15
 NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?", re.ASCII)
 """Text that is a number; other text may name a column."""
 
+NumberText = Annotated[str, Field(pattern=rf"^{NUMBER.pattern}$")]
+"""The same for a JSON Schema."""
+
 Whole = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 """A whole number; not text, not a boolean."""
 
@@ -106,7 +109,7 @@ RatioOrZero = Annotated[
 
 Qty = Annotated[
     Decimal,
-    BeforeValidator(_quantity, json_schema_input_type=float | str),
+    BeforeValidator(_quantity, json_schema_input_type=float | NumberText),
     PlainSerializer(_plain, return_type=int | float, when_used="json"),
     Field(gt=0, max_digits=18),
 ]
@@ -121,14 +124,14 @@ Constant = Annotated[
 """What a column can be compared with: a boolean, a number, a day or text."""
 
 Amount = Annotated[
-    Annotated[Qty, Tag("quantity")] | Annotated[Name, Tag("column")],
-    Discriminator(lambda value: "column" if isinstance(value, str) and not NUMBER.fullmatch(value) else "quantity"),
+    Annotated[Qty, Tag("|quantity")] | Annotated[Name, Tag("|column")],
+    Discriminator(lambda value: "|column" if isinstance(value, str) and not NUMBER.fullmatch(value) else "|quantity"),
 ]
 """A quantity, or the name of a demand column that holds one for every line."""
 
 Constants = Annotated[
-    Annotated[Constant, Tag("one")] | Annotated[tuple[Constant, ...], Tag("list")],
-    Discriminator(lambda value: "list" if isinstance(value, list | tuple) else "one"),
+    Annotated[Constant, Tag("|one")] | Annotated[tuple[Constant, ...], Tag("|list")],
+    Discriminator(lambda value: "|list" if isinstance(value, list | tuple) else "|one"),
 ]
 """One constant, or a list of them."""
 
@@ -137,7 +140,7 @@ Where: TypeAlias = dict[Name, Constants]
 
 Share = Annotated[
     Decimal,
-    BeforeValidator(_quantity, json_schema_input_type=float | str),
+    BeforeValidator(_quantity, json_schema_input_type=float | NumberText),
     PlainSerializer(_plain, return_type=int | float, when_used="json"),
     Field(ge=0, le=1, max_digits=9),
 ]

@@ -45,7 +45,7 @@ def _key(value: object) -> object:
     return {"column": value} if isinstance(value, str) else value
 
 
-Key = Annotated[OrderKey, BeforeValidator(_key)]
+Key = Annotated[OrderKey, BeforeValidator(_key, json_schema_input_type=OrderKey | Name)]
 
 
 def _keys(*columns: str) -> tuple[OrderKey, ...]:

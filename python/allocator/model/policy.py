@@ -289,7 +289,7 @@ def _order(named: dict[str, tuple[OrderKey, ...]]) -> BeforeValidator:
             raise ValueError(f"no order is named {value!r}; there are {', '.join(named)}, or give a list of keys")
         return named[value]
 
-    return BeforeValidator(resolve)
+    return BeforeValidator(resolve, json_schema_input_type=tuple[Key, ...] | Literal[tuple(named)])
 
 
 def _safety_stock_problems(entries: tuple[SafetyStock, ...]) -> Iterator[Problem]:
