@@ -17,6 +17,9 @@ FLAGS = (
 PICTURES = Path(__file__).parents[1] / "build" / "studio"
 """Where the run keeps what it saw."""
 
+PATIENCE_MS = 120_000
+"""How long a page may take on a machine that is busy with other tests."""
+
 
 class ChromiumMissingError(Exception):
     """There is no Chromium on this machine."""
@@ -44,7 +47,7 @@ class Visit:
 
     def __init__(self, browser: Browser, width: int, height: int) -> None:
         self.page: Page = browser.new_page(viewport={"width": width, "height": height}, accept_downloads=True)
-        self.page.set_default_timeout(30_000)
+        self.page.set_default_timeout(PATIENCE_MS)
         self.complaints: list[str] = []
         self.page.on("console", lambda said: self._note(said.text) if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self._note(str(error)))

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, expect
 import browser as browsers
 from allocator.studio.sample import AS_OF, sample
 
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=browsers.PATIENCE_MS)
 MAIN = "from allocator.cli import main; main()"
 
 
@@ -44,6 +44,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         told = server.stdout.readline()
         yield re.search(r"http://\S+", told)[0]
+        assert server.poll() is None, f"the page ended by itself: {server.returncode}"
         server.send_signal(signal.SIGINT)
         try:
             server.wait(timeout=15)
