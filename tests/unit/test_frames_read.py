@@ -261,3 +261,9 @@ def test_a_row_with_text_that_cannot_be_read_is_checked_beside_all_other_rows(tm
         ("fill_unknown", "demand.fill", 0),
         ("unit_unknown", "demand.unit", 0),
     }
+
+
+@pytest.mark.parametrize("value", ["NaN", "sNaN", "Infinity", "-Infinity"])
+def test_a_decimal_that_is_no_number_is_told_as_that(value: str) -> None:
+    with pytest.raises(InputError, match="a Decimal is NaN or infinite"):
+        read({"line_id": ["L1"], "sku": ["A"], "qty": [Decimal(value)]}, "demand")

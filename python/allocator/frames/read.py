@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -113,13 +114,19 @@ def _from_lists(source: Mapping[str, Any], table: str) -> pl.DataFrame:
             columns.append(pl.Series(str(name), values, strict=True))
         except (Exception, pl.exceptions.PanicException) as error:
             hint = "Give a list, an array or a series of one type"
-            findings.add("column_type", shown_error(error), table, str(name), hint=hint)
+            boundless = isinstance(values, Iterable) and any(_is_boundless(value) for value in values)
+            message = "a Decimal is NaN or infinite" if boundless else shown_error(error)
+            findings.add("column_type", message, table, str(name), hint=hint)
     heights = {column.name: len(column) for column in columns}
     if len(set(heights.values())) > 1:
         counts = ", ".join(f"{name} {height}" for name, height in heights.items())
         findings.add("row_count", f"the columns differ in length: {counts}", table)
     findings.raise_any()
     return pl.DataFrame(columns)
+
+
+def _is_boundless(value: object) -> bool:
+    return isinstance(value, Decimal) and not value.is_finite()
 
 
 def _read_file(path: Path, table: str, findings: Findings) -> pl.DataFrame:
