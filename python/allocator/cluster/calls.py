@@ -14,11 +14,10 @@ from allocator.cluster.distributed import ROWS_MAX, Allocated, Collected, Distri
 from allocator.cluster.facts import note_repeats
 from allocator.cluster.given import Given, Table, is_spark, table_of
 from allocator.cluster.worker import Outputs, Task
-from allocator.engine import CORE
 from allocator.errors import AllocatorError, InputError, Problem
 from allocator.frames.findings import Findings
 from allocator.frames.named import uses
-from allocator.frames.prepare import scale_of
+from allocator.frames.prepare import check_kinds, scale_of
 from allocator.frames.quantity import quantity_columns
 from allocator.model.policy import Policy
 from allocator.model.reallocation import STRATEGIES, Reallocation
@@ -137,7 +136,7 @@ def _distributed(
     sides, found, known = cut(tables, policy, plan, rows_max)
     if found.partitions.select(pl.col("stock_rows", "lines").sum() > 0).row(0) == (True, True):
         # Texts and integers would never meet in one partition.
-        _note(lambda: CORE.encode([empty[name]["sku"] for name in ("stock", "demand")]), early)
+        check_kinds("sku", {name: empty[name]["sku"] for name in ("stock", "demand")}, early)
     for name in sorted(known.repeated):
         note_repeats(tables[name], early)
     if early.problems:

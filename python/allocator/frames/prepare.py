@@ -160,17 +160,21 @@ def _check_keys(frames: Mapping[str, pl.DataFrame], policy: Policy, findings: Fi
     owners = ("owner",) if policy.owner in ("exact", "deposit_first") else ()
     for column in ("sku", "lot", "serial", *owners):
         sides = {name: frame[column] for name, frame in frames.items() if column in frame.columns and frame.height}
-        kinds = {name: "text" if columns.is_text(side.dtype) else "integers" for name, side in sides.items()}
-        if len(set(kinds.values())) > 1:
-            message = f"{column} is {', '.join(f'{kind} in {name}' for name, kind in kinds.items())}"
-            findings.add(
-                "mixed_keys", message, "", column, hint="Cast one of them: to text, if there are leading zeros"
-            )
-        elif pl.UInt64 in {side.dtype for side in sides.values()}:
+        if check_kinds(column, sides, findings) and pl.UInt64 in {side.dtype for side in sides.values()}:
             bounds = [bound for side in sides.values() for bound in (side.min(), side.max()) if isinstance(bound, int)]
             if bounds and min(bounds) < 0 and max(bounds) > quantity.QTY_MAX:
                 message = f"{column} goes from {min(bounds)} to {max(bounds)}, which no integer type spans"
                 findings.add("key_range", message, "", column, hint="Cast the columns to text")
+
+
+def check_kinds(column: str, sides: Mapping[str, pl.Series], findings: Findings) -> bool:
+    """Whether a key is of one kind in all tables; that it is text in one and integers in another is noted."""
+    kinds = {name: "text" if columns.is_text(side.dtype) else "integers" for name, side in sides.items()}
+    if len(set(kinds.values())) > 1:
+        message = f"{column} is {', '.join(f'{kind} in {name}' for name, kind in kinds.items())}"
+        hint = "Cast one of them: to text, if there are leading zeros"
+        findings.add("mixed_keys", message, "", column, hint=hint)
+    return len(set(kinds.values())) <= 1
 
 
 def _check_fills(frame: pl.DataFrame, policy: Policy, findings: Findings) -> None:
