@@ -152,6 +152,8 @@ MUTANTS = (
            "                for request in done:\n                    if False:", AHEAD),
     Mutant("what never happened may come to the store later", "write.py", "    if book.is_ahead:\n",
            "    if False:\n", AHEAD),
+    Mutant("as many transactions are taken for the same", "write.py", " AND tenant.hash = :known AND ",
+           " AND :known = :known AND ", AHEAD),
     Mutant("what could not be written ahead is done", "requests.py",
            "                return 0\n            for request",
            "                return len(done)\n            for request", AHEAD),

@@ -6,11 +6,13 @@ import datetime as dt
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import psycopg
+import pysqlite3
 import pytest
 
 from allocator.errors import Problem, StoreError
@@ -222,6 +224,26 @@ def test_an_order_of_which_it_was_told_that_it_never_happened_comes_too_late(
         assert (ledger.outcome("K1") is None) == asked
         assert promised(ledger) == (3 if asked else 8)
         assert order(ledger, "L2", 1)["allocated"] == 1
+        assert verify(ledger).clean
+
+
+def test_a_store_that_was_put_back_and_written_to_by_others_is_read_anew(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'stock.db'}"
+    with Ledger.open(url) as ledger, Ledger.open(url) as other:
+        ledger.define([{"sku": "filter"}], actor="ana")
+        line = {"sku": "filter", "qty": 10, "location": "store"}
+        ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+        order(ledger, "first", 1)
+        ledger.store.backup(str(tmp_path / "earlier.db"))
+        order(ledger, "lost", 6)
+        with (
+            closing(pysqlite3.connect(tmp_path / "earlier.db")) as earlier,
+            closing(pysqlite3.connect(tmp_path / "stock.db")) as here,
+        ):
+            earlier.backup(here)
+        assert order(other, "theirs", 7)["allocated"] == 7
+        assert order(ledger, "next", 2)["allocated"] == 2
+        assert sorted(ledger.lines()["line_id"]) == ["first", "next", "theirs"]
         assert verify(ledger).clean
 
 

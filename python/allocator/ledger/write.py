@@ -219,7 +219,8 @@ def _write_head(out: Changes, book: Book) -> None:
         "WHERE tenant.tenant = :tenant AND tenant.seq = :before"
     )
     if book.is_ahead:
-        # What only comes to the store after somebody was told that it never happened comes too late.
-        sql += " AND tenant.outcomes_asked = :asked"
-        columns, row = columns | {"asked": "bigint"}, (*row, book.outcomes_asked)
+        # As many transactions may be others, where a store was put back to what it once was. And what only comes to it
+        # after somebody was told that it never happened comes too late.
+        sql += " AND tenant.hash = :known AND tenant.outcomes_asked = :asked"
+        columns, row = columns | {"known": "bytea", "asked": "bigint"}, (*row, book.hash_before, book.outcomes_asked)
     out.change(sql, columns, [row])
