@@ -59,6 +59,12 @@ def test_what_comes_back_is_blocked_by_rule_and_orders_begin_by_themselves(shop_
     assert history_of(shop_on_both, mine)["actor"].to_list() == ["dana", "rule begin"]
 
 
+def test_a_rule_for_some_states_leaves_events_that_led_to_others(shop: Ledger) -> None:
+    keep_rules(shop, rules(BEGIN | {"name": "late", "states": ["completed"]}, BEGIN | {"states": ["drafted"]}), ADA)
+    number = order(shop)
+    assert automate(shop, ROBOT).select("rule", "number").rows() == [("begin", number)]
+
+
 def test_each_rule_is_applied_once_to_each_event(shop: Ledger) -> None:
     keep_rules(shop, rules(BEGIN), ADA)
     numbers = {order(shop) for _ in range(6)}

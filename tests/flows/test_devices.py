@@ -257,6 +257,10 @@ def test_a_subscription_from_its_first_device_to_its_end(shop_on_both: Ledger) -
     ended = end_subscription(shop, sub, DESK)
     assert ended["due"] == [told["rental"]]
     assert seen(shop, "R-2")[0] == "Rented", "ending a subscription returns nothing"
+    assert not any(device(shop, "R-2")["attributes"].values()), "nor does it leave a service enabled"
+    (waiting,) = board(shop, WALT).filter(number=told["rental"], step="return").to_dicts()
+    assert waiting["state"] == "due back"
+    assert (waiting["due_at"] - waiting["opened_at"]).days == DeviceSettings().return_days
     return_rental(shop, told["rental"], WALT)
     assert seen(shop, "R-2") == ("Used", "warehouse", None, None)
 

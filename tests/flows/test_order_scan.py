@@ -321,6 +321,15 @@ class TestBoxes:
         row = box_contents(shop, order, PAM).to_dicts()[0]
         assert (row["length_mm"], row["width_mm"], row["height_mm"], row["packed_by"]) == (400, 300, 200, "pam")
 
+    def test_a_box_of_used_goods_has_all_its_dimensions_or_none(self, shop: Ledger) -> None:
+        order = ordered(shop, [{"sku": "phone-used", "qty": 1}])
+        box = scan(shop, order, "USED-0", PAM)["box"]
+        assert save_box(shop, box, PAM)["needs"] == []
+        with pytest.raises(InputError) as told:
+            confirm_box(shop, box, PAM, length_mm=400)
+        assert [p.column for p in told.value.problems] == ["width_mm", "height_mm"]
+        assert confirm_box(shop, box, PAM)["state"] == "confirmed"
+
     def test_a_scan_is_undone_until_its_box_is_confirmed(self, shop: Ledger) -> None:
         order = ordered(shop, [{"sku": "phone-used", "qty": 2}])
         box = scan(shop, order, "USED-0", PAM)["box"]

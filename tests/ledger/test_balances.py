@@ -52,6 +52,14 @@ def test_each_unit_counts_where_it_is_and_as_whose_it_is(shop: Ledger) -> None:
     }
 
 
+def test_what_belongs_to_others_is_neither_rented_out_nor_dispatched_stock_of_the_business(shop: Ledger) -> None:
+    receive(shop, *({"sku": "gauge", "serial": f"G-{n}", "location": "store", "owner": "bank"} for n in (1, 2)))
+    shop.post("rent", {"serial": "G-1", "to_holder": "customer 9"}, document="R-1", actor="ana")
+    shop.post("deliver", {"serial": "G-2", "to_holder": "customer 7"}, actor="ana")
+    told = measures(shop, skus=["gauge"])
+    assert [told[name] for name in ("rentals", "dispatched", "owned")] == [0, 0, 0]
+
+
 def test_balances_are_told_by_place_holder_and_owner(shop: Ledger) -> None:
     busy(shop)
     told = shop.balances(("holder", "owner", "status"), skus=["gauge"])

@@ -55,6 +55,29 @@ def test_the_customer_who_has_a_unit_is_told(shop: Ledger) -> None:
     assert "tell $holder, $owner of types deliver; at north" in Notices(notices=(rule,)).describe()
 
 
+def test_who_had_a_unit_is_told_when_it_comes_back(shop: Ledger) -> None:
+    busy(shop)
+    shop.post("deliver", {"serial": "G-2", "to_holder": "customer 7"}, actor="ana")
+    seq = shop.post("return", {"serial": "G-2", "to_location": "north"}, document="RMA-1", actor="ana")
+    rule = Notice(name="it came back", to=("$holder",), types=("return",))
+    told = notifications(shop, Notices(notices=(rule,)), since=seq - 1)
+    assert told.select("to", "serial").rows() == [("customer 7", "G-2")]
+
+
+def test_one_receiver_is_told_of_an_event_once_by_the_first_rule_that_holds(shop: Ledger) -> None:
+    rules = [Notice(name=name, to=("quality",), types=("block",)) for name in ("first", "second")]
+    told = notifications(shop, Notices(notices=rules), since=busy(shop))
+    assert told.select("notice", "to", "serial").rows() == [("first", "quality", "G-1")]
+
+
+def test_a_status_is_told_of_what_comes_to_it_and_not_again_of_what_is_in_it(shop: Ledger) -> None:
+    seq = busy(shop)
+    shop.post("move", {"serial": "G-2", "to_location": "south"}, actor="ana")
+    rule = Notice(name="look at it", to=("quality",), statuses=("Quarantine",))
+    told = notifications(shop, Notices(notices=(rule,)), since=seq)
+    assert told.select("type", "serial").rows() == [("change_status", "G-2")]
+
+
 def test_a_rule_that_tells_nobody_or_of_nothing_known_is_refused() -> None:
     with pytest.raises(PolicyError) as caught:
         Notices.loads('notices = [{name = "x", to = [], events = ["explosion"], colour = "red"}]')
