@@ -227,24 +227,57 @@ def test_an_order_of_which_it_was_told_that_it_never_happened_comes_too_late(
         assert verify(ledger).clean
 
 
-def test_a_store_that_was_put_back_and_written_to_by_others_is_read_anew(tmp_path: Path) -> None:
+@contextmanager
+def lost(ledger: Ledger, folder: Path) -> Iterator[None]:
+    """What is done within is not in the store afterwards, as when a replica takes over that did not have it yet."""
+    ledger.store.backup(str(folder / "earlier.db"))
+    yield
+    with (
+        closing(pysqlite3.connect(folder / "earlier.db")) as earlier,
+        closing(pysqlite3.connect(folder / "stock.db")) as here,
+    ):
+        earlier.backup(here)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[tuple[Ledger, Ledger]]:
+    """One store, two processes, and ten filters, one of which is promised."""
     url = f"sqlite:///{tmp_path / 'stock.db'}"
     with Ledger.open(url) as ledger, Ledger.open(url) as other:
         ledger.define([{"sku": "filter"}], actor="ana")
-        line = {"sku": "filter", "qty": 10, "location": "store"}
-        ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+        receive(ledger, 10, "store")
         order(ledger, "first", 1)
-        ledger.store.backup(str(tmp_path / "earlier.db"))
+        yield ledger, other
+
+
+def receive(ledger: Ledger, qty: int, location: str) -> None:
+    line = {"sku": "filter", "qty": qty, "location": location}
+    ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+
+
+def test_a_store_that_was_put_back_and_written_to_by_others_is_read_anew(
+    two: tuple[Ledger, Ledger], tmp_path: Path
+) -> None:
+    ledger, other = two
+    with lost(ledger, tmp_path):
         order(ledger, "lost", 6)
-        with (
-            closing(pysqlite3.connect(tmp_path / "earlier.db")) as earlier,
-            closing(pysqlite3.connect(tmp_path / "stock.db")) as here,
-        ):
-            earlier.backup(here)
-        assert order(other, "theirs", 7)["allocated"] == 7
-        assert order(ledger, "next", 2)["allocated"] == 2
-        assert sorted(ledger.lines()["line_id"]) == ["first", "next", "theirs"]
-        assert verify(ledger).clean
+    assert order(other, "theirs", 7)["allocated"] == 7
+    assert order(ledger, "next", 2)["allocated"] == 2
+    assert sorted(ledger.lines()["line_id"]) == ["first", "next", "theirs"]
+    assert verify(ledger).clean
+
+
+def test_places_that_were_lost_with_the_store_are_not_taken_for_those_that_others_opened(
+    two: tuple[Ledger, Ledger], tmp_path: Path
+) -> None:
+    ledger, other = two
+    with lost(ledger, tmp_path):
+        receive(ledger, 5, "attic")
+    receive(other, 3, "cellar")
+    receive(ledger, 4, "attic")
+    held = ledger.balances(["location"]).select("location", "on_hand").rows()
+    assert sorted(held) == [("attic", 4), ("cellar", 3), ("store", 10)]
+    assert verify(ledger).clean
 
 
 def test_what_may_be_promised_is_asked_of_the_lifecycle_that_is_in_force(shop: Ledger, ahead: list[bool]) -> None:

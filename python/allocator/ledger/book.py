@@ -28,7 +28,8 @@ GREATEST: Final = 2**63 - 1
 _HEAD: Final = (
     "SELECT seq, hash, recorded_at, goods_last, account_last, allocation_last, "
     "(SELECT MIN(expires_at) FROM allocation WHERE tenant = :tenant AND expires_at IS NOT NULL), "
-    "outcomes_asked, sku_version FROM tenant WHERE tenant = :tenant"
+    "outcomes_asked, sku_version, (SELECT hash FROM txn WHERE tenant = :tenant AND seq = :seen) "
+    "FROM tenant WHERE tenant = :tenant"
 )
 
 
@@ -104,12 +105,16 @@ class Book:
         return self._session is None
 
     def _read_head(self, session: Session, *, writes: bool) -> Head:
-        row = session.one(f"{_HEAD} FOR UPDATE" if writes else _HEAD, {"tenant": self.tenant})
+        params = {"tenant": self.tenant, "seen": self.catalog.seen[0]}
+        row = session.one(f"{_HEAD} FOR UPDATE" if writes else _HEAD, params)
         if row is None:
             raise InternalError(Problem("internal", "the tenant of this ledger is gone"))
-        seq, hash_, *rest, sku_version = row
+        seq, hash_, *rest, sku_version, seen = row
         here = Head(seq, bytes(hash_), *rest)
+        if self.catalog.seen != (0, b"") and self.catalog.seen[1] != seen:
+            self.catalog.forget()
         self.catalog.refresh(session, here.account_last, sku_version)
+        self.catalog.seen = (here.seq, here.hash)
         return here
 
     def _use(self, known: Known) -> None:
@@ -498,6 +503,7 @@ class Book:
         """What is known once all that was written is committed."""
         head = Head(self.seq, self.hash, self.recorded_at, self.goods_last, self.account_last, self.allocation_last,
                     self.hold_ends_first, self.outcomes_asked)  # fmt: skip
+        self.catalog.seen = (self.seq, self.hash)
         return self.known.settle(head, self.written.balances)
 
     def abandon(self) -> None:

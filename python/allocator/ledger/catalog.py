@@ -17,10 +17,19 @@ _SKU: Final = "SELECT sku_id, sku, tracking, scale, lifecycle, settings FROM sku
 
 
 class Catalog:
-    """The SKUs, lifecycles and accounts of one tenant, as far as they were asked for."""
+    """The SKUs, lifecycles and accounts of one tenant, as far as they were asked for.
+
+    Attributes:
+        seen: The last transaction that all this was read after, and its hash; of nothing, zero.
+    """
 
     def __init__(self, tenant: int) -> None:
         self.tenant = tenant
+        self.forget()
+
+    def forget(self) -> None:
+        """Begins anew: the store has another history than the one that all this is of, since it was put back."""
+        self.seen: tuple[int, bytes] = (0, b"")
         self.accounts: dict[int, Account] = {}
         self.account_ids: dict[Account, int] = {}
         self._last = 0
