@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Container
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import polars as pl
@@ -16,7 +18,7 @@ from allocator.errors import AllocatorError, InputError, Problem
 from allocator.explain import Explanation, explain
 from allocator.frames.findings import Findings, gathered
 from allocator.frames.prepare import Prepared, Table, prepare, prepare_demand, prepare_stock, scale_of
-from allocator.frames.quantity import in_base_units
+from allocator.frames.quantity import in_base_units, total
 from allocator.frames.read import Source, read
 from allocator.model.policy import Policy
 from allocator.plan.compile import compile_columns
@@ -171,6 +173,19 @@ def _mistaken(name: str, value: object, expected: str, hint: str) -> InputError:
     return InputError(Problem("argument_type", message, column=name, value=str(value)[:80], hint=hint))
 
 
+class Summary(TypedDict):
+    """Totals of a result: units are Decimal if the tables have decimals, fill rates are shares of 1."""
+
+    lines: int
+    lines_full: int
+    line_fill: float
+    units_requested: int | Decimal
+    units_allocated: int | Decimal
+    units_short: int | Decimal
+    unit_fill: float
+    allocations: int
+
+
 class Result:
     """What was decided. Frames are made when they are first looked at."""
 
@@ -254,8 +269,8 @@ class Result:
         return after if table.ascending else after[CORE.argsort_ids(frame["stock_id"])]
 
     @cached_property
-    def summary(self) -> dict[str, float | int]:
-        """Totals: lines, units, fill rates (shares of 1), and lines by reason."""
+    def summary(self) -> Summary:
+        """Totals: lines, units and fill rates."""
         return summed_up(self.lines, self.answer.take_line.len())
 
     def reasons(self) -> pl.DataFrame:
@@ -280,18 +295,18 @@ class Result:
         )
 
 
-def summed_up(lines: pl.DataFrame, allocations: int) -> dict[str, float | int]:
+def summed_up(lines: pl.DataFrame, allocations: int) -> Summary:
     """Totals of lines as `Result.summary` has them."""
-    units = {c: float(lines[c].sum() or 0) for c in ("requested", "allocated", "short")}
+    requested, allocated, short = (total(lines[name]) for name in ("requested", "allocated", "short"))
     full = int((lines["short"] == 0).sum())
     return {
         "lines": lines.height,
         "lines_full": full,
         "line_fill": full / lines.height if lines.height else 1.0,
-        "units_requested": units["requested"],
-        "units_allocated": units["allocated"],
-        "units_short": units["short"],
-        "unit_fill": units["allocated"] / units["requested"] if units["requested"] else 1.0,
+        "units_requested": requested,
+        "units_allocated": allocated,
+        "units_short": short,
+        "unit_fill": float(Fraction(allocated) / Fraction(requested)) if requested else 1.0,
         "allocations": allocations,
     }
 

@@ -100,12 +100,27 @@ def test_the_summary_counts_lines_and_units(result: Result) -> None:
         "lines": 4,
         "lines_full": 2,
         "line_fill": 0.5,
-        "units_requested": 31.0,
-        "units_allocated": 29.0,
-        "units_short": 2.0,
+        "units_requested": 31,
+        "units_allocated": 29,
+        "units_short": 2,
         "unit_fill": 29 / 31,
         "allocations": 5,
     }
+    assert {name: type(value) for name, value in result.summary.items() if name.startswith("units")} == {
+        "units_requested": int,
+        "units_allocated": int,
+        "units_short": int,
+    }
+
+
+def test_the_summary_is_exact_where_a_float_would_not_be() -> None:
+    stock = pl.DataFrame({"stock_id": ["A"], "sku": ["OIL"], "qty_on_hand": [Decimal("90071992547409.93")]})
+    asked = [Decimal("90071992547409.92"), Decimal(1)]
+    demand = pl.DataFrame({"line_id": ["1", "2"], "sku": ["OIL", "OIL"], "qty": asked})
+    summary = allocate(stock, demand, as_of=TODAY).summary
+    totals = [summary["units_requested"], summary["units_allocated"], summary["units_short"]]
+    assert totals == [Decimal("90071992547410.92"), Decimal("90071992547409.93"), Decimal("0.99")]
+    assert isinstance(summary["unit_fill"], float)
 
 
 def test_reasons_are_counted_over_the_lines_that_are_short(result: Result) -> None:

@@ -77,6 +77,18 @@ def test_run_writes_its_tables_and_a_record_that_repeats_it(told, folder: Path) 
     assert record["as_of"] == "2026-06-30"
 
 
+def test_totals_of_decimals_are_text_in_json_and_whole_numbers_stay_numbers(told) -> None:
+    rows = pl.DataFrame({"line_id": ["1", "2"], "sku": ["007", "007"], "qty": [0.1, 0.2]})
+    rows.with_columns(pl.col("qty").cast(pl.Decimal(9, 2))).write_parquet("litres.parquet")
+    _, record = answer(told, "run", "stock.csv", "litres.parquet", *DAY, "--out", "result")
+    told_units = {name: record["summary"][name] for name in ("units_requested", "units_allocated", "units_short")}
+    assert told_units == {"units_requested": "0.30", "units_allocated": "0.30", "units_short": "0.00"}
+    assert json.loads(Path("result/run.json").read_text())["summary"] == record["summary"]
+    assert "0.3" in told("run", "stock.csv", "litres.parquet", *DAY)[1]
+    _, record = answer(told, "run", "stock.csv", "demand.csv", *DAY)
+    assert repr(record["summary"]["units_short"]) == "6"
+
+
 def test_a_record_holds_a_policy_that_can_be_loaded_again(told) -> None:
     _, record = answer(told, "run", "stock.csv", "demand.csv", *DAY, "--policy", "service_partner")
     assert Policy.loads(json.dumps(record["policy"]), "json") == Policy.load("service_partner")

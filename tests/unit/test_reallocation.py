@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from decimal import Decimal
 
 import polars as pl
 import pytest
@@ -63,6 +64,19 @@ EXPECTED = {
     "lose": [(0, 0, 0), (0, 0, 0), (None, 0, 0)],
     "skip": [(0, 0, 0), (4, 4, 4), (None, 10, 10)],
 }
+
+
+def test_totals_of_decimals_are_exact():
+    table = stock(Decimal("90071992547409.93"))
+    lines = pl.DataFrame({"line_id": ["A", "B"], "sku": "X", "qty": [Decimal("90071992547409.93"), Decimal("0.01")]})
+    done = deal(table, lines, NOBODY, segment("win"), policy=Policy(demand_order=[]))
+    totals = {name: done.summary[name] for name in ("units_before", "units_after", "units_moved")}
+    assert totals == {
+        "units_before": Decimal(0),
+        "units_after": Decimal("90071992547409.93"),
+        "units_moved": Decimal("90071992547409.93"),
+    }
+    assert all(isinstance(total, Decimal) for total in totals.values())
 
 
 class TestStrategies:

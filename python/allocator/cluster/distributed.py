@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
 import polars as pl
@@ -15,11 +16,11 @@ from allocator.cluster.problems import together
 from allocator.cluster.worker import ORDER, PACKED, Task, put_together
 from allocator.frames.columns import is_text
 from allocator.frames.findings import Findings
-from allocator.frames.quantity import check_total
+from allocator.frames.quantity import check_total, total
 from allocator.model.reallocation import Reallocation
 from allocator.plan.compile import check_exchanges
 from allocator.reallocation.outcome import summary_of, totals_of
-from allocator.result import counted_reasons, summed_up
+from allocator.result import Summary, counted_reasons, summed_up
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +41,7 @@ class Allocated(NamedTuple):
     stock: pl.DataFrame
 
     @property
-    def summary(self) -> dict[str, float | int]:
+    def summary(self) -> Summary:
         """As `Result.summary`."""
         return summed_up(self.lines, self.allocations.height)
 
@@ -57,10 +58,10 @@ class Reallocated(NamedTuple):
     moves: pl.DataFrame
 
     @property
-    def summary(self) -> dict[str, int | float]:
+    def summary(self) -> dict[str, int | Decimal]:
         """As `Outcome.summary`."""
         changed = pl.concat([self.moves["from_line"], self.moves["to_line"].rename("from_line")]).drop_nulls()
-        return summary_of(self.lines, changed.n_unique(), self.moves["qty"].sum())
+        return summary_of(self.lines, changed.n_unique(), total(self.moves["qty"]))
 
     def totals(self, plan: Reallocation) -> pl.DataFrame:
         """As `Outcome.totals`, of the plan that was dealt."""

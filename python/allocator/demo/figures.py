@@ -83,7 +83,7 @@ class Outcome:
             "unit_fill": summary["unit_fill"],
             "lines_full": summary["lines_full"],
             "lines_short": summary["lines"] - summary["lines_full"],
-            "units_short": summary["units_short"],
+            "units_short": int(summary["units_short"]),
             "sales_short": round(float(self.lines.select(missed.sum()).item()), 2),
             "units_expired_unsold": int(wasted),
             "lots_per_served_line": summary["allocations"] / served if served else 0.0,

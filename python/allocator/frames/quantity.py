@@ -81,6 +81,12 @@ def in_base_units(units: pl.Series, scale: int) -> pl.Series:
     return pl.select(units.cast(pl.Decimal(38, scale)) * step).to_series()
 
 
+def total(quantities: pl.Series) -> int | Decimal:
+    """The sum of quantities as exactly as they are: int, or Decimal of a column of Decimals."""
+    found = quantities.sum()
+    return found if isinstance(found, Decimal) else int(found)
+
+
 def check_sum(frame: pl.DataFrame, table: str, column: str, findings: Findings) -> None:
     """Notes Int64 quantities that fit one by one, but not together."""
     largest = frame.select(pl.col(column).max()).item() or 0

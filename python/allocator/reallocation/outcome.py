@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from allocator.engine import pair_sums
+from allocator.frames.quantity import total
 from allocator.model.reallocation import STRATEGIES, Reallocation
 from allocator.plan.spec import SERVED
 from allocator.reallocation.deal import SKIP, Base, Dealt, Wishes
@@ -152,10 +153,13 @@ class Outcome:
         return found.with_columns(quantity(found[name], demand).alias(name) for name in AMOUNTS if name != "short")
 
     @cached_property
-    def summary(self) -> dict[str, int | float]:
-        """Totals of all lines: lines, how many changed, gained, lost, exceptions, and units that changed hands."""
-        pairs, unit = self._changed, 10**self.world.prepared.stock.scale
-        return summary_of(self._lines, pairs["l"].n_unique(), moved_units(pairs), unit)
+    def summary(self) -> dict[str, int | Decimal]:
+        """Totals of all lines: how many there are, changed, gained, lost, are exceptions; units had, now and moved.
+
+        Units are Decimal if the tables have decimals.
+        """
+        pairs, scale = self._changed, self.world.prepared.stock.scale
+        return summary_of(self._lines, pairs["l"].n_unique(), moved_units(pairs), scale)
 
     @cached_property
     def _changed(self) -> pl.DataFrame:
@@ -225,26 +229,24 @@ def totals_of(lines: pl.DataFrame, plan: Reallocation) -> pl.DataFrame:
     return counted.sort(place, "strategy")
 
 
-def summary_of(lines: pl.DataFrame, changed: int, moved: float | Decimal, unit: int = 1) -> dict[str, int | float]:
+def summary_of(lines: pl.DataFrame, changed: int, moved: int | Decimal, scale: int = 0) -> dict[str, int | Decimal]:
     """Totals as `Outcome.summary` has them.
 
     Args:
-        lines: As `Outcome.lines` has them, in parts of a base unit.
+        lines: As `Outcome.lines` has them, quantities in units of 10^-scale base units.
         changed: How many lines have other allocations than before.
-        moved: What changed hands, in the same parts.
-        unit: How many of these parts a base unit has.
+        moved: What changed hands, in the same units.
+        scale: Decimals that the quantities still lack.
     """
-    before, after = (lines[name].sum() for name in ("before", "after"))
-    units = {"units_before": before, "units_after": after, "units_moved": moved}
-    counts: dict[str, int | float] = {
+    units = {"units_before": total(lines["before"]), "units_after": total(lines["after"]), "units_moved": moved}
+    counts: dict[str, int | Decimal] = {
         "lines": lines.height,
         "lines_changed": changed,
         "lines_gained": int((lines["gained"] > 0).sum()),
         "lines_lost": int((lines["lost"] > 0).sum()),
         "exceptions": int(lines["exception"].sum()),
     }
-    whole = unit == 1 and not isinstance(after, Decimal)
-    return counts | {name: int(value) if whole else float(value) / unit for name, value in units.items()}
+    return counts | {name: Decimal(value).scaleb(-scale) if scale else value for name, value in units.items()}
 
 
 def _why(*, spared: bool) -> pl.Expr:
