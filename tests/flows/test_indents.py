@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from allocator.errors import InputError
-from allocator.flows import Person, history_of, keep_settings
+from allocator.flows import Person, board, history_of, keep_settings
 from allocator.flows.partner import (
     allocate_indent,
     assign_indent,
@@ -20,6 +20,7 @@ from allocator.flows.partner import (
     raise_indent,
     return_unused,
     send_to_repair,
+    trace,
     waive_defective,
 )
 from allocator.ledger import Ledger
@@ -69,6 +70,14 @@ class TestChoosing:
         patch = history_of(stores, answer["number"])["patch"][0]
         for said in ('"customer":"C-7"', '"service_order":"SR-1"', '"contract_type":"warranty"', SOON.isoformat()):
             assert said in patch
+
+    def test_an_indent_is_due_as_its_sla_says_and_is_found_by_its_service_order(self, store: Ledger) -> None:
+        told = indent(store, [{"sku": "valve", "qty": 3}], contract_type="AMC", priority=1)
+        (waiting,) = board(store, SAM).filter(number=told["number"], step="allocate").to_dicts()
+        assert waiting["due_at"] - waiting["opened_at"] == dt.timedelta(hours=1)
+        allocate_indent(store, told["number"], SAM)
+        issue_challan(store, told["number"], SAM, holder="tim")
+        assert "indent" in trace(store, SAM, reference="SR-1")["flow"].to_list()
 
     def test_the_own_store_comes_first_then_who_can_serve_all_then_the_nearest(self, store: Ledger) -> None:
         def chosen(qty: int) -> list[tuple[str, str]]:

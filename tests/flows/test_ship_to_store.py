@@ -19,6 +19,7 @@ from allocator.flows.partner import (
     settle_difference,
     ship_request,
     suggest,
+    trace,
     withdraw_request,
 )
 from allocator.ledger import Ledger
@@ -216,6 +217,10 @@ class TestShipments:
         references = network.origin("P-0")["references"].to_list()[-2]
         assert '"SODO": "8000000001"' in references
         assert '"request": "PR-000001"' in references
+
+    def test_a_shipment_is_found_by_the_number_that_the_erp_gave_it(self, partners: Ledger) -> None:
+        stocked(partners, [{"sku": "valve", "qty": 2}])
+        assert "shipment" in trace(partners, WALT, reference="8000000001")["flow"].to_list()
 
     def test_what_is_on_its_way_is_nowhere_available(self, partners: Ledger) -> None:
         shipped(partners, [{"sku": "valve", "qty": 20}])
