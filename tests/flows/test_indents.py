@@ -77,7 +77,7 @@ class TestChoosing:
         assert waiting["due_at"] - waiting["opened_at"] == dt.timedelta(hours=1)
         allocate_indent(store, told["number"], SAM)
         issue_challan(store, told["number"], SAM, holder="tim")
-        assert "indent" in trace(store, SAM, reference="SR-1")["flow"].to_list()
+        assert "delivery challan" in trace(store, SAM, reference="SR-1")["flow"].to_list()
 
     def test_the_own_store_comes_first_then_who_can_serve_all_then_the_nearest(self, store: Ledger) -> None:
         def chosen(qty: int) -> list[tuple[str, str]]:
