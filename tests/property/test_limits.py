@@ -249,7 +249,7 @@ def test_limits_read_back_what_they_wrote(form, limits):
 
 
 def lines_of(world, requests):
-    """Requests, one per key, with all that is there of it and what it is worth; and as rows without an override."""
+    """Requests, one per key, with all that is there of it and what it is worth; and as rows."""
     once = {(each["bu"], each["asp"], each["sku"]): each for each in requests}
     kept = {each["sku"]: each for each in world["skus"]}
     there, worth = dict.fromkeys(once, 0), dict.fromkeys(once, Decimal(0))
@@ -265,7 +265,7 @@ def lines_of(world, requests):
         for bu, asp, sku in [key]
         for of in [kept[sku]]
     ]
-    return lines, [{**each, "override_role": None, "override_reason": None} for each in once.values()]
+    return lines, list(once.values())
 
 
 @settings(deadline=None, max_examples=150)
@@ -293,6 +293,7 @@ def test_where_all_that_is_there_counts_whatever_is_allowed_is_plainly_so(world,
                                 "rules": [{**each, "rounding": None} for each in limits["rules"]]})  # fmt: skip
     world = world | {"stock": [{**each, "status": "available"} for each in world["stock"]]}
     lines, asked = lines_of(world, requests)
+    asked = [{**each, "override_role": None} for each in asked]
     decided = check_requests(frame("requests", asked), limits=limits, as_of=AS_OF, **without_assortment(world))
     allowed = dict(decided.select("request_id", pl.col("decision") == "allowed").iter_rows())
     assert [are_plainly_allowed(limits, [line]) for line in lines] == [allowed[each["request_id"]] for each in asked]

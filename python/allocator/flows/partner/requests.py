@@ -207,7 +207,7 @@ def _granted(doing: Doing, asking: Asking, skus: Mapping[str, Sku], steps: Mappi
     """
     settings, site, bu, reason = asking.settings, asking.site, asking.bu, asking.override_reason or None
     there = limit_rows(doing, site, bu, {sku.sku_id: sku for sku in skus.values()})
-    if not reason and are_plainly_allowed(settings.limits, _plain(asking, skus, steps, there)):
+    if are_plainly_allowed(settings.limits, _plain(asking, skus, steps, there)):
         return dict(steps)
     role = doing.person.role if reason else None
     asked = [(name, bu, site.name, name, whole_units(steps[name], sku), role, reason) for name, sku in skus.items()]
