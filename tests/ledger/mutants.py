@@ -80,8 +80,11 @@ MUTANTS = (
     Mutant("the head may go back", "triggers.py", "NEW.seq < OLD.seq", "NEW.seq < 0", GUARDS),
     Mutant("the head may be removed", "triggers.py", "BEFORE DELETE ON tenant", "BEFORE INSERT ON sku", GUARDS),
     # what writers do
-    Mutant("the head is not locked (PostgreSQL)", "book.py", 'f"{_HEAD} FOR UPDATE" if writes else _HEAD', "_HEAD",
-           WRITERS),
+    Mutant("the head is not locked (PostgreSQL)", "book.py",
+           '            session.run(_LOCK, {"tenant": self.tenant})', "            pass", WRITERS),
+    Mutant("the head is read by the statement that waits for it (PostgreSQL)", "book.py",
+           '            session.run(_LOCK, {"tenant": self.tenant})\n        row = session.one(_HEAD, {',
+           '            pass\n        row = session.one(f"{_HEAD} FOR UPDATE" if writes else _HEAD, {', AHEAD),
     Mutant("writes begin DEFERRED (SQLite)", "store/sqlite.py", 'connection.execute("BEGIN IMMEDIATE")',
            'connection.execute("BEGIN")', WRITERS),
     Mutant("a balance is written whatever its version", "write.py", '"AND balance.version = :version"',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import pytest
 from allocator.errors import Problem, StoreError
 from allocator.ledger import Ledger
 from allocator.ledger.book import Book
+from allocator.ledger.catalog import Catalog
 from allocator.ledger.requests import Requests
 from allocator.ledger.store import Changes, ConflictError
 from allocator.ledger.store.postgres import _Whole
@@ -139,6 +140,28 @@ def test_a_hold_that_is_over_gives_way_to_an_order_decided_ahead(shop: Ledger, a
     time.sleep(0.4)
     assert taken(order(shop, "L3", 9)) == [8, 1]
     assert ahead == [True, True]
+
+
+def test_whoever_waited_to_write_knows_when_holds_end_that_others_made_meanwhile(
+    shop: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def first_end() -> int | None:
+        with shop.store.session("write") as session:
+            return Book(session, Catalog(shop.tenant)).hold_ends_first
+
+    with Ledger.open(shop.store.url) as other, ThreadPoolExecutor(1) as pool:
+        waiting: list[Future[int | None]] = []
+        end = other.store._end
+
+        def end_late(connection: Any, command: str) -> None:
+            if command == "COMMIT":
+                waiting.append(pool.submit(first_end))
+                time.sleep(0.3)
+            end(connection, command)
+
+        monkeypatch.setattr(other.store, "_end", end_late)
+        assert order(other, "held", 8, hold_s=60)["allocated"] == 8
+        assert waiting[-1].result() is not None
 
 
 def test_what_could_not_be_written_is_decided_again(

@@ -32,6 +32,8 @@ _HEAD: Final = (
     "FROM tenant WHERE tenant = :tenant"
 )
 
+_LOCK: Final = "SELECT 1 FROM tenant WHERE tenant = :tenant FOR UPDATE"
+
 
 class _Undo(NamedTuple):
     """What was before one transaction: values by their keys, and how much was pending."""
@@ -105,8 +107,10 @@ class Book:
         return self._session is None
 
     def _read_head(self, session: Session, *, writes: bool) -> Head:
-        params = {"tenant": self.tenant, "seen": self.catalog.seen[0]}
-        row = session.one(f"{_HEAD} FOR UPDATE" if writes else _HEAD, params)
+        if writes:
+            # First the lock: the statement that waits for it sees of other tables what was there before.
+            session.run(_LOCK, {"tenant": self.tenant})
+        row = session.one(_HEAD, {"tenant": self.tenant, "seen": self.catalog.seen[0]})
         if row is None:
             raise InternalError(Problem("internal", "the tenant of this ledger is gone"))
         seq, hash_, *rest, sku_version, seen = row
