@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import polars as pl
 
@@ -126,27 +126,87 @@ def ration_lines(
 
 
 def pair_sums(high: pl.Series, low: pl.Series, *amounts: pl.Series) -> tuple[pl.Series, pl.Series, list[pl.Series]]:
-    """Pairs of numbers (UInt32), each once and ascending, and the sums of one amount or two (Int64, no nulls)."""
-    found = _core.pair_sums(high.rechunk(), low.rechunk(), [amount.rechunk() for amount in amounts])
+    """Pairs of numbers (UInt32), each once and ascending, and the sums of one amount or two (Int64, no nulls).
+
+    Pairs whose sums are all zero are left out. Columns that are cut into the same chunks are not copied.
+    """
+    columns = [high, low, *amounts]
+    if any(column.chunk_lengths() != high.chunk_lengths() for column in columns):
+        columns = [column.rechunk() for column in columns]
+    found = _core.pair_sums(columns[0], columns[1], list(columns[2:]))
     return series("", found[0]), series("", found[1]), [series("", sums) for sums in found[2]]
 
 
-def laid_behind(
-    number: pl.Series, amount: pl.Series, pairs: tuple[pl.Series, pl.Series, pl.Series]
+def parts(
+    there: pl.Series,
+    taken: pl.Series,
+    things: tuple[pl.Series, pl.Series, pl.Series],
+    rank: pl.Series,
+    wanted: tuple[pl.Series, pl.Series] | None,
 ) -> tuple[pl.Series, pl.Series, pl.Series]:
-    """Numbers with their amounts, and behind each the pairs that begin with it, as `pair_sums`.
+    """What is free of rows, be it nothing, and behind it what lines of each rank have of them.
 
     Args:
-        number: UInt32, ascending; every pair begins with one of them.
-        amount: Int64.
-        pairs: First and second number (UInt32; the second from 1 to 255) and amount (Int64) of each.
+        there: Units of each row (Int64).
+        taken: How many of them lines have.
+        things: What they have: row (UInt32, ascending), line (UInt32) and units of the row (Int64).
+        rank: From 1 to 7, by line (UInt8); 0 where nobody may take what it has.
+        wanted: The group of each row (UInt32), and whether a group is looked at (UInt8). None: all rows are.
 
     Returns:
-        The number (UInt32), the second number (UInt8, 0 for the number itself) and the amount (Int64).
+        The row (UInt32), the rank (UInt8; 0 is free) and the units (Int64).
     """
-    first, second, amounts = (column.rechunk() for column in pairs)
-    found = _core.laid_behind(number.rechunk(), amount.rechunk(), (first, second, amounts))
+    row, line, qty = (column.rechunk() for column in things)
+    groups = None if wanted is None else (wanted[0].rechunk(), wanted[1].rechunk())
+    found = _core.parts(there.rechunk(), taken.rechunk(), (row, line, qty), rank.rechunk(), groups)
     return series("", found[0]), series("", found[1]), series("", found[2])
+
+
+def exchanges(row: pl.Series, line: pl.Series, change: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    """Who has units of a row that somebody else had, the first who gained put beside the first who lost.
+
+    Args:
+        row: UInt32, and with the line ascending, as `pair_sums` gives them.
+        line: UInt32.
+        change: How much more than before the line has of the row (Int64).
+
+    Returns:
+        `s` (row), `from`, `to` (lines, UInt32; null: free stock), `qty` (Int64); and lines (UInt32, not each once)
+        that lost something of a row of which others gained something.
+    """
+    found = _core.exchanges((row.rechunk(), line.rechunk(), change.rechunk()))
+    spans = {name: series(name, data) for name, data in zip(("s", "from", "to", "qty"), found, strict=False)}
+    return pl.DataFrame(spans), series("", found[4])
+
+
+def line_amounts(fixed: pl.Series, held: pl.Series, served: pl.Series, asked: pl.Series) -> list[pl.Series]:
+    """`before`, `after`, `gained`, `lost` and `short` of lines (Int64).
+
+    Args:
+        fixed: What each has for good (Int64).
+        held: What it had beside.
+        served: What it has beside.
+        asked: What it asks in all.
+    """
+    names = ("before", "after", "gained", "lost", "short")
+    found = _core.line_amounts(*(column.rechunk() for column in (fixed, held, served, asked)))
+    return [series(name, data) for name, data in zip(names, found, strict=True)]
+
+
+WHOLE_NUMBERS: Final = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+
+
+def gather(column: pl.Series, rows: pl.Series) -> pl.Series:
+    """The column at rows (UInt32, no nulls), as polars would gather it, on all threads."""
+    if column.dtype in (pl.String, pl.Boolean, *WHOLE_NUMBERS) or column.dtype.is_temporal():
+        return series(column.name, _core.gather(column.rechunk(), rows.rechunk()))
+    return column.gather(rows)
+
+
+def lists(owner: pl.Series, values: pl.Series, count: int) -> pl.Series:
+    """For each of so many owners the list of its values, in their sequence; owners (UInt32) ascend."""
+    found = series("", _core.lists(owner.rechunk(), values.rechunk(), count))
+    return found.cast(pl.List(values.dtype))
 
 
 class Core:
@@ -177,6 +237,11 @@ class Core:
     def match_ids(ids: pl.Series, asked: pl.Series) -> pl.Series:
         """The row (UInt32) of `ids`, in which none is twice, for each id of `asked`; null where there is none."""
         return series("", _core.match_ids(ids.rechunk(), asked.rechunk()))
+
+    @staticmethod
+    def gather(column: pl.Series, rows: pl.Series) -> pl.Series:
+        """The column at rows (UInt32, no nulls)."""
+        return gather(column, rows)
 
 
 CORE = Core()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_series_equal
 
 from allocator import InternalError
-from allocator.engine import BoundPlan, laid_behind, pair_sums
+from allocator.engine import BoundPlan, exchanges, gather, line_amounts, lists, pair_sums, parts
 from allocator.errors import AllocatorError
 from allocator.plan.spec import (
     DemandSide,
@@ -114,7 +117,42 @@ def test_pairs_and_numbers_that_do_not_go_together_are_refused() -> None:
     assert [each.to_list() for each in pair_sums(numbers, TWO, amounts)[:2]] == [[0, 1], [0, 0]]
     with pytest.raises(InternalError):
         pair_sums(numbers, THREE, amounts)
+    rank = pl.Series([1, 1], dtype=pl.UInt8)
     with pytest.raises(InternalError):
-        laid_behind(numbers, amounts, (HIGH, HIGH, amounts))
+        parts(amounts, amounts, (numbers, HIGH, amounts), rank, None)
+    with pytest.raises(InternalError):
+        parts(amounts, amounts, (numbers, numbers, amounts), rank, (HIGH, rank))
+    with pytest.raises(InternalError):
+        exchanges(numbers.reverse(), numbers, amounts)
+    with pytest.raises(InternalError):
+        line_amounts(amounts, amounts, amounts, pl.Series([1]))
     with pytest.raises(AllocatorError):
         pair_sums(amounts, TWO, amounts)
+
+
+def test_rows_that_are_not_there_are_refused_and_others_gathered_as_polars_gathers() -> None:
+    rows = pl.Series([1, 0, 1], dtype=pl.UInt32)
+    columns = [
+        pl.Series(["a string that is longer than a view", None]),
+        pl.Series([None, True]),
+        pl.Series([1, 2], dtype=pl.Int8),
+        pl.Series([dt.date(2026, 3, 1), None]),
+        pl.Series([dt.datetime(2026, 3, 1), None]).dt.replace_time_zone("Asia/Kolkata"),
+        pl.Series(["x", "y"], dtype=pl.Enum(["x", "y"])),
+        pl.Series([Decimal("1.5"), None]),
+    ]
+    for column in columns:
+        assert_series_equal(gather(column, rows), column.gather(rows), check_names=False)
+        with pytest.raises((InternalError, pl.exceptions.OutOfBoundsError)):
+            gather(column, rows + 1)
+    assert_series_equal(gather(columns[0][1:], TWO[:1]), columns[0][1:])
+
+
+def test_owners_of_lists_ascend_and_there_are_as_many_of_them_as_said() -> None:
+    owner, values = pl.Series([1, 1], dtype=pl.UInt32), pl.Series(["a", "b"])
+    assert lists(owner, values, 3).to_list() == [[], ["a", "b"], []]
+    for wrong in (owner + 2, pl.Series([1, 0], dtype=pl.UInt32)):
+        with pytest.raises(InternalError):
+            lists(wrong, values, 3)
+    with pytest.raises(AllocatorError):
+        lists(owner, values[:1], 3)

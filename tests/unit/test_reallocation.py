@@ -144,6 +144,13 @@ class TestStrategies:
         assert after(done) == {"a": 4, "b": 3, "c": 0, "d": 0, "vip": 9}
         assert one(done, "d")["to_lines"] == ["vip"]
 
+    def test_the_weakest_loses_first_even_where_its_stock_comes_last(self):
+        held = has(("strong", "S1", 5), ("weak", "S2", 5))
+        segments = [segment("win", "vip"), segment("gain", "strong"), segment("fill", "weak")]
+        done = deal(stock(5, 5), demand(strong=5, weak=5, vip=5), held, *segments)
+        assert after(done) == {"strong": 5, "weak": 0, "vip": 5}
+        assert done.moves.rows() == [("S2", "weak", "vip", 5)]
+
     def test_improve_loses_without_an_exception_and_gain_with_one(self):
         held = has(("a", "S1", 5), ("b", "S2", 5))
         segments = [segment("win", "vip"), segment("gain", "a"), segment("improve", "b")]

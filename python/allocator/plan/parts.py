@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
 import polars as pl
 
@@ -25,12 +26,19 @@ from allocator.plan.spec import (
 )
 
 
+class Core(Protocol):
+    """What picking needs of the compiled core; `allocator.engine` hands it in."""
+
+    def gather(self, column: pl.Series, rows: pl.Series) -> pl.Series:
+        """The column at rows (UInt32)."""
+
+
 class Picked:
     """Columns of one table at some rows, each gathered once however often it is asked for."""
 
-    def __init__(self, rows: pl.Series | None) -> None:
+    def __init__(self, rows: pl.Series | None, core: Core) -> None:
         """Of these rows (UInt32); of all if None."""
-        self._rows = rows
+        self._rows, self._core = rows, core
         self._found: dict[int, tuple[pl.Series, pl.Series]] = {}
 
     def of(self, column: pl.Series) -> pl.Series:
@@ -38,7 +46,7 @@ class Picked:
         if self._rows is None:
             return column
         if id(column) not in self._found:
-            self._found[id(column)] = column, column.gather(self._rows)
+            self._found[id(column)] = column, self._core.gather(column, self._rows)
         return self._found[id(column)][1]
 
     def maybe(self, column: pl.Series | None) -> pl.Series | None:
@@ -62,6 +70,7 @@ def part_of(
     plan: Plan,
     rows: pl.Series | None,
     lines: pl.Series | None,
+    core: Core,
     *,
     on_hand: pl.Series | None = None,
     qty: pl.Series | None = None,
@@ -72,10 +81,11 @@ def part_of(
         plan: The whole.
         rows: Stock rows (UInt32), ascending where the plan's ids do; a row may be there several times. None: all.
         lines: Demand lines, likewise.
+        core: The compiled core.
         on_hand: What these rows have, and none of it reserved; None: what they have in the plan.
         qty: What these lines ask; None: as in the plan.
     """
-    stock, demand = Picked(rows), Picked(lines)
+    stock, demand = Picked(rows, core), Picked(lines, core)
     return Plan(
         stock=StockSide(
             on_hand=stock.of(plan.stock.on_hand) if on_hand is None else on_hand,

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from allocator.engine import laid_behind
+from allocator.engine import pair_sums, parts
 from allocator.model.policy import FILLS, Fill, Policy
 from allocator.plan.spec import SERVED
 from allocator.reallocation.holdings import Holdings, Units
-from allocator.reallocation.inputs import World, available, sums
-from allocator.reallocation.runs import TAKES, Fills, competing, eligible, serve
+from allocator.reallocation.inputs import OPEN, SHIPPED, World, available, sums
+from allocator.reallocation.runs import Fills, competing, eligible, serve
 from allocator.reallocation.sequence import Sequence
 
 WIN, GAIN, IMPROVE, FILL, SPARED, REDISTRIBUTE, LOSE, SKIP = range(8)
@@ -31,9 +31,6 @@ CODES: Final = {
 }
 KEEPERS: Final = (GAIN, IMPROVE, FILL, SPARED)
 """Those who keep what they have as far as the stronger let them."""
-
-RAISED: Final = np.isin(np.arange(8), (GAIN, IMPROVE, REDISTRIBUTE))
-"""By strategy, whether lines may get more than they had."""
 
 NOT_WHOLE, WHOLE_LINE, WHOLE_ORDER, AS_ONE = range(4)
 """What a fill rule says of a line as a whole; `AS_ONE` is a rule under which nothing can be added to what it has."""
@@ -63,15 +60,18 @@ class Dealt:
     """Who has what in the end.
 
     Attributes:
-        has: What lines have of what could move: `l`, `s`, `qty`, `served`, and the `row` of `Base.open` that it is
-            what is left of; `TAKEN` for what was taken.
+        left: How much lines have of each row of `Base.open`, units of the stock row.
+        left_served: The same in units of the line.
+        taken: What they have beside: `l`, `s`, `qty`, `served`.
         served: What each line has of it, units of the line.
         strategy: The code of each line's strategy, after fallbacks.
         exception: Whether its strategy could not be kept.
         reason: The number of the engine's reason why it did not get more; 255 if it asked for nothing or got all.
     """
 
-    has: pl.DataFrame
+    left: Units
+    left_served: Units
+    taken: pl.DataFrame
     served: Units
     strategy: Codes
     exception: npt.NDArray[np.bool_]
@@ -96,7 +96,8 @@ class Deal:
             self._keep(level)
         self._give_back_broken()
         self._raise()
-        return Dealt(self.has.frame(), self.has.by_line, self.strategy, self.exception, self.reason)
+        has = self.has
+        return Dealt(has.qty, has.served, has.taken, has.by_line, self.strategy, self.exception, self.reason)
 
     # --- stages ---
 
@@ -147,7 +148,8 @@ class Deal:
     def _raise(self) -> None:
         """What is left goes to those who may gain, in order of service, by their own fill rules."""
         served = self.has.by_line
-        may = self.wishes.may_gain & RAISED[self.strategy] & (self.base.wanted > served)
+        may = (self.strategy == GAIN) | (self.strategy == IMPROVE) | (self.strategy == REDISTRIBUTE)
+        may &= self.wishes.may_gain & (self.base.wanted > served)
         may &= (self.base.whole != AS_ONE) | (served + self.base.fixed == 0)
         lines = np.flatnonzero(may)
         self._ask(lines, self.base.wanted[lines] - served[lines], "own", None)
@@ -168,28 +170,19 @@ class Deal:
         self.has.take(run.takes)
         self.reason[run.lines.to_numpy()] = run.reasons.to_numpy()
 
-    def _parts(self, level: int | None, rows: npt.NDArray[np.bool_] | None) -> pl.DataFrame:
+    def _parts(self, level: int | None, groups: tuple[pl.Series, pl.Series] | None) -> pl.DataFrame:
         """What is free of each row, and what lines weaker than a class have of it, the weakest first.
 
         Args:
             level: The class; None for none, who takes from nobody.
-            rows: Which rows count; None for all.
+            groups: Which rows count, as `competing` says; None for all.
         """
-        which = np.arange(self.has.by_row.size) if rows is None else np.flatnonzero(rows)
-        there, taken = (each if rows is None else each[which] for each in (self.base.there, self.has.by_row))
-        free = np.maximum(there - taken, 0)
-        if level is not None:
-            who = self.strategy[self.has.line]
-            weaker = (who > level) & (who <= SPARED) & ~self.has.sure & (self.has.qty > 0)
-            if rows is not None:
-                weaker &= rows[self.has.row]
-            held = np.flatnonzero(weaker)
-        if level is None or not held.size:
-            nobody = np.zeros(which.size, np.uint8)
-            return pl.DataFrame({"s": which.astype(np.uint32), "held": nobody, "qty": free})
-        pairs = (self.has.row[held], (SPARED + 1 - who[held]).astype(np.uint32), self.has.qty[held])
-        row, strength, units = (pl.Series(column) for column in pairs)
-        found = laid_behind(pl.Series(which.astype(np.uint32)), pl.Series(free), (row, strength, units))
+        has, count = self.has, 0 if level is None else self.has.line.size
+        things = pl.Series(has.row[:count]), pl.Series(has.line[:count]), pl.Series(has.qty[:count])
+        weaker = (self.strategy > (level or 0)) & (self.strategy <= SPARED) & ~has.sure
+        rank = ((SPARED + 1 - self.strategy) * weaker).astype(np.uint8)
+        there, taken = pl.Series(self.base.there), pl.Series(has.by_row)
+        found = parts(there, taken, things, pl.Series(rank), groups)
         return pl.DataFrame(dict(zip(("s", "held", "qty"), found, strict=True)))
 
     def _cut(self) -> None:
@@ -197,7 +190,8 @@ class Deal:
         over = self.has.by_row > self.base.there
         if not over.any():
             return
-        things = np.flatnonzero(over[self.has.row] & ~self.has.sure & (self.has.qty > 0))
+        things = np.flatnonzero(over[self.has.row] & (self.has.qty > 0))
+        things = things[~self.has.sure[self.has.line[things]]]
         lines = self.has.line[things]
         theirs = np.zeros(len(self.strategy), bool)
         theirs[lines] = True
@@ -212,7 +206,7 @@ class Base:
     """What is the same for every deal of one reallocation.
 
     Attributes:
-        open: What lines have and may lose: `l`, `s`, `qty`, `served`.
+        open: What lines have and may lose: `s`, `l`, `qty`, `served`, by `s` and `l`.
         fit: Whether each of these rows may still serve its line.
         there: Units of each stock row that may move or are free.
         wanted: What each line asks beside what it has for good.
@@ -237,11 +231,11 @@ class Base:
 def base_of(world: World, strategy: Codes, *, limited: bool) -> Base:
     """Parts what may move from what may not; under a limit, those who would give back may keep, and are judged too."""
     lines, rows = world.prepared.demand.frame.height, world.prepared.stock.frame.height
-    moves = (world.held["stage"] == "open") & pl.Series(strategy[world.held["l"].to_numpy()] != SKIP)
-    fixed, moving = world.held.filter(~moves), world.held.filter(moves).select(*TAKES)
-    on_hand = fixed.filter(pl.col("stage") != "shipped")
+    moves = (world.held["stage"] == OPEN) & pl.Series((strategy != SKIP)[world.held["l"].to_numpy()])
+    fixed, moving = world.held.filter(~moves), _by_row(world.held.filter(moves))
+    on_hand = fixed.filter(pl.col("stage") != SHIPPED)
     # Who gives back all the same is not asked whether it might keep it.
-    gives = np.zeros(moving.height, bool) if limited else strategy[moving["l"].to_numpy()] > SPARED
+    gives = np.zeros(moving.height, bool) if limited else (strategy > SPARED)[moving["l"].to_numpy()]
     fit = eligible(world, moving).to_numpy() | gives
     for_good = sums(fixed["l"], fixed["served"], lines).to_numpy()
     stays = sums(on_hand["s"], on_hand["qty"], rows).to_numpy()
@@ -256,6 +250,12 @@ def base_of(world: World, strategy: Codes, *, limited: bool) -> Base:
         whole=_whole(world.prepared.demand.frame, world.policy),
         order=_orders(world.plan.demand.order_code, lines),
     )
+
+
+def _by_row(held: pl.DataFrame) -> pl.DataFrame:
+    """What lines have, by stock row and line."""
+    rows, lines, (qty, served) = pair_sums(held["s"], held["l"], held["qty"], held["served"])
+    return pl.DataFrame({"s": rows, "l": lines, "qty": qty, "served": served})
 
 
 def _whole(demand: pl.DataFrame, policy: Policy) -> Codes:

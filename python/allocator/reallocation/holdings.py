@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from allocator.reallocation.runs import TAKES
-
-TAKEN: Final = 2**32 - 1
-"""The row of `Base.open` of what a line did not have before."""
 
 Units = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -24,7 +19,7 @@ class Holdings:
     Attributes:
         line: The line of each thing that somebody had before; likewise `row`, its stock row.
         qty: How much of it the line still has, units of the row; likewise `served`, units of the line.
-        sure: Whether nobody can take it any more.
+        sure: Whether nobody can take from a line any more what it had before.
         by_line: What each line has in all, units of the line.
         by_row: What lines have of each row in all.
     """
@@ -33,35 +28,26 @@ class Holdings:
         """What lines had, as far as they keep it.
 
         Args:
-            had: `l`, `s`, `qty`, `served`.
+            had: `s`, `l`, `qty`, `served`, by `s`.
             keeps: Whether a line keeps each of them.
             by_line: What each line had in all.
             by_row: What lines had of each row in all.
         """
         self.line, self.row = had["l"].to_numpy(), had["s"].to_numpy()
         self.qty, self.served = had["qty"].to_numpy().copy(), had["served"].to_numpy().copy()
-        self.sure = np.zeros(had.height, bool)
+        self.sure = np.zeros(by_line.size, bool)
         self.by_line, self.by_row = by_line.copy(), by_row.copy()
         self._taken = pl.DataFrame(schema=TAKES)
         self._empty(np.flatnonzero(~keeps))
 
-    def frame(self) -> pl.DataFrame:
-        """`l`, `s`, `qty`, `served`, and `row`: the number of the thing it is left of; `TAKEN` for what was taken."""
-        left = np.flatnonzero(self.qty > 0)
-        had = pl.DataFrame(
-            {
-                "l": self.line[left],
-                "s": self.row[left],
-                "qty": self.qty[left],
-                "served": self.served[left],
-                "row": left.astype(np.uint32),
-            }
-        )
-        return pl.concat([had, self._taken.with_columns(row=pl.lit(TAKEN, pl.UInt32))])
+    @property
+    def taken(self) -> pl.DataFrame:
+        """What lines have beside what is left of those things: `l`, `s`, `qty`, `served`."""
+        return self._taken
 
     def make_sure(self, lines: Flags) -> None:
         """Nobody takes from these lines any more."""
-        self.sure |= lines[self.line]
+        self.sure |= lines
 
     def take(self, takes: pl.DataFrame) -> None:
         """Lines have this, too, and nobody takes it from them."""

@@ -30,6 +30,9 @@ from allocator.plan.spec import Part, Plan
 STAGES: Final = ("open", "frozen", "picked", "shipped")
 """How far an allocation has come; only an open one may move, and a shipped one is no longer on hand."""
 
+STAGE_CODES: Final = {name: code for code, name in enumerate(STAGES)}
+OPEN, SHIPPED = STAGE_CODES["open"], STAGE_CODES["shipped"]
+
 CURRENT: Final = {
     "line_id": Column("line_id", "key", "The line that has it.", required=True),
     "stock_id": Column("stock_id", "key", "The stock row it is from.", required=True),
@@ -92,11 +95,16 @@ class World:
 
 def _folded(codes: list[tuple[pl.Series, int]]) -> Codes:
     """Columns of codes as the digits of one number; no value is the last digit."""
-    found = np.zeros(codes[0][0].len(), np.uint32)
-    for column, card in codes:
-        found *= np.uint32(card + 1)
-        found += np.minimum(column.to_numpy(), np.uint32(card))
+    found, *further = (_digit(column, card) for column, card in codes)
+    for (_, card), digit in zip(codes[1:], further, strict=True):
+        found = found * np.uint32(card + 1)
+        found += digit
     return found
+
+
+def _digit(column: pl.Series, card: int) -> Codes:
+    codes = column.to_numpy()
+    return np.minimum(codes, np.uint32(card)) if codes.max(initial=0) > card else codes
 
 
 def gather(
@@ -150,7 +158,7 @@ class Current:
     """The allocations that there are; empty where something is wrong with them.
 
     Attributes:
-        pairs: `l`, `s` (row numbers, UInt32), `qty`, `served` (units), `stage` (String).
+        pairs: `l`, `s` (row numbers, UInt32), `qty`, `served` (units), `stage` (UInt8, its place in `STAGES`).
         by_line: What each line has, units of the line.
         by_row: What lines have of each stock row that is on hand, units of the row.
     """
@@ -183,11 +191,12 @@ def _pairs(frame: pl.DataFrame, prepared: Prepared, findings: Findings) -> pl.Da
         return frame
     qty = _units(frame["qty"], scale)
     served = _units(frame["qty_served"], scale) if "qty_served" in frame.columns else qty
-    stage = frame["stage"].cast(pl.String).fill_null("open") if "stage" in frame.columns else None
-    pairs = pl.DataFrame({"line_id": frame["line_id"], "stock_id": frame["stock_id"], "l": lines, "s": rows})
-    stages = pl.lit("open") if stage is None else stage
-    pairs = pairs.with_columns(qty=qty, served=served, stage=stages)
-    gone = pl.col("stage") == "shipped"
+    stage = pl.Series(np.full(frame.height, OPEN, np.uint8))
+    if "stage" in frame.columns:
+        stage = frame["stage"].cast(pl.String).fill_null("open").replace_strict(STAGE_CODES, return_dtype=pl.UInt8)
+    pairs = pl.DataFrame({"l": lines, "s": rows, "qty": qty, "served": served, "stage": stage})
+    named = pairs.with_columns(line_id=frame["line_id"], stock_id=frame["stock_id"])
+    gone = pl.col("stage") == SHIPPED
     unknown_line = Check("line_unknown", "line_id", pl.col("l").is_null(), "there is no demand line of this id")
     # What was shipped may have left the stock table.
     unknown_row = Check("stock_unknown", "stock_id", pl.col("s").is_null() & ~gone, "there is no stock row of this id")
@@ -198,14 +207,16 @@ def _pairs(frame: pl.DataFrame, prepared: Prepared, findings: Findings) -> pl.Da
         "the line has this stock row in this stage already",
         "Add the quantities up",
     )
-    findings.run("current", pairs, [unknown_line, unknown_row])
+    findings.run("current", named, [unknown_line, unknown_row])
     keys = pairs["l"].cast(pl.UInt64).fill_null(2**32 - 1) * 2**32 + pairs["s"].cast(pl.UInt64).fill_null(2**32 - 1)
     if keys.n_unique() < pairs.height:
-        findings.run("current", pairs, [twice])
-    return pairs.drop("line_id", "stock_id").filter(pl.col("qty") > 0)
+        findings.run("current", named, [twice])
+    return pairs if qty.min() else pairs.filter(pl.col("qty") > 0)
 
 
 def _units(series: pl.Series, scale: int) -> pl.Series:
+    if scale == 0 and series.dtype.is_integer():
+        return series.cast(pl.Int64)
     return series.cast(pl.Decimal(38, scale)).to_physical().cast(pl.Int64)
 
 
@@ -224,7 +235,8 @@ def _checked_sums(pairs: pl.DataFrame, prepared: Prepared, findings: Findings) -
     """What each line has, and what is taken of each row; where more than is asked, or there is, it is noted."""
     stock, demand = prepared.stock.frame, prepared.demand.frame
     there = available(prepared)
-    on_hand = pairs.filter(pl.col("stage") != "shipped")
+    gone = pairs["stage"] == SHIPPED
+    on_hand = pairs.filter(~gone) if gone.any() else pairs
     taken = sums(on_hand["s"], on_hand["qty"], stock.height)
     bad = pl.lit(taken > there)
     message = "more of it is allocated than is on hand and not reserved for others"

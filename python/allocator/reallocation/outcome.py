@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -10,12 +11,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from allocator.engine import pair_sums
+from allocator.engine import exchanges, gather, line_amounts, lists, pair_sums
 from allocator.frames.quantity import total
 from allocator.model.reallocation import STRATEGIES, Reallocation
 from allocator.plan.spec import SERVED
 from allocator.reallocation.deal import SKIP, Base, Dealt, Wishes
-from allocator.reallocation.inputs import World
+from allocator.reallocation.inputs import OPEN, STAGES, World
 from allocator.reallocation.runs import TAKES
 from allocator.reallocation.wishes import changed_pairs, moved_units
 from allocator.result import REASON, quantity
@@ -38,6 +39,7 @@ WHY: Final = {
 """Why a line ended as it did, in words that complete 'because …'."""
 
 _WHY = pl.Enum(list(WHY))
+_STRATEGY = pl.Enum(list(STRATEGIES))
 
 
 @dataclass(frozen=True)
@@ -57,23 +59,24 @@ class Outcome:
         Columns: `line_id`, `stock_id` (as given; a shipped row that is not in stock is left out); `qty` (units of the
         stock row), `qty_served` (units of the line), both Int64 or Decimal; `stage`. By the rows of demand, then stock.
         """
-        world = self.world
-        skips = pl.Series(self.wishes.strategy == SKIP).gather(world.held["l"])
-        stays = world.held.filter((pl.col("stage") != "open") | skips).drop_nulls("s")
-        open_ = [self.dealt.has.select(*TAKES), stays.filter(pl.col("stage") == "open").select(*TAKES)]
-        pairs = _added_up(pl.concat(open_)).with_columns(stage=pl.lit("open"))
-        others = stays.filter(pl.col("stage") != "open").select(*TAKES, "stage")
+        world, dealt, base = self.world, self.dealt, self.base
+        skips = pl.Series((self.wishes.strategy == SKIP)[world.held["l"].to_numpy()])
+        stays = world.held.filter((pl.col("stage") != OPEN) | skips).drop_nulls("s")
+        left = base.open.select("l", "s", qty=pl.Series(dealt.left), served=pl.Series(dealt.left_served))
+        pairs = _added_up([left, dealt.taken, stays.filter(pl.col("stage") == OPEN)])
+        others = stays.filter(pl.col("stage") != OPEN)
         if not others.is_empty():
             # Stages come by name, which is the sequence of their names in text.
-            pairs = pl.concat([pairs, others]).sort("l", "s", "stage")
+            name = pl.col("stage").replace_strict(dict(enumerate(STAGES)))
+            pairs = pl.concat([pairs, others.select(pairs.columns)]).sort("l", "s", name)
         stock, demand = world.prepared.stock, world.prepared.demand
         return pl.DataFrame(
             {
-                "line_id": demand.frame["line_id"].gather(pairs["l"]),
-                "stock_id": stock.frame["stock_id"].gather(pairs["s"]),
+                "line_id": gather(demand.frame["line_id"], pairs["l"]),
+                "stock_id": gather(stock.frame["stock_id"], pairs["s"]),
                 "qty": quantity(pairs["qty"], stock),
                 "qty_served": quantity(pairs["served"], demand),
-                "stage": pairs["stage"],
+                "stage": gather(pl.Series(STAGES), pairs["stage"].cast(pl.UInt32)),
             }
         )
 
@@ -98,14 +101,10 @@ class Outcome:
         ids = self.world.prepared.demand.frame["line_id"]
         spans = self._spans.drop_nulls()
         from_, to, _ = pair_sums(spans["from"], spans["to"], spans["qty"])
-        takers = pl.DataFrame({"from": from_, "to_lines": ids.gather(to)})
-        by_id = pl.col("to_lines") if self.world.prepared.demand.ascending else pl.col("to_lines").sort()
-        takers = takers.group_by("from").agg(by_id)
-        # What few lines have is put where they are, behind one empty list for all others.
-        lists = pl.concat([pl.Series("to_lines", [[]], dtype=pl.List(ids.dtype)), takers["to_lines"]], rechunk=True)
-        which = np.zeros(frame.height, np.uint32)
-        which[takers["from"].to_numpy()] = np.arange(1, takers.height + 1, dtype=np.uint32)
-        return frame.with_columns(lists.gather(pl.Series(which)))
+        takers = pl.DataFrame({"from": from_, "to": gather(ids, to)})
+        if not self.world.prepared.demand.ascending:
+            takers = takers.sort("from", "to")
+        return frame.with_columns(lists(takers["from"], takers["to"], frame.height).alias("to_lines"))
 
     @cached_property
     def moves(self) -> pl.DataFrame:
@@ -128,19 +127,12 @@ class Outcome:
     @cached_property
     def _spans(self) -> pl.DataFrame:
         """`s`, `from`, `to` (rows), `qty`: the moves."""
-        pairs, rows = self._changed, self.world.prepared.stock.frame.height
-        sides, of_row = np.zeros((2, rows), bool), pairs["s"].to_numpy()
-        for side, name in zip(sides, ("out", "gain"), strict=True):
-            side[of_row[pairs[name].to_numpy() > 0]] = True
-        both = pl.Series((sides[0] & sides[1])[of_row])
-        line = pl.col("l")
-        alone = pairs.filter(~both).select(
-            "s",
-            pl.when(pl.col("out") > 0).then(line).alias("from"),
-            pl.when(pl.col("gain") > 0).then(line).alias("to"),
-            qty=pl.col("out") + pl.col("gain"),
-        )
-        return pl.concat([_between(pairs.filter(both)), alone]).sort("s", maintain_order=True)
+        return self._exchanged[0]
+
+    @cached_property
+    def _exchanged(self) -> tuple[pl.DataFrame, pl.Series]:
+        pairs = self._changed
+        return exchanges(pairs["s"], pairs["l"], pairs["change"])
 
     @cached_property
     def totals(self) -> pl.DataFrame:
@@ -158,8 +150,8 @@ class Outcome:
 
         Units are Decimal if the tables have decimals.
         """
-        pairs, scale = self._changed, self.world.prepared.stock.scale
-        return summary_of(self._lines, pairs["l"].n_unique(), moved_units(pairs), scale)
+        scale = self.world.prepared.stock.scale
+        return summary_of(self._lines, self._changed["l"].n_unique(), moved_units(self._spans), scale)
 
     @cached_property
     def _changed(self) -> pl.DataFrame:
@@ -171,21 +163,23 @@ class Outcome:
         base, dealt, demand = self.base, self.dealt, self.world.prepared.demand.frame
         names = [*(segment.name for segment in self.plan.segments), None]
         used = [*(segment.strategy for segment in self.plan.segments), self.plan.otherwise]
-        segment = self.world.segment
-        number = pl.select(pl.when(segment >= 0).then(segment).otherwise(len(names) - 1).cast(pl.UInt32)).to_series()
+        segment = self.world.segment.to_numpy()
+        number = np.where(segment >= 0, segment, len(names) - 1).astype(np.uint32)
+        strategy = pl.Series(used, dtype=_STRATEGY).to_physical().to_numpy()[number]
         reason = pl.Series(dealt.reason)
+        requested = demand["qty"].cast(pl.Int64)
+        amounts = line_amounts(pl.Series(base.fixed), pl.Series(base.held), pl.Series(dealt.served), requested)
         frame = pl.DataFrame(
             {
                 "line_id": demand["line_id"],
-                "segment": pl.Series(names, dtype=pl.String).gather(number),
-                "strategy": pl.Series(used, dtype=pl.Enum(list(STRATEGIES))).gather(number),
-                "requested": demand["qty"].cast(pl.Int64),
-                "before": pl.Series(base.held + base.fixed),
-                "after": pl.Series(base.fixed + dealt.served),
+                "segment": gather(pl.Series(names, dtype=pl.String), pl.Series(number)),
+                "strategy": pl.Series(strategy).cat.to(_STRATEGY),
+                "requested": requested,
+                **{amount.name: amount for amount in amounts},
                 "exception": pl.Series(dealt.exception),
                 "granted": pl.Series(self.wishes.may_gain),
                 "unfit": self._any_of(base.open["l"].filter(~base.fit)),
-                "taken": self._taken(),
+                "taken": self._any_of(self._exchanged[1]),
                 "kind": pl.Series(dealt.strategy),
                 "code": reason,
                 "reason": pl.select(pl.when(reason != SERVED).then(reason)).to_series().cat.to(REASON),
@@ -193,23 +187,13 @@ class Outcome:
         )
         if self.world.spared.null_count() < frame.height:
             frame = frame.with_columns(spared=self.world.spared.cast(_WHY).to_physical().cast(pl.UInt8))
-        change = pl.col("after") - pl.col("before")
-        frame = frame.with_columns(
-            gained=change.clip(0), lost=(-change).clip(0), short=pl.col("requested") - pl.col("after")
-        ).with_columns(why=_why(spared="spared" in frame.columns))
+        frame = frame.with_columns(why=_why(spared="spared" in frame.columns))
         return frame.with_columns(frame["why"].cat.to(_WHY))
 
     def _any_of(self, lines: pl.Series) -> pl.Series:
         found = np.zeros(self.world.prepared.demand.frame.height, bool)
         found[lines.to_numpy()] = True
         return pl.Series(found)
-
-    def _taken(self) -> pl.Series:
-        """Of which lines others have something that they had."""
-        pairs = self._changed
-        given = np.zeros(self.world.prepared.stock.frame.height, bool)
-        given[pairs["s"].filter(pairs["gain"] > 0).to_numpy()] = True
-        return self._any_of(pairs["l"].filter((pairs["out"] > 0) & pl.Series(given[pairs["s"].to_numpy()])))
 
 
 AMOUNTS: Final = ("requested", "before", "after", "gained", "lost", "short")
@@ -252,21 +236,21 @@ def summary_of(lines: pl.DataFrame, changed: int, moved: int | Decimal, scale: i
 def _why(*, spared: bool) -> pl.Expr:
     """The number in `WHY` of the first that applies."""
     number = {name: pl.lit(code, pl.UInt8) for code, name in enumerate(WHY)}
-    kind, after, before = pl.col("kind"), pl.col("after"), pl.col("before")
+    kind, lost = pl.col("kind"), pl.col("lost") > 0
     why = (
         pl.when(kind == SKIP)
         .then(number["skip"])
-        .when(after > before)
+        .when(pl.col("gained") > 0)
         .then(number["gained"])
-        .when((after < before) & (pl.col("strategy") == "lose"))
+        .when(lost & (pl.col("strategy") == "lose"))
         .then(number["given_back"])
-        .when((after < before) & pl.col("taken"))
+        .when(lost & pl.col("taken"))
         .then(number["lost"])
-        .when((after < before) & pl.col("unfit"))
+        .when(lost & pl.col("unfit"))
         .then(number["unfit"])
-        .when(after < before)
+        .when(lost)
         .then(number["broken"])
-        .when(after == pl.col("requested"))
+        .when(pl.col("short") == 0)
         .then(number["full"])
         .when(~pl.col("granted"))
         .then(number["limit"])
@@ -277,36 +261,9 @@ def _why(*, spared: bool) -> pl.Expr:
     return pl.coalesce("spared", why) if spared else why
 
 
-def _added_up(pairs: pl.DataFrame) -> pl.DataFrame:
-    """The pairs by line and row, each of them once."""
-    lines, rows, (qty, served) = pair_sums(pairs["l"], pairs["s"], pairs["qty"], pairs["served"])
-    return pl.DataFrame({"l": lines, "s": rows, "qty": qty, "served": served})
-
-
-def _between(pairs: pl.DataFrame) -> pl.DataFrame:
-    """`s`, `from`, `to`, `qty`: the units of rows that some lost and some gained, laid beside each other.
-
-    All rows lie one behind another, each as long as the more of what it lost and gained; `pairs` are by row.
-    """
-    s, lines = pairs["s"].to_numpy(), pairs["l"].to_numpy()
-    first = np.flatnonzero(np.diff(s, prepend=~s[:1]) != 0)
-    if not first.size:
-        return pl.DataFrame(schema={"s": pl.UInt32, "from": pl.UInt32, "to": pl.UInt32, "qty": pl.Int64})
-    amounts = {name: pairs[name].to_numpy() for name in ("out", "gain")}
-    total = np.maximum(*(np.add.reduceat(amount, first) for amount in amounts.values()))
-    limits, counts = np.cumsum(total), np.diff(np.append(first, s.size))
-    ends = {}
-    for name, amount in amounts.items():
-        so_far = np.cumsum(amount)
-        ends[name] = so_far + np.repeat(limits - total - (so_far - amount)[first], counts)
-    cuts = np.sort(np.concatenate([end[amounts[name] > 0] for name, end in ends.items()]))
-    cuts = cuts[np.diff(cuts, prepend=-1) != 0]
-    row = np.searchsorted(limits, cuts)
-    spans = pl.DataFrame({"s": s[first][row], "qty": np.diff(cuts, prepend=0)})
-    owners = []
-    for name, side in (("out", "from"), ("gain", "to")):
-        has = np.flatnonzero(amounts[name] > 0)
-        at = has[np.minimum(np.searchsorted(ends[name][has], cuts), has.size - 1)]
-        own = pl.Series((s[at] == s[first][row]) & (ends[name][at] >= cuts))
-        owners.append(pl.select(pl.when(own).then(pl.Series(lines[at])).alias(side)).to_series())
-    return spans.with_columns(owners).select("s", "from", "to", "qty")
+def _added_up(held: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """What lines have in all: by line and row, each pair once, and open."""
+    columns = pl.concat([part.select(*TAKES) for part in held], rechunk=False)
+    lines, rows, (qty, served) = pair_sums(*columns)
+    stage = pl.Series(np.full(lines.len(), OPEN, np.uint8))
+    return pl.DataFrame({"l": lines, "s": rows, "qty": qty, "served": served, "stage": stage})

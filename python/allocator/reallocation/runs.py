@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from allocator.engine import BoundPlan
+from allocator.engine import CORE, BoundPlan, gather
 from allocator.plan.parts import part_of
 from allocator.plan.spec import DemandSide, FillRule, Key, Plan, Rank, StockSide
 from allocator.reallocation.inputs import World
@@ -49,27 +48,28 @@ def serve(world: World, asks: pl.DataFrame, parts: pl.DataFrame, fills: Fills, s
         fills: How lines are filled.
         sequence: The order of service.
     """
-    whole = world.plan
-    rows, lines = _picked(parts["s"], whole.stock.on_hand), _picked(asks["l"], whole.demand.qty)
-    plan = part_of(whole, rows, lines, on_hand=parts["qty"], qty=asks["qty"])
-    held = parts["held"]
+    whole, held = world.plan, parts["held"] if parts["held"].max() else None
+    every_row = held is None and parts.height == whole.stock.on_hand.len()
+    every_line = sequence.engine_order is not None and asks.height == whole.demand.qty.len()
+    rows, lines = None if every_row else parts["s"], None if every_line else asks["l"]
+    plan = part_of(whole, rows, lines, CORE, on_hand=parts["qty"], qty=asks["qty"])
     plan = replace(plan, stock=_stock(plan.stock, held), demand=_demand(plan.demand, asks["l"], sequence))
-    if plan.safety is not None:
+    if plan.safety is not None and held is not None:
         # What others have was promised beside the safety stock: it is kept out of the free part alone.
         plan = replace(plan, safety=replace(plan.safety, counts=plan.safety.counts & (held == 0)))
     answer = BoundPlan(_filled(plan, fills)).run()
     takes = pl.DataFrame(
         {
-            "l": asks["l"].gather(answer.take_line),
-            "s": parts["s"].gather(answer.take_stock),
+            "l": gather(asks["l"], answer.take_line),
+            "s": gather(parts["s"], answer.take_stock),
             "qty": answer.take_qty,
             "served": answer.take_served,
         },
         schema=TAKES,
     )
-    if (held > 0).any():
+    if held is not None:
         takes = takes.group_by("l", "s", maintain_order=True).agg(pl.col("qty", "served").sum())
-    return Run(takes, asks["l"].gather(answer.line), answer.reason)
+    return Run(takes, gather(asks["l"], answer.line), answer.reason)
 
 
 def eligible(world: World, pairs: pl.DataFrame) -> pl.Series:
@@ -77,24 +77,24 @@ def eligible(world: World, pairs: pl.DataFrame) -> pl.Series:
     return BoundPlan(world.plan).fit(pairs["s"], pairs["l"], pairs["qty"], pairs["served"])
 
 
-def competing(world: World, lines: pl.Series) -> npt.NDArray[np.bool_] | None:
-    """Which stock rows some lines could compete for; None where that would leave few out, or they are not all."""
+def competing(world: World, lines: pl.Series) -> tuple[pl.Series, pl.Series] | None:
+    """The group of each stock row, and whether some lines compete for it (UInt8); None if that left few out."""
     if lines.len() * 4 >= world.plan.demand.qty.len():
         return None
     rows, asked, groups = world.groups
-    wanted = np.zeros(groups, bool)
-    wanted[asked[lines.to_numpy()]] = True
-    return wanted[rows]
+    wanted = np.zeros(groups, np.uint8)
+    wanted[asked[lines.to_numpy()]] = 1
+    return pl.Series(rows), pl.Series(wanted)
 
 
-def _stock(side: StockSide, held: pl.Series) -> StockSide:
+def _stock(side: StockSide, held: pl.Series | None) -> StockSide:
     """The stock side of parts of rows in their order, those that nobody has first."""
     # An order by what is on hand or free is one by what the part holds.
     order: list[Key | Rank] = [
         replace(key, column=side.on_hand) if isinstance(key, Key) and key.column.name == "qty_on_hand" else key
         for key in side.order
     ]
-    first = [Key(held, descending=False, nulls_first=False)] if (held > 0).any() else []
+    first = [] if held is None else [Key(held, descending=False, nulls_first=False)]
     return replace(side, order=[*first, *order])
 
 
@@ -103,12 +103,6 @@ def _demand(side: DemandSide, lines: pl.Series, sequence: Sequence) -> DemandSid
         return replace(side, order=[], ids=None)
     first = Key(sequence.segments(lines), descending=False, nulls_first=False)
     return replace(side, order=[first, *side.order])
-
-
-def _picked(rows: pl.Series, column: pl.Series) -> pl.Series | None:
-    """The rows, or None if they are all of those of a column of the table."""
-    everything = rows.len() == column.len() and bool((rows.to_numpy() == np.arange(rows.len())).all())
-    return None if everything else rows
 
 
 def _filled(plan: Plan, fills: Fills) -> Plan:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from allocator.engine import pair_sums
+from allocator.engine import exchanges, pair_sums
 from allocator.frames.quantity import scaled
 from allocator.model.reallocation import Reallocation
 from allocator.reallocation.deal import (
@@ -26,8 +26,7 @@ from allocator.reallocation.deal import (
     Dealt,
     Wishes,
 )
-from allocator.reallocation.holdings import TAKEN
-from allocator.reallocation.inputs import World, sums
+from allocator.reallocation.inputs import World
 from allocator.reallocation.sequence import Sequence
 
 
@@ -103,26 +102,19 @@ def _granted(wishes: Wishes, lines: npt.NDArray[np.intp]) -> Wishes:
 def _changes(base: Base, dealt: Dealt) -> tuple[int, int]:
     """How many lines have other allocations than before, and how many units change hands."""
     moved = changed_pairs(base, dealt)
-    return moved["l"].n_unique(), moved_units(moved)
+    return moved["l"].n_unique(), moved_units(exchanges(moved["s"], moved["l"], moved["change"])[0])
 
 
 def changed_pairs(base: Base, dealt: Dealt) -> pl.DataFrame:
-    """`l`, `s`, `out` and `gain`: stock that lines have less and more of than before."""
-    row, qty = dealt.has["row"].to_numpy(), dealt.has["qty"].to_numpy()
-    left = np.flatnonzero(row != TAKEN)
-    whole = left[qty[left] == base.open["qty"].to_numpy()[row[left]]]
-    same, kept = np.zeros(base.open.height, bool), np.zeros(row.size, bool)
-    same[row[whole]], kept[whole] = True, True
-    # Most rows are as they were: only the others are put together.
-    given_up = base.open.filter(pl.Series(~same)).select("l", "s", -pl.col("qty"))
-    both = pl.concat([given_up, dealt.has.filter(pl.Series(~kept)).select("l", "s", "qty")])
-    rows, lines, (change,) = pair_sums(both["s"], both["l"], both["qty"])
-    pairs = pl.DataFrame({"l": lines, "s": rows, "change": change}).filter(pl.col("change") != 0)
-    return pairs.select("l", "s", out=(-pl.col("change")).clip(0), gain=pl.col("change").clip(0))
+    """`s`, `l` and `change`: how much more or less of a stock row a line has; ascending."""
+    less = base.open.select("s", "l", change=pl.Series(dealt.left) - base.open["qty"])
+    # Most rows are as they were: only the others are put together with what was taken.
+    given_up = less.filter(pl.col("change") != 0)
+    both = pl.concat([given_up, dealt.taken.select("s", "l", change="qty")], rechunk=False)
+    rows, lines, (change,) = pair_sums(both["s"], both["l"], both["change"])
+    return pl.DataFrame({"s": rows, "l": lines, "change": change})
 
 
-def moved_units(moved: pl.DataFrame) -> int:
+def moved_units(spans: pl.DataFrame) -> int:
     """How many units change hands; a unit given back and taken counts once."""
-    rows = int(moved["s"].max() or 0) + 1  # type: ignore[arg-type]
-    out, gain = (sums(moved["s"], moved[name], rows).to_numpy() for name in ("out", "gain"))
-    return int(np.maximum(out, gain).sum())
+    return int(spans["qty"].sum())

@@ -7,7 +7,9 @@ pub mod column;
 mod eligible;
 pub mod encode;
 pub mod error;
+mod exchanges;
 pub mod fairness;
+mod gather;
 mod group;
 pub mod headroom;
 mod kernel;
@@ -18,5 +20,7 @@ pub mod problem;
 pub mod transition;
 
 pub use error::{Error, Result};
+pub use exchanges::{Amounts, Exchanges, NOBODY, Parts, Things, amounts, exchanges, parts};
+pub use gather::{ends, gather, gather_bits};
 pub use kernel::{Ask, Line, Pairs, Prepared, Served, fit, run};
-pub use pair_sums::{Laid, PairSums, laid_behind, pair_sums};
+pub use pair_sums::{Numbers, PairSums, pair_sums};

@@ -7,6 +7,7 @@ pub mod columns;
 pub mod encode;
 pub mod errors;
 pub mod fairness;
+pub mod gather;
 pub mod headroom;
 pub mod held;
 mod memory;
@@ -29,11 +30,13 @@ mod _core {
     #[pymodule_export]
     use crate::fairness::{fair_shares, ration_lines};
     #[pymodule_export]
+    use crate::gather::{gather, lists};
+    #[pymodule_export]
     use crate::headroom::grant_requests;
     #[pymodule_export]
     use crate::memory::release_memory;
     #[pymodule_export]
-    use crate::pairs::{laid_behind, pair_sums};
+    use crate::pairs::{exchanges, line_amounts, pair_sums, parts};
     #[pymodule_export]
     use crate::prepared::PreparedStock;
     #[pymodule_export]

@@ -24,7 +24,7 @@ impl Validity<'_> {
 }
 
 #[inline]
-fn is_valid(valid: Option<&Validity>, row: usize) -> bool {
+pub(super) fn is_valid(valid: Option<&Validity>, row: usize) -> bool {
     valid.is_none_or(|valid| valid.get(row))
 }
 

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use super::column::{Column, Integers, Keys, LongKeys, ShortKeys};
 use super::hashed::HASH;
-use super::{NULL, TASK_ROWS, direct, pieces};
+use super::numbered::Numbered;
+use super::{NULL, TASK_ROWS, Text, direct, pieces};
 use crate::error::{Error, Result};
 
 /// For each row of `asked` the row of `ids` that holds the same id; `NULL` where none does, or the row holds none.
@@ -23,11 +24,14 @@ pub fn match_ids(ids: &Column<'_>, asked: &Column<'_>) -> Result<Vec<u32>> {
     }
     match (ids, asked) {
         (Column::Text(ids), Column::Text(asked)) => {
-            let short = |text: &super::Text<'_>| {
+            let short = |text: &Text<'_>| {
                 pieces([text.rows()].into_iter(), TASK_ROWS)
                     .into_par_iter()
                     .all(|(_, rows)| text.is_short(rows))
             };
+            if let Some(found) = by_number(ids, asked) {
+                return Ok(found);
+            }
             Ok(if short(ids) && short(asked) {
                 by_hash(&ShortKeys(ids), &ShortKeys(asked))
             } else {
@@ -49,11 +53,13 @@ fn integers(ids: Integers<'_>, asked: Integers<'_>) -> Vec<u32> {
     };
     let [ids, asked] = [ids, asked].map(|integers| Between { integers, low, high });
     let range = (high - low) as u128 + 1;
-    if range <= direct::RANGE_MIN.max(4 * ids.rows()) as u128 {
-        by_place(&ids, &asked, range as usize)
-    } else {
-        by_hash(&ids, &asked)
-    }
+    let known = |row| ids.key(row).map(|key| key as usize);
+    let wanted = |row| asked.key(row).map(|key| key as usize);
+    is_small(range, ids.rows())
+        .then(|| by_place((ids.rows(), known), (asked.rows(), wanted), range as usize))
+        .flatten()
+        // A table, or a hash where the range is wide or a row holds no number.
+        .unwrap_or_else(|| by_hash(&ids, &asked))
 }
 
 /// Integers that lie between bounds, as their distance from the lower one; others are no keys.
@@ -85,19 +91,48 @@ impl Keys for Between<'_> {
     }
 }
 
-/// By a table with a place for every number of a small range.
-fn by_place(ids: &Between<'_>, asked: &Between<'_>, range: usize) -> Vec<u32> {
-    let mut place = vec![NULL; range];
-    for row in 0..ids.rows() {
-        if let Some(key) = ids.key(row) {
-            place[key as usize] = row as u32;
-        }
+/// Whether a table with a place for every number of a range is worth it.
+fn is_small(range: u128, rows: usize) -> bool {
+    range <= direct::RANGE_MIN.max(4 * rows) as u128
+}
+
+/// Text that is numbers of a small range behind one beginning, those of the first and the last id its bounds: as ids
+/// are that a system gave one after the other. None if it is not.
+fn by_number(ids: &Text<'_>, asked: &Text<'_>) -> Option<Vec<u32>> {
+    let last = ids.rows().checked_sub(1)?;
+    let shape = Numbered::of(ids, 0)?;
+    let (one, other) = (shape.number(ids, 0)?, shape.number(ids, last)?);
+    let (low, high) = (one.min(other), one.max(other));
+    let place = |number: u64| (low..=high).contains(&number).then(|| (number - low) as usize);
+    if !is_small(u128::from(high - low) + 1, ids.rows()) {
+        return None;
     }
-    (0..asked.rows())
-        .into_par_iter()
-        .with_min_len(TASK_ROWS)
-        .map(|row| asked.key(row).map_or(NULL, |key| place[key as usize]))
-        .collect()
+    let known = |row| shape.number(ids, row).and_then(place);
+    let wanted = |row| shape.number(asked, row).and_then(place);
+    by_place((ids.rows(), known), (asked.rows(), wanted), (high - low) as usize + 1)
+}
+
+/// By a table with a place for every number of a small range; None if an id has no place.
+fn by_place(
+    (ids, known): (usize, impl Fn(usize) -> Option<usize> + Sync),
+    (asked, wanted): (usize, impl Fn(usize) -> Option<usize> + Sync),
+    range: usize,
+) -> Option<Vec<u32>> {
+    let places: Vec<_> = (0..range).into_par_iter().map(|_| AtomicU32::new(NULL)).collect();
+    let all = (0..ids).into_par_iter().with_min_len(TASK_ROWS).all(|row| {
+        let place = known(row);
+        if let Some(place) = place {
+            places[place].store(row as u32, Relaxed);
+        }
+        place.is_some()
+    });
+    all.then(|| {
+        (0..asked)
+            .into_par_iter()
+            .with_min_len(TASK_ROWS)
+            .map(|row| wanted(row).map_or(NULL, |place| places[place].load(Relaxed)))
+            .collect()
+    })
 }
 
 /// How many rows a partition should have: its keys and its table fit the second-level cache.
@@ -201,7 +236,7 @@ fn parted<K: Keys>(keys: &K, bits: u32) -> Vec<Piece<K::Key>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Layout, Numbers, Text};
+    use super::super::{Layout, Numbers};
     use super::*;
 
     fn text(offsets: &'static [i32], bytes: &'static [u8]) -> Column<'static> {
@@ -224,6 +259,15 @@ mod tests {
             text(&[0, 1, 15], b"xa long long id"),
         );
         assert_eq!(match_ids(&ids, &asked), Ok(vec![1, 0]));
+    }
+
+    #[test]
+    fn text_that_ends_in_numbers_is_found_by_them_and_other_text_is_not_taken_for_it() {
+        let (ids, asked) = (
+            text(&[0, 2, 4, 6], b"L3L1L7"),
+            text(&[0, 2, 4, 6, 9, 11], b"L7M3L3L01L2"),
+        );
+        assert_eq!(match_ids(&ids, &asked), Ok(vec![2, NULL, 0, NULL, NULL]));
     }
 
     #[test]

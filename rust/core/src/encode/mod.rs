@@ -15,6 +15,7 @@ mod direct;
 mod hashed;
 mod ids;
 mod matched;
+mod numbered;
 mod sort;
 #[cfg(test)]
 mod tests;
