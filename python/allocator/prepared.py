@@ -28,7 +28,7 @@ from allocator.plan.compile import compile_columns
 from allocator.plan.keys import Columns
 from allocator.plan.line import Line, UnforeseenError
 from allocator.plan.spec import REASON_NAMES, SERVED
-from allocator.result import Result, allocate, checked_day, checked_policy, frame_of
+from allocator.result import Result, allocate, checked_day, checked_policy
 
 Qty: TypeAlias = int | Decimal
 
@@ -100,11 +100,12 @@ class PreparedStock:
         findings = Findings()
         check_named({"stock": stock.frame, "demand": _with_order_columns(template, policy)}, policy, findings)
         findings.raise_any()
-        tables = frames.Prepared(stock, frames.Table("demand", template, stock.scale, ascending=True))
+        quantities = quantity_columns("demand", policy)
+        demand = frames.Table("demand", template, stock.scale, ascending=True, quantities=quantities)
+        tables = frames.Prepared(stock, demand)
         columns = Columns(stock, tables.demand, CORE)
         plan = compile_columns(columns, tables, policy, as_of)
         self._schema = template.schema
-        quantities = quantity_columns("demand", policy)
         paths = frozenset(tree_codes(columns.coded("location").values).paths)
         self._checks = {n: _is_quantity if n in quantities else _check(n, t, paths) for n, t in template.schema.items()}
         self._askers = lines.askers(plan, policy, columns, as_of)
@@ -265,7 +266,7 @@ class PreparedStock:
 
     def _decide_from_tables(self, given: Sequence[Line]) -> list[Decision]:
         """The same from the rows of the SKUs that are asked, by `allocate`: for what is rare, and for what is wrong."""
-        stock = frame_of(self._stock).drop("unit", strict=False)
+        stock = self._stock.as_told().drop("unit", strict=False)
         skus = {str(line.get("sku")) for line in given}
         linked = {sku for entry in self.policy.substitutes for sku in (entry.sku, entry.substitute)}
         rows = stock.filter(pl.col("sku").cast(pl.String).is_in(list(skus | linked)))

@@ -285,8 +285,8 @@ class Result:
         """
         prepared = self.bound.prepared
         return explain(
-            frame_of(prepared.stock),
-            frame_of(prepared.demand),
+            prepared.stock.as_told(),
+            prepared.demand.as_told(),
             self.policy,
             as_of=self.bound.as_of,
             lines=self.lines,
@@ -326,9 +326,3 @@ def _gathered(**columns: tuple[pl.Series, pl.Series]) -> pl.DataFrame:
 def quantity(units: pl.Series, table: Table) -> pl.Series:
     """Units as base units: Int64, or Decimal where the tables have decimals."""
     return in_base_units(units, table.scale)
-
-
-def frame_of(table: Table) -> pl.DataFrame:
-    """The table as it was understood, quantities in base units."""
-    names = [c for c in ("qty_on_hand", "qty_reserved", "qty") if c in table.frame.columns]
-    return table.frame.with_columns(quantity(table.frame[c], table).alias(c) for c in names)

@@ -308,6 +308,25 @@ def test_a_rule_compares_quantities_in_base_units() -> None:
         assert served_from(policy, {"least": [1], "qty": [99]}, qty_on_hand=halves) == ["B", "C"]
 
 
+def test_a_rule_compares_packs_and_minimums_in_base_units() -> None:
+    """As a fill rule names the column, it holds quantities like `qty`, and is read and explained as they are."""
+    halves = [Decimal("0.5"), Decimal("1.5"), Decimal("12.0")]
+    for setting in ("pack", "qty_min"):
+        for rule in ({"op": "<=", "demand_column": "box"}, {"op": "between", "demand_columns": ["none", "box"]}):
+            policy = {"fill": {setting: "box"}, "attributes": [{"column": "drum", **rule}]}
+            line = {"box": [Decimal("1.5")], "none": pl.Series([None], dtype=pl.Int64), "qty": [12]}
+            assert served_from(policy, line, drum=halves, qty_on_hand=[3, 3, 3]) == ["A", "B"]
+
+
+def test_numbers_beside_quantities_that_are_too_many_of_their_steps_are_refused() -> None:
+    rule = {"column": "drum", "op": "<=", "demand_column": "qty"}
+    with pytest.raises(InputError) as caught:
+        served_from({"attributes": [rule]}, {"qty": [12]}, drum=[2**62, 1, 2], qty_on_hand=[Decimal("0.5")] * 3)
+    assert [(p.code, p.table, p.column, p.row) for p in caught.value.problems] == [
+        ("value_overflow", "stock", "drum", 0)
+    ]
+
+
 def test_a_day_is_compared_with_a_moment_as_its_first() -> None:
     rule = {"column": "checked_on", "op": ">", "demand_column": "since"}
     days = [TODAY, TODAY + dt.timedelta(days=1), None]

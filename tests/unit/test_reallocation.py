@@ -79,6 +79,15 @@ def test_totals_of_decimals_are_exact():
     assert all(isinstance(total, Decimal) for total in totals.values())
 
 
+def test_a_filter_compares_quantities_in_base_units():
+    lines = pl.DataFrame({"line_id": ["A", "B", "C"], "sku": "X", "qty": [Decimal("4.5"), Decimal(5), Decimal("0.5")]})
+    large = {"name": "large", "strategy": "win", "filter": [{"column": "qty", "op": ">=", "value": 5}]}
+    done = deal(stock(Decimal("9.5")), lines, NOBODY, large, otherwise="skip")
+    assert after(done) == {"A": 0, "B": 5, "C": 0}
+    within = deal(stock(Decimal("9.5")), lines, NOBODY, segment("win"), filter=large["filter"])
+    assert after(within) == {"A": 0, "B": 5, "C": 0}
+
+
 class TestStrategies:
     @pytest.mark.parametrize("strategy", STRATEGIES)
     @pytest.mark.parametrize(("had", "which"), [(0, 0), (4, 1), (10, 2)])

@@ -67,6 +67,19 @@ def test_a_surge_takes_from_others_and_says_from_whom() -> None:
     assert kpi(found, "lines_changed") == (0, 2)
 
 
+def test_a_lever_means_quantities_in_base_units_packs_among_them() -> None:
+    stock = {"stock_id": ["A"], "sku": ["OIL"], "qty_on_hand": [Decimal("9.5")]}
+    packs = [Decimal("0.5"), Decimal("1.5")]
+    demand = {"line_id": ["1", "2"], "sku": ["OIL"] * 2, "qty": [Decimal("1.5"), Decimal("3.0")], "box": packs}
+    by_box = Policy(fill={"pack": "box"})
+    relabel = {"lever": "fill", "fill": {"pack": "box"}}
+    for policy, levers in ((by_box, ()), (None, ()), (None, (relabel,)), (by_box, ({**relabel, "fill": {}},))):
+        made = Base(stock, demand, policy, as_of=AS_OF)
+        for where in ({"box": Decimal("1.5")}, {"qty": 3}):
+            found = made.run(Scenario(name="tried", levers=[*levers, surge(**where)]))
+            assert found.changes.filter(change="gained").select("line_id", "gained").rows() == [("2", 3)]
+
+
 def test_lines_that_do_not_compete_are_not_worked_out_again() -> None:
     assert run(surge(sku="PIN")).lines_run == 1
     together = Policy(fill={"whole": "order"})

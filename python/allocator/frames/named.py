@@ -12,7 +12,7 @@ import polars as pl
 
 from allocator.frames.columns import is_exact, is_text, is_time
 from allocator.frames.findings import Check, Findings
-from allocator.frames.quantity import QTY_MAX
+from allocator.frames.quantity import QTY_MAX, quantity_columns, scale_of
 from allocator.model.order import RANK_KEYS
 from allocator.model.policy import AttributeRule, Policy
 from allocator.model.tables import TABLES
@@ -71,10 +71,14 @@ def check_named(frames: Mapping[str, pl.DataFrame], policy: Policy, findings: Fi
 
 def _check_sizes(frames: Mapping[str, pl.DataFrame], policy: Policy, findings: Findings) -> None:
     """Notes numbers that a rule compares with those of the other table, and that do not fit in the same 64 bits."""
+    counted = {name: quantity_columns(name, policy) for name in frames}
+    steps = max((scale_of(frame, counted[name]) for name, frame in frames.items()), default=0)
     for rule in policy.attributes:
         sides = [("stock", rule.column), *(("demand", name) for name in _demand_columns(rule))]
         given = {side: frames[side[0]].schema[side[1]] for side in sides if side[1] in frames.get(side[0], NOTHING)}
-        scale = max((dtype.scale for dtype in given.values() if isinstance(dtype, pl.Decimal)), default=0)
+        scales = [dtype.scale for dtype in given.values() if isinstance(dtype, pl.Decimal)]
+        # Quantities of both tables have as many decimals as those of them that have most.
+        scale = max([*scales, *(steps for table, column in given if column in counted[table])], default=0)
         for (table, column), dtype in given.items() if rule.value is None else ():
             if not is_exact(dtype) or (dtype.is_signed_integer() and dtype != pl.Int128() and scale == 0):
                 continue

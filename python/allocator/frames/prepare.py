@@ -25,12 +25,24 @@ class Table:
             absent: `docs/tables.md` says what that means. Any further column is as given.
         scale: Decimals of the quantities.
         ascending: Whether the ids ascend with the rows.
+        quantities: The columns that hold quantities, those that fill rules name among them.
     """
 
     name: str
     frame: pl.DataFrame
     scale: int
     ascending: bool
+    quantities: tuple[str, ...]
+
+    def in_base_units(self, column: str) -> pl.Series:
+        """A column as people know it: quantities in base units, Int64 or Decimal."""
+        series = self.frame[column]
+        return quantity.in_base_units(series, self.scale) if column in self.quantities else series
+
+    def as_told(self) -> pl.DataFrame:
+        """The rows as people know them: quantities in base units, Int64 or Decimal."""
+        held = [name for name in self.quantities if name in self.frame.columns]
+        return self.frame.with_columns(self.in_base_units(name) for name in held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +127,7 @@ def _prepare(
             _check_fills(frame, policy, findings)
             if "qty" in frame.columns:
                 quantity.check_sum(frame, name, "qty", findings)
-        tables.append(Table(name, frame, scale, ascending))
+        tables.append(Table(name, frame, scale, ascending, quantity.quantity_columns(name, policy)))
     _check_keys({table.name: table.frame for table in tables}, policy, findings)
     places = location.check_paths({table.name: table.frame for table in tables}, core, findings)
     named.check_named(frames, policy, findings)

@@ -12,6 +12,7 @@ from allocator.engine import CORE, Answer, BoundPlan
 from allocator.frames.findings import Findings
 from allocator.frames.named import check_named
 from allocator.frames.prepare import Prepared, Table, prepare_demand
+from allocator.frames.quantity import QUANTITIES
 from allocator.ledger.book import Book
 from allocator.ledger.known import Key
 from allocator.ledger.live_characteristics import day_if_text, days_of_demand, with_characteristics
@@ -122,7 +123,7 @@ def stock_of(
     told = [name for name in STOCK if name in ALWAYS or frame[name].null_count() < frame.height]
     keys = keys_of(frame["stock_id"])
     frame, policy = with_characteristics(book, skus.values(), frame.select(told), [g for g, _ in keys], policy)
-    return Table("stock", frame, scale, ascending=True), keys, policy
+    return Table("stock", frame, scale, ascending=True, quantities=QUANTITIES["stock"]), keys, policy
 
 
 def _decimal(column: pl.Expr, scale: int) -> pl.Expr:

@@ -11,8 +11,6 @@ import polars as pl
 from allocator.frames.coded import NULL_CODE, Coded, Core, code_column
 from allocator.frames.location import Tree, tree_codes
 from allocator.frames.prepare import Prepared, Table
-from allocator.frames.quantity import in_base_units
-from allocator.model.tables import TABLES
 
 CodeTable: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint32]]
 """A code for each code."""
@@ -23,7 +21,7 @@ class Columns:
 
     def __init__(self, stock: Table, demand: Table, core: Core) -> None:
         self.stock, self.demand, self.core = stock.frame, demand.frame, core
-        self._scales = {"stock": stock.scale, "demand": demand.scale}
+        self._tables = {"stock": stock, "demand": demand}
         self._coded: dict[tuple[str, tuple[str, ...]], Coded] = {}
         self._one: dict[tuple[str, str], tuple[pl.Series, list[str]]] = {}
         self._tree: Tree | None = None
@@ -66,11 +64,10 @@ class Columns:
 
     def compared(self, table: str, column: str) -> pl.Series:
         """A column as rules compare it: quantities in base units, as people count them; Null where no row has one."""
-        series: pl.Series = getattr(self, table)[column]
-        known = TABLES[table].get(column)
+        series = self._tables[table].in_base_units(column)
         if series.null_count() == len(series):
             return series.clear().cast(pl.Null).extend_constant(None, len(series))
-        return in_base_units(series, self._scales[table]) if known is not None and known.kind == "quantity" else series
+        return series
 
     def ordered(self, table: str, column: str) -> pl.Series:
         """A column as values or codes that order as it does."""

@@ -132,9 +132,10 @@ def gather(
     current_ = current_pairs(check_current(held, findings), prepared, findings)
     _check_plan(plan, tables[1], findings)
     findings.raise_any()
-    segment = _segments(plan, prepared.demand.frame, findings)
+    told = prepared.demand.as_told()
+    segment = _segments(plan, told, findings)
     findings.raise_any()
-    spared = _spared(plan, prepared.demand.frame, as_of)
+    spared = _spared(plan, told, as_of)
     return World(prepared, policy, as_of, current_, segment, spared)
 
 

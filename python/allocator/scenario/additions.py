@@ -141,3 +141,8 @@ def quantities_named(base: Table, before: Policy, after: Policy, findings: Findi
 def bases(prepared: Prepared) -> dict[str, Table]:
     """Both tables by name."""
     return {"stock": prepared.stock, "demand": prepared.demand}
+
+
+def quantities_of(prepared: Prepared) -> dict[str, tuple[str, ...]]:
+    """The columns of each table that hold quantities."""
+    return {name: table.quantities for name, table in bases(prepared).items()}

@@ -27,7 +27,7 @@ from allocator.plan.compile import compile_columns
 from allocator.plan.keys import Columns, PartColumns, Picks
 from allocator.plan.spec import SERVED
 from allocator.result import Bound, Result, bound_with_columns
-from allocator.scenario.additions import ROW, added, bases, quantities_named
+from allocator.scenario.additions import ROW, added, bases, quantities_named, quantities_of
 from allocator.scenario.ceilings import Ceilings, capped, ceilings, noted
 from allocator.scenario.compare import After, Comparison
 from allocator.scenario.compete import Competition, Numbers
@@ -165,7 +165,7 @@ class Base:
         named = Findings()
         check_named({name: table.frame for name, table in tables.items()}, policy, named)
         findings.problems += [replace(problem, table="scenario") for problem in named.problems]
-        quantities = quantities_named(tables["demand"], self.policy, policy, findings)
+        further = quantities_named(tables["demand"], self.policy, policy, findings)
         additions = self._additions(scenario, policy, findings)
         for number, lever in enumerate(scenario.levers):
             if isinstance(lever, RowLever):
@@ -175,7 +175,8 @@ class Base:
                     check_per(lever, table, path, findings)
         _raise_any(findings)
         before = self._part(self._groups(scenario, policy, additions))
-        start = replace(before, demand=before.demand.with_columns(quantities), policy=policy)
+        held = {**before.quantities, "demand": (*before.quantities["demand"], *(series.name for series in further))}
+        start = replace(before, demand=before.demand.with_columns(further), policy=policy, quantities=held)
         after = self._after(scenario, before, start, additions=additions, findings=findings)
         return Comparison(self, scenario, before, after)
 
@@ -243,7 +244,7 @@ class Base:
         if "sku" in lever.where:
             return self._groups_of_skus(pl.Series(list(values_of(lever.where["sku"]))))
         table = bases(self.bound.prepared)[table_of(lever)]
-        return self._groups_where(table.name, matches(lever.where, table.name, table.frame, table.scale))
+        return self._groups_where(table.name, matches(lever.where, table))
 
     def _groups_of_rule(self, lever: PolicyLever, policy: Policy) -> Numbers | None:
         concerned = skus_concerned(lever, self.policy, policy, self.bound.prepared.stock.frame)
@@ -290,7 +291,8 @@ class Base:
             stretches = of_stock.stretch(groups), of_demand.stretch(groups)
             stock, demand = of_stock.frame(stretches[0]), of_demand.frame(stretches[1])
             lines, takes = self._answered.of(stretches[0].rows, of_demand.pick(stretches[1], stretches[1].rows))
-        return Part(stock, demand, lines, takes, self.policy, prepared.stock.scale, self.bound.as_of, stretches)
+        held = quantities_of(prepared)
+        return Part(stock, demand, lines, takes, self.policy, prepared.stock.scale, self.bound.as_of, held, stretches)
 
     def _after(
         self, scenario: Scenario, before: Part, start: Part, *, additions: dict[int, pl.DataFrame], findings: Findings
@@ -320,7 +322,8 @@ class Base:
             had_all = lines["allocated"] >= limits.units
             own = pl.when(had_all).then(limits.reason.fill_null(SERVED)).otherwise("reason")
             lines = lines.with_columns(reason=own)
-        part = Part(fresh.stock.frame, fresh.demand.frame, lines, takes, policy, fresh.stock.scale, day)
+        held = quantities_of(fresh)
+        part = Part(fresh.stock.frame, fresh.demand.frame, lines, takes, policy, fresh.stock.scale, day, held)
         return After(part, result, outcome, self._further(scenario, part, limits))
 
     def _further(
@@ -342,7 +345,7 @@ class Base:
         """The tables of the part with all levers on rows pulled."""
         prepared, day = self.bound.prepared, self.bound.as_of
         frames = {"stock": start.stock, "demand": start.demand}
-        changed = Changed(frames, prepared.stock.scale, day, self.draws, findings)
+        changed = Changed(frames, start.quantities, prepared.stock.scale, day, self.draws, findings)
         next_row = {"stock": prepared.stock.frame.height, "demand": prepared.demand.frame.height}
         for number, lever in enumerate(scenario.levers):
             if isinstance(lever, RowLever):
@@ -355,8 +358,8 @@ class Base:
         frames = {name: frame.rechunk() for name, frame in changed.finish().items()}
         # Without new rows the part is in the sequence of the base, and its ids ascend if those of the base do.
         stock, demand = (
-            Table(name, frames[name], base.scale, base.ascending and next_row[name] == base.frame.height)
-            for name, base in bases(prepared).items()
+            Table(name, frames[name], base.scale, base.ascending and next_row[name] == base.frame.height, held)
+            for (name, base), held in zip(bases(prepared).items(), start.quantities.values(), strict=True)
         )
         return Prepared(stock, demand)
 

@@ -58,7 +58,7 @@ def ceilings(levers: Sequence[Lever], possible: Result, findings: Findings) -> C
         return None
     prepared = possible.bound.prepared
     demand = prepared.demand
-    lines = as_given(demand, possible.policy).with_row_index("at")
+    lines = as_given(demand).with_row_index("at")
     got = possible.lines.select("line_id", supplied="allocated")
     supply = lines.join(got, on="line_id", how="left", maintain_order="left")
     units = demand.frame["qty"].cast(pl.Int64)
@@ -105,7 +105,7 @@ def _limits(lever: CeilingLever, supply: pl.DataFrame, lines: pl.DataFrame, poss
     day = possible.bound.as_of
     match lever:
         case StockLimits():
-            return _Limits(granted(lines, as_given(possible.bound.prepared.stock, possible.policy), lever, day), None)
+            return _Limits(granted(lines, as_given(possible.bound.prepared.stock), lever, day), None)
         case Rations():
             return _rationed(supply, lines, lever, day)
         case FairShares():

@@ -57,7 +57,7 @@ def dealt(before: Part, fresh: Prepared, lever: Dealing, *, policy: Policy, day:
     has = has.with_columns(
         quantity(has["qty"], fresh.stock).alias("qty"), quantity(has["qty_served"], fresh.demand).alias("qty_served")
     )
-    stock, demand = (as_given(table, policy) for table in (fresh.stock, fresh.demand))
+    stock, demand = (as_given(table) for table in (fresh.stock, fresh.demand))
     outcome = reallocate(stock, demand, has, lever.plan, policy=policy, as_of=day)
     scale = fresh.demand.scale
     lines = outcome.lines.select(in_steps(pl.col("after"), scale), "short", reason=pl.col("reason").cast(pl.String))

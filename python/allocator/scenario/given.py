@@ -5,18 +5,12 @@ from __future__ import annotations
 import polars as pl
 
 from allocator.frames.prepare import Table
-from allocator.frames.quantity import quantity_columns
-from allocator.model.policy import Policy
-from allocator.result import quantity
 from allocator.scenario.additions import ROW
 
 
-def as_given(table: Table, policy: Policy) -> pl.DataFrame:
+def as_given(table: Table) -> pl.DataFrame:
     """A table of the base as somebody would give it: quantities in base units, no units of measure, no row numbers."""
-    frame = table.frame
-    counted = {*quantity_columns(table.name, policy), "qty_on_hand", "qty_reserved", "qty"} & {*frame.columns}
-    units = [quantity(frame[name], table).alias(name) for name in sorted(counted)]
-    return frame.with_columns(units).select(pl.exclude("unit", ROW))
+    return table.as_told().select(pl.exclude("unit", ROW))
 
 
 def in_steps(value: pl.Expr, scale: int) -> pl.Expr:

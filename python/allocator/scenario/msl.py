@@ -6,7 +6,6 @@ import datetime as dt
 
 import polars as pl
 
-from allocator.frames.prepare import Table
 from allocator.limits import check_requests, replenish
 from allocator.model.dealing import StockLimits
 from allocator.result import quantity
@@ -31,9 +30,8 @@ def granted(lines: pl.DataFrame, stock: pl.DataFrame, lever: StockLimits, day: d
 
 def fullness(part: Part, lever: StockLimits) -> dict[str, float]:
     """How many (BU, ASP, SKU) are above their limit with what lines get, and how full all are that have one."""
-    tables = (Table("stock", part.stock, part.scale, False), Table("demand", part.demand, part.scale, False))
-    stock, lines = (as_given(table, part.policy) for table in tables)
-    gets = lines.with_columns(quantity(part.lines["allocated"], tables[1]).alias("qty"))
+    stock, lines = map(as_given, part.tables)
+    gets = lines.with_columns(quantity(part.lines["allocated"], part.tables[1]).alias("qty"))
     coming = _of_partners(gets).filter(pl.col("qty") > 0).select(*KEY, "qty")
     found = replenish(
         _of_partners(stock), lever.limits, as_of=part.as_of, open_requests=coming, skus=_skus(lines, stock)

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from allocator.engine import Answer
-from allocator.frames.prepare import Prepared
+from allocator.frames.prepare import Prepared, Table
 from allocator.model.policy import Policy
 from allocator.plan.spec import REASON_NAMES
 from allocator.scenario.compete import Numbers, spans
@@ -41,6 +41,7 @@ class Part:
         policy: The policy that decided.
         scale: Decimals of the quantities.
         as_of: The day.
+        quantities: The columns of both tables that hold quantities, by table.
         stretches: Where its rows and lines are laid in the base; None for a part that is not one of the base.
     """
 
@@ -51,7 +52,15 @@ class Part:
     policy: Policy
     scale: int
     as_of: dt.date
+    quantities: Mapping[str, tuple[str, ...]]
     stretches: tuple[Stretch, Stretch] | None = None
+
+    @property
+    def tables(self) -> tuple[Table, Table]:
+        """Stock and demand."""
+        given = {"stock": self.stock, "demand": self.demand}
+        stock, demand = (Table(n, frame, self.scale, False, self.quantities[n]) for n, frame in given.items())
+        return stock, demand
 
 
 class Answered:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
@@ -11,6 +12,7 @@ import polars as pl
 
 from allocator.frames.columns import is_text
 from allocator.frames.findings import Findings
+from allocator.frames.prepare import Table
 from allocator.frames.quantity import QTY_MAX
 from allocator.model.chance import DemandUncertain, SupplyUncertain
 from allocator.model.levers import (
@@ -48,6 +50,7 @@ class Changed:
 
     Attributes:
         frames: The part of each table, with the column `ROW`.
+        quantities: The columns of each table that hold quantities.
         scale: Decimals of the quantities.
         as_of: The day on which is decided.
         draws: What levers that draw are given.
@@ -55,6 +58,7 @@ class Changed:
     """
 
     frames: dict[str, pl.DataFrame]
+    quantities: Mapping[str, tuple[str, ...]]
     scale: int
     as_of: dt.date
     draws: Draws
@@ -71,7 +75,8 @@ class Changed:
         """Does what the lever says."""
         table, path = table_of(lever), f"levers.{number}"
         frame = self.frames[table]
-        meant = frame.select(matches(lever.where, table, frame, self.scale).alias("meant"))["meant"]
+        told = Table(table, frame, self.scale, ascending=False, quantities=self.quantities[table])
+        meant = frame.select(matches(lever.where, told).alias("meant"))["meant"]
         if meant.len() < frame.height:  # a condition on nothing is one value
             meant = meant.new_from_index(0, frame.height)
         if isinstance(lever, SupplyLate | SupplyUncertain):

@@ -10,12 +10,11 @@ import polars as pl
 
 from allocator.frames.findings import Findings
 from allocator.frames.named import family
+from allocator.frames.prepare import Table
 from allocator.model.document import did_you_mean
 from allocator.model.exact import Constant
 from allocator.model.tables import TABLES
 from allocator.scenario.compete import Competition
-
-QUANTITIES = ("qty", "qty_on_hand", "qty_reserved")
 
 
 def values_of(constants: object) -> tuple[Constant, ...]:
@@ -72,30 +71,31 @@ def _said(value: object, kind: str | None) -> object:
     return value.isoformat() if kind == "text" and isinstance(value, dt.date) else value
 
 
-def matches(where: Mapping[str, object], table: str, frame: pl.DataFrame, scale: int) -> pl.Expr:
+def matches(where: Mapping[str, object], table: Table) -> pl.Expr:
     """Whether a row is meant. Columns and values were checked."""
+    frame = table.frame
     found = pl.lit(value=True)
     for column, constants in where.items():
         values = values_of(constants)
-        known = TABLES[table].get(column)
+        known = TABLES[table.name].get(column)
         if column not in frame.columns and known is not None:
             if isinstance(known.absent, str) and known.absent.startswith("="):
-                found &= _is_one_of(known.absent[1:], values, frame, scale)
+                found &= _is_one_of(known.absent[1:], values, table)
             else:
                 found &= pl.lit(known.absent in values)
         elif known is not None and known.kind == "path":
             path = pl.col(column).cast(pl.String)
             found &= pl.any_horizontal((path == place) | path.str.starts_with(f"{place}/") for place in values)
         else:
-            found &= _is_one_of(column, values, frame, scale)
+            found &= _is_one_of(column, values, table)
     return found.fill_null(value=False)
 
 
-def _is_one_of(column: str, values: tuple[object, ...], frame: pl.DataFrame, scale: int) -> pl.Expr:
-    kind = family(frame.schema[column])
+def _is_one_of(column: str, values: tuple[object, ...], table: Table) -> pl.Expr:
+    kind = family(table.frame.schema[column])
     if kind == "text":
         return pl.col(column).cast(pl.String).is_in([_said(value, kind) for value in values])
-    if column in QUANTITIES:
-        units = [value * 10**scale for value in values]
+    if column in table.quantities:
+        units = [value * 10**table.scale for value in values]
         values = tuple(int(each) for each in units if each == int(each))
     return pl.any_horizontal([pl.lit(value=False), *(pl.col(column) == value for value in values)])
