@@ -117,7 +117,7 @@ def test_a_recall_blocks_what_is_there_and_tells_who_has_the_rest(both_stores: L
     invoice_sale(store, [{"sku": "battery", "qty": 4}], BILL, customer="Metro")
     store.post("consume", {"sku": "battery", "lot": "L1", "qty": 1}, document="JOB-1", actor="walt")
     store.reserve([{"line_id": "L9", "sku": "battery", "qty": 2}], actor="bob")
-    told = raise_recall(store, QA, lots=["L1"])
+    told = raise_recall(store, QA, lots="L1")
     assert (told["blocked"], told["out"], told["gone"], told["contacts"]) == (1, 1, 1, ["Metro"])
     reach = recall_reach(store, told["number"], QA)
     assert reach.select("qty", "state", "contact", "told").rows() == [

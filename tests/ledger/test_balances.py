@@ -67,7 +67,7 @@ def test_balances_are_told_by_place_holder_and_owner(shop: Ledger) -> None:
     assert by_customer["customer 7"]["dispatched"] == 1
     assert "customer 8" not in by_customer, "what belongs to a customer is no balance of the business"
     assert by_customer["customer 9"]["rentals"] == by_customer["customer 9"]["owned"] == 1
-    assert shop.balances(("location",), skus=["gauge"])["location"].to_list()[0] == "north/store"
+    assert shop.balances("location", skus="gauge")["location"].to_list()[0] == "north/store", "one name is one"
 
 
 def test_what_is_expired_is_on_hand_and_not_available(shop: Ledger) -> None:

@@ -240,7 +240,7 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "Mapping[str, object]": _mapping,
     "Mapping[str, Decimal | int | str]": _mapping,
     "Readings": _mapping,
-    "Sequence[str]": _texts,
+    "str | Sequence[str]": _texts,
     "tuple[str, ...]": _texts,
     "tuple[str, ...] | list[str]": _texts,
     "dt.date": _day,

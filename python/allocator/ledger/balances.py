@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from allocator.errors import InputError, Problem
+from allocator.ledger.lines import names_of
 from allocator.ledger.records import OWNED, SOURCES, day_number
 from allocator.ledger.rows import STOCK
 from allocator.ledger.selection import ACCOUNT_BITS
@@ -41,13 +42,14 @@ _THEN: Final = """
 
 def balances(
     ledger: Questions,
-    by: Sequence[str] = ("sku",),
+    by: str | Sequence[str] = ("sku",),
     *,
     at: At = None,
     on: dt.date | None = None,
-    skus: Sequence[str] | None = None,
+    skus: str | Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """What there is: one row per combination of what is named in `by`, in their order; see `Ledger.balances`."""
+    by = names_of(by)
     unknown = [name for name in by if name not in BY]
     if unknown or len(set(by)) < len(by):
         problems = [
@@ -75,7 +77,7 @@ def _day_of(on: dt.date | None, at: At) -> dt.date:
     return at if isinstance(at, dt.date) else dt.datetime.now(dt.UTC).date()
 
 
-def _held(moment: Snapshot, by: Sequence[str], day: dt.date, skus: Sequence[str] | None) -> pl.DataFrame:
+def _held(moment: Snapshot, by: Sequence[str], day: dt.date, skus: str | Sequence[str] | None) -> pl.DataFrame:
     """Steps by SKU, account and what of `by` the goods know; `good` is what of the unreserved has not expired."""
     now = moment.seq == moment.head
     of_goods = {"lot": "g.lot", "serial": "COALESCE(n.value, g.serial)"}
@@ -131,7 +133,7 @@ def _measured(held: pl.DataFrame, moment: Snapshot) -> pl.DataFrame:
     )
 
 
-def stock(ledger: Questions, *, skus: Sequence[str] | None = None, at: At = None) -> pl.DataFrame:
+def stock(ledger: Questions, *, skus: str | Sequence[str] | None = None, at: At = None) -> pl.DataFrame:
     """The stock as `allocate` takes it; see `Ledger.stock`."""
     with snapshot(ledger, at) as moment:
         now = moment.seq == moment.head

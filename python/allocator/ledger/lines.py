@@ -146,6 +146,11 @@ def mappings_of(given: Lines, table: str) -> Sequence[Given]:
     return read(given, table).to_dicts()  # type: ignore[arg-type]
 
 
+def names_of(given: str | Iterable[str]) -> list[str]:
+    """One name, or several: a single text is one, not as many as it has letters."""
+    return [given] if isinstance(given, str) else list(given)
+
+
 def read_lines(
     given: Lines,
     needed: Iterable[str] = (),

@@ -22,11 +22,11 @@ class Questions:
 
     def balances(
         self,
-        by: Sequence[str] = ("sku",),
+        by: str | Sequence[str] = ("sku",),
         *,
         at: At = None,
         on: dt.date | None = None,
-        skus: Sequence[str] | None = None,
+        skus: str | Sequence[str] | None = None,
     ) -> pl.DataFrame:
         """What there is, now or at any past moment.
 
@@ -67,7 +67,7 @@ class Questions:
         """
         return balances.balances(self, by, at=at, on=on, skus=skus)
 
-    def stock(self, *, skus: Sequence[str] | None = None, at: At = None) -> pl.DataFrame:
+    def stock(self, *, skus: str | Sequence[str] | None = None, at: At = None) -> pl.DataFrame:
         """What is on hand, as `allocate` takes it: one row per balance, in the order of `stock_id`.
 
         The columns are those of `docs/tables.md`. Nothing that is done with the frame reaches the ledger.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from allocator.errors import InputError, Problem
+from allocator.ledger.lines import names_of
 from allocator.ledger.snapshot import Snapshot, blank_to_null, days, snapshot
 from allocator.ledger.trace import where
 from allocator.numbers import match_recall, parse_recall
@@ -37,10 +38,10 @@ def recall_impact(
     ledger: Questions,
     text: str | Sequence[str] | None = None,
     *,
-    lots: Sequence[str] = (),
-    serials: Sequence[str] = (),
+    lots: str | Sequence[str] = (),
+    serials: str | Sequence[str] = (),
     recall: Source | None = None,
-    skus: Sequence[str] | None = None,
+    skus: str | Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Everything that a recall names, wherever it is now: with a customer, used up and scrapped goods included.
 
@@ -77,7 +78,7 @@ def recall_impact(
 
 
 def named_goods(
-    moment: Snapshot, recall: Source, skus: Sequence[str] | None = None, *, after: int = 0,
+    moment: Snapshot, recall: Source, skus: str | Sequence[str] | None = None, *, after: int = 0,
     ids: Sequence[int] | None = None,
 ) -> pl.DataFrame:  # fmt: skip
     """The goods that a recall names: one row each, `goods_id`, `found_by` and `certain`.
@@ -111,22 +112,22 @@ def match_goods(goods: pl.DataFrame, recall: Source) -> pl.DataFrame:
 _URGENCY: Final = {kind: n for n, kind in enumerate(("customer", "rental", "transit", "stock", "consumed"))}
 
 
-def named(text: str | Sequence[str] | None, lots: Sequence[str], serials: Sequence[str]) -> pl.DataFrame:
+def named(text: str | Sequence[str] | None, lots: str | Sequence[str], serials: str | Sequence[str]) -> pl.DataFrame:
     """What is recalled, as rows of `parse_recall`; `not_understood` ones too, for people to read.
 
     Raises:
         InputError: `argument_value`: nothing is.
     """
-    rows = [] if text is None else [parse_recall([text] if isinstance(text, str) else list(text))]
+    rows = [] if text is None else [parse_recall(names_of(text))]
     rows += [_rows(kind, given) for kind, given in (("lot", lots), ("serial", serials)) if given]
     if not rows:
         raise InputError(Problem("argument_value", "nothing is recalled: give text, lots or serials", column="text"))
     return pl.concat(rows)
 
 
-def _rows(kind: str, given: Sequence[str]) -> pl.DataFrame:
+def _rows(kind: str, given: str | Sequence[str]) -> pl.DataFrame:
     """Numbers and ranges as rows of a recall."""
-    ends = [value.strip().partition(TO) for value in given]
+    ends = [value.strip().partition(TO) for value in names_of(given)]
     rows = [
         {"row": row, "kind": kind, "first": first.strip(), "last": (last or first).strip(), "confidence": "high"}
         for row, (first, _, last) in enumerate(ends)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from allocator.ledger.history import events
+from allocator.ledger.lines import names_of
 from allocator.ledger.records import day_number
 from allocator.ledger.snapshot import At, Snapshot, blank_to_null, days, moments, snapshot
 
@@ -32,7 +33,7 @@ _UNITS: Final = (
 def serials(
     ledger: Questions,
     *,
-    skus: Sequence[str] | None = None,
+    skus: str | Sequence[str] | None = None,
     status: str | None = None,
     location: str | None = None,
     holder: str | None = None,
@@ -88,7 +89,7 @@ def _numbers(moment: Snapshot, units: Sequence[int]) -> pl.DataFrame:
     return found.sort("kind").pivot("kind", index="goods_id", values="value", aggregate_function="first")
 
 
-def availability(ledger: Questions, *, skus: Sequence[str] | None = None) -> pl.DataFrame:
+def availability(ledger: Questions, *, skus: str | Sequence[str] | None = None) -> pl.DataFrame:
     """What there is beside what is wanted: one row per SKU that has any of either.
 
     The measures of `Ledger.balances`, and of the demand lines that ever had stock: `lines_open` (not yet given all),
@@ -100,7 +101,7 @@ def availability(ledger: Questions, *, skus: Sequence[str] | None = None) -> pl.
     have = ledger.balances(skus=skus)
     lines = ledger.lines()
     if skus is not None:
-        lines = lines.filter(pl.col("sku").is_in(list(skus)))
+        lines = lines.filter(pl.col("sku").is_in(names_of(skus)))
     wanted = lines.group_by("sku").agg(
         lines_open=((pl.col("allocated") > 0) | (pl.col("short") > 0)).sum().cast(pl.Int64),
         qty_promised=pl.col("allocated").sum(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import cached_property
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import polars as pl
 
 from allocator.errors import InputError, Problem
+from allocator.ledger.lines import names_of
 from allocator.ledger.records import Account, day_number
 from allocator.model.document import did_you_mean
 from allocator.model.lifecycle import Lifecycle
@@ -92,12 +93,13 @@ class Snapshot:
         """The decimal places that hold the quantities of every SKU."""
         return max(self.skus["scale"].to_list(), default=0)
 
-    def sku_ids(self, names: Sequence[str]) -> list[int]:
-        """The numbers of SKUs.
+    def sku_ids(self, names: str | Iterable[str]) -> list[int]:
+        """The numbers of SKUs, of one or several names.
 
         Raises:
             InputError: `sku_unknown`.
         """
+        names = names_of(names)
         known = dict(self.skus.select("sku", "sku_id").iter_rows())
         problems = [
             Problem("sku_unknown", "there is no such SKU", column="skus", value=str(name)[:80],

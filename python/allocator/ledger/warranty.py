@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from allocator.ledger.history import find_unit
+from allocator.ledger.lines import names_of
 from allocator.ledger.snapshot import Snapshot, days, snapshot
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _UNIT: Final[dict[str, Any]] = {
 
 
 def warranty(
-    ledger: Questions, on: dt.date, *, serial: str | None = None, skus: Sequence[str] | None = None
+    ledger: Questions, on: dt.date, *, serial: str | None = None, skus: str | Sequence[str] | None = None
 ) -> pl.DataFrame:
     """The warranty of units on a day.
 
@@ -58,7 +59,8 @@ def warranty(
     """
     with snapshot(ledger) as moment:
         rules = _rules(moment, skus)
-        ids = None if serial is None else [find_unit(moment, serial, skus[0] if skus and len(skus) == 1 else None)]
+        one = names_of(skus)[0] if skus and len(names_of(skus)) == 1 else None
+        ids = None if serial is None else [find_unit(moment, serial, one)]
         units = _units(moment, rules, ids)
         marks = _marks(moment, rules, ids)
     told = _ended(_begun(units.join(rules, on="sku_id"), marks))
@@ -82,7 +84,7 @@ def _ended(begun: pl.DataFrame) -> pl.DataFrame:
     return begun.with_columns(ends_on=pl.col("starts_on").dt.offset_by(term))
 
 
-def _rules(moment: Snapshot, skus: Sequence[str] | None) -> pl.DataFrame:
+def _rules(moment: Snapshot, skus: str | Sequence[str] | None) -> pl.DataFrame:
     """The rule of each SKU that has one."""
     wanted = None if skus is None else set(moment.sku_ids(skus))
     rows = []

@@ -17,7 +17,7 @@ from allocator.flows.promises import sku_of_line
 from allocator.flows.quality.holds import PARTS, QUALITY, blocked_parts, for_the_business, unblocking
 from allocator.flows.quantities import quantity
 from allocator.ledger.documents import Document, DocumentLine
-from allocator.ledger.lines import Lines, read_lines
+from allocator.ledger.lines import Lines, names_of, read_lines
 from allocator.ledger.recall import named_goods
 from allocator.ledger.recalled import CATCH, FLOW, OUT, Part, block, parts_of, put, reason_of, rows_of, unwritten
 from allocator.ledger.snapshot import Snapshot, snapshot
@@ -53,8 +53,8 @@ REACH: Final[dict[str, Any]] = {
 
 
 def raise_recall(
-    ledger: Ledger, person: Person, *, lots: Sequence[str] = (), serials: Sequence[str] = (), text: str = "",
-    skus: Sequence[str] | None = None, note: str = "", key: str = "",
+    ledger: Ledger, person: Person, *, lots: str | Sequence[str] = (), serials: str | Sequence[str] = (),
+    text: str = "", skus: str | Sequence[str] | None = None, note: str = "", key: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Recalls goods: all that is in stock of them is blocked at once, wherever it is; who has the rest is listed.
 
@@ -80,8 +80,8 @@ def raise_recall(
     Cost: the goods of the SKUs are looked at before anyone has to wait.
     """
     for_the_business(person)
-    said: dict[str, Any] = {"lots": list(lots), "serials": list(serials), "text": text,
-                            "skus": None if skus is None else list(skus)}  # fmt: skip
+    said: dict[str, Any] = {"lots": names_of(lots), "serials": names_of(serials), "text": text,
+                            "skus": None if skus is None else names_of(skus)}  # fmt: skip
     rows = rows_of(said)
     with snapshot(ledger) as moment:
         last = moment.rows("SELECT goods_last FROM tenant WHERE tenant = :tenant")[0][0]
