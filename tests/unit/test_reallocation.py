@@ -329,10 +329,33 @@ class TestBadInput:
         assert problems(found) == [("mixed_keys", "current", "line_id")]
 
     def test_decimals_that_no_stock_has(self):
-        held = has(("A", "S1", 1)).cast({"qty": pl.Decimal(9, 1)})
+        held = has(("A", "S1", Decimal("0.5")), ("B", "S1", Decimal("1.0")))
+        with pytest.raises(InputError) as found:
+            deal(stock(9), demand(A=3, B=3), held, segment("gain"))
+        assert [(p.code, p.column, p.row, p.value) for p in found.value.problems] == [("qty_step", "qty", 0, "0.5")]
+
+    def test_decimals_that_are_zero_do_no_harm(self):
+        held = has(("A", "S1", Decimal("2.00"))).cast({"qty": pl.Decimal(38, 30)})
+        assert after(deal(stock(9), demand(A=3), held, segment("fill"))) == {"A": 2}
+
+    @pytest.mark.parametrize("served", [{}, {"qty_served": [1]}])
+    def test_quantities_that_no_table_could_hold(self, served):
+        held = {"line_id": ["A"], "stock_id": ["S1"], "qty": pl.Series([2**63], dtype=pl.UInt64), **served}
         with pytest.raises(InputError) as found:
             deal(stock(9), demand(A=3), held, segment("gain"))
-        assert problems(found) == [("qty_step", "current", "qty")]
+        assert problems(found) == [("value_overflow", "current", "qty")]
+
+    def test_quantities_that_fit_by_themselves_and_not_beside_the_decimals_of_stock(self):
+        held = {"line_id": ["A"], "stock_id": ["S1"], "qty": [2**60]}
+        with pytest.raises(InputError) as found:
+            deal(stock(9).cast({"qty_on_hand": pl.Decimal(20, 6)}), demand(A=3), held, segment("gain"))
+        assert problems(found) == [("value_overflow", "current", "qty")]
+
+    def test_quantities_that_are_too_many_together(self):
+        rows = [("A", f"gone {number}", 2**60, "shipped") for number in range(16)]
+        with pytest.raises(InputError) as found:
+            deal(stock(9), demand(A=3), has(*rows), segment("gain"))
+        assert ("value_overflow", "current", "qty") in problems(found)
 
     def test_a_plan_that_is_none(self):
         with pytest.raises(InputError) as found:
@@ -365,6 +388,26 @@ class TestBadInput:
         empty = demand(A=1).clear()
         assert deal(stock(1), empty, NOBODY, segment("win")).summary["lines"] == 0
         assert after(deal(stock(1).clear(), demand(A=1), NOBODY, segment("win"))) == {"A": 0}
+
+
+class TestFiles:
+    """Ids of text files are text, in all three tables."""
+
+    @pytest.mark.parametrize("first", ["1", "007"])
+    def test_ids_that_look_like_numbers(self, tmp_path, first):
+        files = [tmp_path / f"{name}.csv" for name in ("stock", "demand", "current")]
+        files[0].write_text("stock_id,sku,qty_on_hand\n10,X,5\n")
+        files[1].write_text(f"line_id,sku,qty,customer\n{first},X,5,a\n2,X,4,b\n")
+        files[2].write_text(f"line_id,stock_id,qty\n{first},10,5\n")
+        done = deal(*files, segment("win", "b"), otherwise="improve")
+        assert after(done) == {first: 1, "2": 4}
+
+    def test_what_cannot_be_read_is_told_once(self, tmp_path):
+        file = tmp_path / "current.csv"
+        file.write_text("line_id,stock_id,qty\nA,S1,many\n")
+        with pytest.raises(InputError) as found:
+            deal(stock(5), demand(A=3), file, segment("gain"))
+        assert problems(found) == [("value_text", "current", "qty")]
 
 
 class TestCommand:

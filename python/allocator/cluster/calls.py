@@ -21,8 +21,7 @@ from allocator.frames.prepare import check_kinds, scale_of
 from allocator.frames.quantity import quantity_columns
 from allocator.model.policy import Policy
 from allocator.model.reallocation import STRATEGIES, Reallocation
-from allocator.model.tables import DEMAND, STOCK
-from allocator.reallocation.inputs import CURRENT
+from allocator.model.tables import CURRENT, DEMAND, STOCK
 from allocator.reallocation.outcome import AMOUNTS, WHY
 from allocator.reallocation.reallocate import checked_plan
 from allocator.result import REASON, checked_day, checked_policy, checked_threads

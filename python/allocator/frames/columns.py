@@ -85,7 +85,7 @@ def missing_hint(name: str, given: Sequence[str]) -> str:
     )
 
 
-def conform(frame: pl.DataFrame, table: str, contract: dict[str, Column], findings: Findings) -> pl.DataFrame:
+def conform(frame: pl.DataFrame, table: str, contract: Mapping[str, Column], findings: Findings) -> pl.DataFrame:
     """The frame without optional columns that hold nothing; notes columns that are missing or of a wrong type.
 
     Columns of a wrong type are left out of what is returned, so that later checks need not think of them.
@@ -113,7 +113,7 @@ def conform(frame: pl.DataFrame, table: str, contract: dict[str, Column], findin
 
 
 def checks(
-    frame: pl.DataFrame, contract: dict[str, Column], unread: Mapping[str, pl.Series] | None = None
+    frame: pl.DataFrame, contract: Mapping[str, Column], unread: Mapping[str, pl.Series] | None = None
 ) -> Iterator[Check]:
     """What can be wrong with single values of the columns of the contract; that some could not be read was told."""
     for series in frame:

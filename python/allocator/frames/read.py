@@ -7,14 +7,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import polars as pl
 
 from allocator.errors import AllocatorError, FileError, InputError, Problem
 from allocator.frames import text
 from allocator.frames.findings import Findings, shown
-from allocator.model.tables import TABLES
+from allocator.model.tables import CURRENT, TABLES
 
 
 class ArrowStream(Protocol):
@@ -153,12 +153,12 @@ def _read_csv(path: Path, table: str, findings: Findings) -> pl.DataFrame:
         header = next(csv.reader(file), [])
     refuse_duplicates(header, table)
     frame = pl.read_csv(path, infer_schema=False, glob=False) if header else pl.DataFrame()
-    return text.parse(frame, table, TABLES.get(table, {}), findings, infer=True)
+    return text.parse(frame, table, CONTRACTS.get(table, {}), findings, infer=True)
 
 
 def _read_ndjson(path: Path, table: str, findings: Findings) -> pl.DataFrame:
     frame = pl.read_ndjson(path.read_bytes(), infer_schema_length=None)
-    return text.parse(frame, table, TABLES.get(table, {}), findings, infer=False)
+    return text.parse(frame, table, CONTRACTS.get(table, {}), findings, infer=False)
 
 
 def _read_parquet(path: Path, *_: object) -> pl.DataFrame:
@@ -179,3 +179,6 @@ READERS: Mapping[str, Callable[[Path, str, Findings], pl.DataFrame]] = {
     ".feather": _read_ipc,
 }
 """By suffix."""
+
+CONTRACTS: Final = {**TABLES, "current": CURRENT}
+"""What the columns of text files are read as, by table."""

@@ -116,3 +116,12 @@ DEMAND: Final = _table(
 
 TABLES: Final[Mapping[str, Mapping[str, Column]]] = {"stock": STOCK, "demand": DEMAND}
 """The tables by name."""
+
+CURRENT: Final = _table(
+    _required("line_id", "key", "The line that has it."),
+    _required("stock_id", "key", "The stock row it is from."),
+    _required("qty", "quantity", "Units of the stock row.", "base units"),
+    _default("qty_served", "quantity", "Units of the line.", "=qty", "base units"),
+    _optional("stage", "text", "How far it has come.", "open", absent="open"),
+)
+"""One row per line and stock row that it has something of, as `Result.allocations`."""

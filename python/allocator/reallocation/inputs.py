@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from typing import Final
 
@@ -22,7 +24,7 @@ from allocator.frames.prepare import Prepared, prepare
 from allocator.frames.read import Source, read
 from allocator.model.policy import AttributeRule, Policy
 from allocator.model.reallocation import Reallocation
-from allocator.model.tables import DEMAND, Column
+from allocator.model.tables import CURRENT, DEMAND
 from allocator.plan.compile import compile_plan
 from allocator.plan.rules import constant_rule
 from allocator.plan.spec import Part, Plan
@@ -32,15 +34,6 @@ STAGES: Final = ("open", "frozen", "picked", "shipped")
 
 STAGE_CODES: Final = {name: code for code, name in enumerate(STAGES)}
 OPEN, SHIPPED = STAGE_CODES["open"], STAGE_CODES["shipped"]
-
-CURRENT: Final = {
-    "line_id": Column("line_id", "key", "The line that has it.", required=True),
-    "stock_id": Column("stock_id", "key", "The stock row it is from.", required=True),
-    "qty": Column("qty", "quantity", "Units of the stock row.", "base units", required=True),
-    "qty_served": Column("qty_served", "quantity", "Units of the line.", "base units", absent="=qty"),
-    "stage": Column("stage", "text", "One of `STAGES`.", nullable=True, absent="open", null="open"),
-}
-"""One row per line and stock row that it has something of, as `Result.allocations`."""
 
 NO_SEGMENT: Final = -1
 
@@ -142,7 +135,8 @@ def gather(
 def check_current(given: pl.DataFrame, findings: Findings) -> pl.DataFrame:
     """The allocations that there are, as columns that can be read; problems are noted."""
     frame = columns.conform(given, "current", CURRENT, findings)
-    findings.run("current", frame, list(columns.checks(frame, CURRENT)))
+    unread = findings.unread.get("current", {})
+    findings.run("current", frame, list(columns.checks(frame, CURRENT, unread)))
     if "stage" in frame.columns:
         bad = ~pl.col("stage").cast(pl.String).is_in(STAGES)
         hint = f"Stages are {', '.join(STAGES)}"
@@ -181,11 +175,8 @@ def _pairs(frame: pl.DataFrame, prepared: Prepared, findings: Findings) -> pl.Da
     if findings.problems or not {"line_id", "stock_id", "qty"} <= set(frame.columns):
         return frame
     scale = prepared.stock.scale
-    own = quantity.scale_of(frame, ["qty", "qty_served"])
-    if own > scale:
-        message = f"the quantities have {own} decimals, those of stock and demand {scale}"
-        findings.add("qty_step", message, "current", "qty", hint="Give stock or demand as many decimals")
-        return frame
+    amounts = [frame[name] for name in ("qty", "qty_served") if name in frame.columns]
+    findings.run("current", frame, [check for given in amounts for check in _unit_checks(given, scale)])
     lines = _rows(prepared.demand.frame["line_id"], frame["line_id"], findings)
     rows = _rows(prepared.stock.frame["stock_id"], frame["stock_id"], findings)
     if findings.problems:
@@ -212,13 +203,35 @@ def _pairs(frame: pl.DataFrame, prepared: Prepared, findings: Findings) -> pl.Da
     keys = pairs["l"].cast(pl.UInt64).fill_null(2**32 - 1) * 2**32 + pairs["s"].cast(pl.UInt64).fill_null(2**32 - 1)
     if keys.n_unique() < pairs.height:
         findings.run("current", named, [twice])
+    if "qty_served" in frame.columns:
+        quantity.check_sum(pairs.select(qty_served="served"), "current", "qty_served", findings)
+    quantity.check_sum(pairs, "current", "qty", findings)
     return pairs if qty.min() else pairs.filter(pl.col("qty") > 0)
 
 
+def _unit_checks(given: pl.Series, scale: int) -> Iterator[Check]:
+    """What makes quantities no number of units of 10^-scale; decimals that are all zero do no harm."""
+    own = given.dtype.scale if isinstance(given.dtype, pl.Decimal) else 0
+    values = given.to_physical()
+    most = quantity.QTY_MAX * 10**own // 10**scale
+    if (values.max() or 0) > most:
+        message = f"the quantity is more than 2⁶³ - 1 units of {Decimal(1).scaleb(-scale)}"
+        over = pl.lit(values.cast(pl.Int128) > pl.Series([most], dtype=pl.Int128))
+        yield Check("value_overflow", given.name, over, message, "Use fewer decimals or a larger base unit")
+    if own > scale:
+        finer = pl.lit(values % pl.Series([10 ** (own - scale)], dtype=pl.Int128) != 0)
+        message = f"the quantity has more decimals than stock and demand, which have {scale}"
+        yield Check("qty_step", given.name, finer, message, "Give stock or demand as many decimals")
+
+
 def _units(series: pl.Series, scale: int) -> pl.Series:
-    if scale == 0 and series.dtype.is_integer():
-        return series.cast(pl.Int64)
-    return series.cast(pl.Decimal(38, scale)).to_physical().cast(pl.Int64)
+    """Units of 10^-scale of quantities that are some, as `_unit_checks` says."""
+    own = series.dtype.scale if isinstance(series.dtype, pl.Decimal) else 0
+    if scale == own == 0:
+        return series.to_physical().cast(pl.Int64)
+    wide = series.to_physical().cast(pl.Int128)
+    step = pl.Series([10 ** abs(scale - own)], dtype=pl.Int128)
+    return (wide * step if scale >= own else wide // step).cast(pl.Int64)
 
 
 def _rows(ids: pl.Series, asked: pl.Series, findings: Findings) -> pl.Series:

@@ -46,7 +46,7 @@ def reallocate(
     Raises:
         InputError: Every problem of all tables: what `allocate` says of stock and demand, `line_unknown`,
             `stock_unknown`, `stage_unknown`, `allocation_twice`, `allocated_above_stock`, `allocated_above_line`,
-            `segment_overlap`, `mixed_keys`, `qty_step`, `argument_type`.
+            `segment_overlap`, `mixed_keys`, `qty_step`, `value_overflow`, `argument_type`.
         PolicyError: Policy or plan do not fit the tables: `policy_column_missing`, `policy_column_type`.
         FileError: A file cannot be read.
 
