@@ -2,7 +2,9 @@
 
 The stock is `spread` of `worlds.py` under the rules of W2: first expired first, contracts, blocks, shelf life, the
 line's place. Lines are drawn as that world's demand is, and each is one call with a dict. `correct`: a sample of
-them is decided alike by `allocate` on the rows of their SKU, which are all that a line can see.
+them is decided alike by `allocate` on the rows of their SKU, which are all that a line can see. `p99_us` is what a
+caller waits on this machine as it is; `least_p99_us`, of the least time of each line over all rounds, leaves out
+what others did meanwhile.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ def test_one_line_against_prepared_stock(benchmark, rows: int) -> None:
     del demand
     lines = drawn.to_dicts()
     prepared = allocator.prepare(stock, POLICY, as_of=worlds.AS_OF)
+    least = np.full(CALLS, np.inf)
 
     def serve() -> tuple[np.ndarray, list[allocator.Decision]]:
         seconds, decisions = np.empty(CALLS), []
@@ -49,12 +52,17 @@ def test_one_line_against_prepared_stock(benchmark, rows: int) -> None:
             decision = prepared.allocate(line)
             seconds[number] = time.perf_counter() - start
             decisions.append(decision)
+        np.minimum(least, seconds, out=least)
         return seconds, decisions
 
     seconds, decisions = benchmark.pedantic(serve, rounds=3, warmup_rounds=1)
     correct = same_as_batch(stock, drawn[:SAMPLE], decisions[:SAMPLE])
     p50, p99, most = (float(at * 1e6) for at in np.quantile(seconds, [0.5, 0.99, 1]))
     benchmark.extra_info |= {"rows": rows, "calls": CALLS, "p50_us": p50, "p99_us": p99, "max_us": most}
+    benchmark.extra_info |= {
+        "least_p99_us": float(np.quantile(least, 0.99) * 1e6),
+        "least_max_us": float(least.max() * 1e6),
+    }
     benchmark.extra_info |= {"served": sum(d.reason is None for d in decisions) / CALLS, "correct": correct}
     assert correct
 
