@@ -11,7 +11,7 @@ from allocator.ledger.book import Book
 from allocator.ledger.characteristics import checked
 from allocator.ledger.numbering import Numbered, identifiers, numbered, spelled_as
 from allocator.ledger.records import Account, Goods, Heading, Movement, Sku, moment_of
-from allocator.ledger.selection import Share, key_of, load, select, unit, units, where
+from allocator.ledger.selection import Share, key_of, load, quantity, select, unit, units, where
 from allocator.ledger.types import ORIGINS, TYPES, Need, Type
 from allocator.model.document import did_you_mean
 
@@ -213,8 +213,10 @@ def _count_return(step: Step, share: Share) -> str:
             Problem("line_unknown", "there is no such demand line", "lines", "line_id", row, line["line_id"])
         )
     if demand.returned + share.qty > demand.shipped:
-        message = f"{demand.shipped} were given out for the line, and {demand.returned} of them are back"
-        raise InputError(Problem("stock_short", message, "lines", "qty", row, str(share.qty)))
+        sku = book.catalog.sku(book.goods[share.goods_id].sku_id)
+        out, back, more = (quantity(steps, sku) for steps in (demand.shipped, demand.returned, share.qty))
+        message = f"{out} were given out for the line, and {back} of them are back"
+        raise InputError(Problem("stock_short", message, "lines", "qty", row, more))
     book.put_line(demand._replace(returned=demand.returned + share.qty))
     return demand.line_id
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Any, Final, TypeAlias
 
 from allocator.errors import InputError, Problem
 from allocator.frames.read import Source, read
 from allocator.ledger.records import day_number
 from allocator.model.document import did_you_mean
+from allocator.model.limits import MONEY_MAX, MONEY_SCALE
 
 Given: TypeAlias = Mapping[str, Any]
 Lines: TypeAlias = "Given | Sequence[Given] | Source"
@@ -19,6 +21,11 @@ Lines: TypeAlias = "Given | Sequence[Given] | Source"
 TEXT_LENGTH_MAX: Final = 200
 NOTE_LENGTH_MAX: Final = 10_000
 GREATEST: Final = 2**63 - 1
+
+EXACT: Final = Context(prec=1_000_000, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""Arithmetic that rounds away no digit of what anyone would write; Python's own does after 28 of them."""
+
+_AMOUNT: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,30})?")
 
 
 class Unfit(ValueError):  # noqa: N818 - becomes a problem of the line
@@ -98,13 +105,15 @@ def money(value: object) -> str:
     """An amount, exact."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise Unfit("column_type", f"an amount is expected, not {type(value).__name__}", "Give a Decimal")
-    try:
-        amount = Decimal(value)
-    except InvalidOperation:
-        raise Unfit("column_type", "this is no amount") from None
-    if not amount.is_finite() or amount < 0:
-        raise Unfit("money_out_of_range", "an amount is at least 0")
-    return str(amount)
+    if isinstance(value, str) and not _AMOUNT.fullmatch(value):
+        raise Unfit("column_type", "this is no amount", "As in 33.60")
+    amount = Decimal(value)
+    if not amount.is_finite() or not 0 <= amount <= MONEY_MAX:
+        raise Unfit("money_out_of_range", "an amount is at least 0 and at most 10¹²")
+    if amount.quantize(Decimal(1).scaleb(-MONEY_SCALE), context=EXACT) != amount:
+        hint = "Round it where it is known what may be lost"
+        raise Unfit("money_too_fine", f"an amount has at most {MONEY_SCALE} decimal places", hint)
+    return f"{abs(amount):f}"
 
 
 def mapping(value: object) -> dict[str, str]:

@@ -9,15 +9,18 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 from allocator.engine import CORE, Answer, BoundPlan
+from allocator.errors import InputError, Problem
 from allocator.frames.findings import Findings
 from allocator.frames.named import check_named
 from allocator.frames.prepare import Prepared, Table, prepare_demand
 from allocator.frames.quantity import QUANTITIES
 from allocator.ledger.book import Book
 from allocator.ledger.known import Key
+from allocator.ledger.lines import GREATEST
 from allocator.ledger.live_characteristics import day_if_text, days_of_demand, with_characteristics
 from allocator.ledger.records import Sku, day_of
 from allocator.ledger.rows import STOCK, keys_of, stock_rows
+from allocator.ledger.selection import quantity
 from allocator.model.order import OrderKey
 from allocator.model.policy import Policy
 from allocator.plan.compile import compile_plan
@@ -134,6 +137,11 @@ def _demand(rows: Sequence[Mapping[str, Any]], scale: int, *, together: bool) ->
     names = dict.fromkeys(name for row in rows for name in row if name[0] != "_" and name != "qty")
     columns = {name: pl.Series(name, [row.get(name) for row in rows], strict=False) for name in names}
     wanted = [row["qty"] * 10 ** (scale - row["_sku"].scale) for row in rows]
+    message = "the quantity is more than 2⁶³ - 1 of the smallest steps of the SKUs that are asked for together"
+    if too_much := [Problem("value_overflow", message, "demand", "qty", value=quantity(row["qty"], row["_sku"]),
+                            hint=f"Ask for {row['_sku'].sku} by itself")
+                    for row, qty in zip(rows, wanted, strict=True) if qty > GREATEST]:  # fmt: skip
+        raise InputError(too_much)
     frame = pl.DataFrame({**columns, "qty": pl.Series(wanted, dtype=pl.Int64)})
     if scale:
         frame = frame.with_columns(_decimal(pl.col("qty"), scale))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import polars as pl
 
+from allocator.errors import InputError, Problem
+from allocator.ledger.lines import GREATEST
 from allocator.ledger.records import Balance, Sku, day_of
 from allocator.ledger.selection import ACCOUNT_BITS, stock_id
 
@@ -32,6 +34,9 @@ ACCOUNT_MASK: Final = (1 << ACCOUNT_BITS) - 1
 
 Numbers: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
 Flags: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+NEAR: Final = 9.0e18
+"""A sum below it is below 2⁶³, however floating point rounded it."""
 
 EMPTY_MAX: Final = 1000
 """Rows of a SKU that nothing is left of, and that are kept; more of them go once they are most of its rows."""
@@ -91,13 +96,13 @@ class Rows:
         kept.places = {key: n for n, key in enumerate(key for key, has in zip(self.places, there, strict=True) if has)}
         return kept
 
-    def told(self, book: Book, step: int) -> _Columns:
-        """All rows, of which all is said, as decisions of a book see them; a step of quantities counts so many."""
+    def told(self, book: Book) -> _Columns:
+        """All rows, of which all is said, as decisions of a book see them."""
         ids, qty, reserved = (np.array(each) for each in (self._ids, self._qty, self._reserved))
         for key, held in book.left_alone.items():
             if key in self.places:
                 reserved[self.places[key]] += held
-        return _Columns(self._said, ids, qty * step, reserved * step)
+        return _Columns(self._said, ids, qty, reserved)
 
     @staticmethod
     def say(book: Book, skus: Iterable[Sku], rows: Iterable[Rows]) -> None:
@@ -151,10 +156,15 @@ def stock_rows(
         book.load_skus(sku.sku_id for sku in skus)
         rows = [rows_of(book, sku) for sku in skus]
         Rows.say(book, skus, rows)
-        parts = [each.told(book, step) for each, step in zip(rows, steps, strict=True)]
+        parts = [each.told(book) for each in rows]
     else:
-        parts = [_of_goods(book, sku, only, step) for sku, step in zip(skus, steps, strict=True)]
-    ids, qty, reserved = (np.concatenate(column) for column in list(zip(*parts, strict=True))[1:])
+        parts = [_of_goods(book, sku, only) for sku in skus]
+    _check_sum(parts, steps, skus)
+    ids = np.concatenate([part.ids for part in parts])
+    qty, reserved = (
+        np.concatenate([column * step for column, step in zip(columns, steps, strict=True)])
+        for columns in ([part.qty for part in parts], [part.reserved for part in parts])
+    )
     there = qty > 0
     if within is not None:
         there &= _within(book, ids, within)
@@ -166,7 +176,24 @@ def stock_rows(
     )
 
 
-def _of_goods(book: Book, sku: Sku, only: Collection[int], step: int) -> _Columns:
+def _check_sum(parts: Sequence[_Columns], steps: Sequence[int], skus: Collection[Sku]) -> None:
+    """Makes sure that all of it together can be counted in the smallest steps of any of the SKUs.
+
+    Raises:
+        InputError: `value_overflow`.
+    """
+    if sum(float(part.qty.sum(dtype=np.float64)) * step for part, step in zip(parts, steps, strict=True)) < NEAR:
+        return
+    # Seldom: what floating point may have rounded is added up exactly.
+    sums = {sku.sku: sum(part.qty.tolist()) * step for sku, part, step in zip(skus, parts, steps, strict=True)}
+    if (total := sum(sums.values())) > GREATEST:
+        message = f"the quantities in stock add up to {total} of the smallest steps, more than 2⁶³ - 1"
+        most = max(sums, key=lambda name: sums[name])
+        hint = "Reserve SKUs with many decimal places apart from the others"
+        raise InputError(Problem("value_overflow", message, "stock", "qty_on_hand", value=most, hint=hint))
+
+
+def _of_goods(book: Book, sku: Sku, only: Collection[int]) -> _Columns:
     keys = [
         (goods_id, account_id)
         for goods_id in only
@@ -175,7 +202,7 @@ def _of_goods(book: Book, sku: Sku, only: Collection[int], step: int) -> _Column
         if book.catalog.accounts[account_id].kind == "stock"
     ]
     ids = np.array([stock_id(*key) for key in keys], np.int64)
-    free = np.array([book.free(*key) for key in keys], np.int64).reshape(-1, 2) * step
+    free = np.array([book.free(*key) for key in keys], np.int64).reshape(-1, 2)
     return _Columns(said_of(book, ((sku, key) for key in keys)), ids, free[:, 0], free[:, 1])
 
 

@@ -8,10 +8,14 @@ from typing import Any, Final, NamedTuple
 
 from allocator.errors import InputError, Problem
 from allocator.ledger.book import Book
+from allocator.ledger.lines import EXACT
 from allocator.ledger.records import GONE, Account, Allocation, Sku
 
 ACCOUNT_BITS: Final = 24
 """A stock row's id is the number of its goods, shifted by so many bits, and that of its account."""
+
+DIGITS_MAX: Final = 19
+"""Before the point: no quantity has more."""
 
 
 def stock_id(goods_id: int, account_id: int) -> int:
@@ -64,14 +68,24 @@ def units(qty: int | Decimal, sku: Sku, row: int) -> int:
     Raises:
         InputError: `qty_step`, `qty_out_of_range`.
     """
-    scaled = Decimal(qty).scaleb(sku.scale) if isinstance(qty, Decimal) else qty * 10**sku.scale
-    whole = int(scaled)
-    if whole != scaled:
-        message = f"{sku.sku} is counted to {sku.scale} decimal places"
-        raise InputError(Problem("qty_step", message, "lines", "qty", row, str(qty)))
+    if isinstance(qty, Decimal):
+        # A number of a million digits is refused before it is written out.
+        scaled = qty.scaleb(sku.scale, EXACT) if qty.is_finite() and qty.adjusted() < DIGITS_MAX else Decimal(0)
+        whole = int(scaled)
+        if whole != scaled:
+            message = f"{sku.sku} is counted to {sku.scale} decimal places"
+            raise InputError(Problem("qty_step", message, "lines", "qty", row, str(qty)[:80]))
+    else:
+        whole = qty * 10**sku.scale
     if not 0 < whole < 2**63:
-        raise InputError(Problem("qty_out_of_range", "a quantity is above zero", "lines", "qty", row, str(qty)[:80]))
+        message = f"a quantity is above zero and at most {quantity(2**63 - 1, sku)}"
+        raise InputError(Problem("qty_out_of_range", message, "lines", "qty", row, str(qty)[:80]))
     return whole
+
+
+def quantity(steps: int, sku: Sku) -> str:
+    """Counted steps as people say them: in units of the SKU."""
+    return f"{Decimal(steps).scaleb(-sku.scale):f}"
 
 
 def select(book: Book, line: Mapping[str, Any], row: int, kinds: Iterable[str], *, blocked: bool) -> list[Share]:
@@ -177,8 +191,10 @@ def _taken(book: Book, line: Mapping[str, Any], row: int, keys: Sequence[tuple[i
             left -= part
     if left:
         there = sum(book.balance(*key).qty for key in keys)
+        promised = quantity(there - sum(free.values()), sku)
         message = (
-            f"{wanted} of {sku.sku} are asked for; {there} are there, {there - sum(free.values())} of them promised"
+            f"{quantity(wanted, sku)} of {sku.sku} are asked for; {quantity(there, sku)} are there, "
+            f"{promised} of them promised"
         )
         raise InputError(Problem("stock_short", message, "lines", "qty", row, str(line.get("qty", 1))))
     return shares
@@ -195,7 +211,7 @@ def _of_allocation(book: Book, line: Mapping[str, Any], row: int) -> Share:
     sku = book.catalog.sku(book.goods[allocation.goods_id].sku_id)
     qty = units(line["qty"], sku, row) if "qty" in line else allocation.qty
     if qty > allocation.qty:
-        message = f"the allocation is of {allocation.qty}"
+        message = f"the allocation is of {quantity(allocation.qty, sku)}"
         raise InputError(Problem("stock_short", message, "lines", "qty", row, str(line["qty"])))
     return Share(allocation.goods_id, allocation.account_id, qty, allocation)
 

@@ -119,9 +119,10 @@ def exact(frame: pl.DataFrame, scale: int, *columns: str) -> pl.DataFrame:
     """Counted steps, each of the `scale` of its row, as quantities with so many decimal places; Int64 if none."""
     if scale == 0:
         return frame
-    steps = pl.lit(10, pl.Int64).pow(scale - pl.col("scale"))
+    # In 128 bits: the steps of a SKU without decimals may be a thousand million times as many.
+    steps = pl.lit(10, pl.Int128).pow(scale - pl.col("scale"))
     step = Decimal(1).scaleb(-scale)
-    return frame.with_columns((pl.col(name) * steps).cast(pl.Decimal(38, 0)) * step for name in columns)
+    return frame.with_columns((pl.col(name).cast(pl.Int128) * steps).cast(pl.Decimal(38, 0)) * step for name in columns)
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
+from allocator.ledger import lines as given
 from allocator.ledger.book import Book
-from allocator.ledger.lines import Unfit, text
-from allocator.ledger.selection import units
+from allocator.ledger.lines import Unfit
+from allocator.ledger.selection import quantity, units
 from allocator.model.policy import Policy
 
 if TYPE_CHECKING:
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 _TOLD: Final = frozenset(("line_id", "order_id", "sku", "qty"))
 """What a line is recorded with; the rest are its details."""
+
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "line_id": given.text,
+    "sku": given.text,
+    "order_id": given.text,
+    "qty": given.quantity,
+}
 
 
 def checked(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -33,14 +41,19 @@ def checked(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         for name in ("line_id", "sku", "qty"):
             if row.get(name) is None:
                 problems.append(Problem("value_null", f"a line needs {name}", "demand", name, number))
-        if isinstance(row.get("qty"), bool):
-            problems.append(Problem("column_type", "a quantity is expected, not bool", "demand", "qty", number))
-        try:
-            for name in ("line_id", "sku", "order_id"):
-                if row.get(name) is not None:
-                    row[name] = text(row[name])
-        except Unfit as unfit:
-            problems.append(Problem(unfit.code, str(unfit), "demand", name, number, ascii(line[name])[:80], unfit.hint))
+        for name, reader in _READ.items():
+            if row.get(name) is None:
+                continue
+            try:
+                row[name] = reader(row[name])
+            except Unfit as unfit:
+                problem = Problem(unfit.code, str(unfit), "demand", name, number, ascii(line[name])[:80], unfit.hint)
+                problems.append(problem)
+        if row.get("unit") is not None:
+            message, hint = "a promise counts base units", "Give qty in base units, and leave unit out"
+            problems.append(
+                Problem("setting_conflict", message, "demand", "unit", number, ascii(row["unit"])[:80], hint)
+            )
         line_id = str(row.get("line_id"))
         if line_id in seen:
             problems.append(Problem("id_duplicate", "the line is there twice", "demand", "line_id", number, line_id))
@@ -74,9 +87,29 @@ def know(book: Book, wishes: Sequence[Wish]) -> set[str]:
         for number, line in enumerate(wish.lines)
         if book.catalog.find(line["sku"]) is None
     ]
+    for wish in wishes:
+        problems += _unequal(book, wish)
     if problems:
         raise InputError(problems)
     return names
+
+
+def _unequal(book: Book, wish: Wish) -> Iterator[Problem]:
+    """Substitutes of what is asked for that do not count as it does: a line has one quantity, of all that it gets."""
+    entries = wish.policy.substitutes
+    asked = {line["sku"] for line in wish.lines} if entries else set()
+    for number, entry in enumerate(entries):
+        sku, other = book.catalog.find(entry.sku), book.catalog.find(entry.substitute)
+        if entry.sku not in asked or sku is None or other is None:
+            continue
+        hint = "Reserve the substitute by a line of its own"
+        if entry.ratio != 1:
+            message = "a substitute of promised stock stands in one for one"
+            column = f"substitutes.{number}.ratio"
+            yield Problem("setting_conflict", message, "policy", column, value=str(entry.ratio), hint=hint)
+        if sku.scale != other.scale:
+            message = f"{sku.sku} is counted to {sku.scale} decimal places, and {other.sku} to {other.scale}"
+            yield Problem("setting_conflict", message, "policy", f"substitutes.{number}", value=other.sku, hint=hint)
 
 
 def load_named(book: Book, lines: Iterable[Mapping[str, Any]]) -> set[int]:
@@ -103,7 +136,8 @@ def what_lacks(book: Book, lines: Sequence[Mapping[str, Any]], turn: int) -> lis
         order_id = line.get("order_id") or line_id
         if known and (known.sku_id, known.qty, known.order_id) != (sku.sku_id, asked, order_id):
             hint = "A line keeps its SKU, quantity and order: use a new line_id for another wish"
-            message = f"the line was recorded with {known.qty} of {book.catalog.sku(known.sku_id).sku}"
+            recorded = book.catalog.sku(known.sku_id)
+            message = f"the line was recorded with {quantity(known.qty, recorded)} of {recorded.sku}"
             problems.append(Problem("line_changed", message, "demand", "line_id", number, line_id, hint))
             continue
         left = asked - (known.allocated + known.shipped if known else 0)
