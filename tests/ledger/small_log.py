@@ -33,6 +33,12 @@ def pages(ledger: Ledger) -> tuple[int, int]:
     return in_log, moved
 
 
+def left(ledger: Ledger) -> int:
+    """How many pages of the log are still to be moved."""
+    in_log, moved = pages(ledger)
+    return in_log - moved
+
+
 def receive_beside(barrier: Any, url: str, times: int) -> int:
     small_log()
     with Ledger.open(url) as ledger:

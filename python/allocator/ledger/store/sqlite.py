@@ -1,7 +1,8 @@
 """SQLite: the embedded default. Durable at FULL, in WAL mode, so that readers never wait for writers.
 
 What is committed is in a log beside the file. A thread of its own moves it from there into the file, now and then, for
-that takes as long as ten commits or more: no writer waits for it.
+that takes as long as ten commits or more: writers wait for the disk then, and not for all of it
+(`docs/decisions/041-the-log-is-moved-beside.md`).
 
 The SQLite is that of `pysqlite3`, not of the Python: versions before 3.51.3 can corrupt a database in WAL mode.
 """
@@ -26,13 +27,13 @@ from allocator.errors import Problem, StoreError
 from allocator.ledger.store.base import POOL_MAX, Changes, ConflictError, Mode, Params, Row, Session, Store
 
 SAFE: Final = (3, 51, 3)
-LOG_PAGES: Final = 1_000
-"""Pages in the log from which on they are moved into the file: 4 MB."""
+LOG_PAGES: Final = 250
+"""Pages in the log from which on they are moved into the file: 1 MB, for the disk is busy meanwhile for all."""
 
-LOG_PAGES_LONG: Final = 4 * LOG_PAGES
+LOG_PAGES_LONG: Final = 4_000
 """Pages in the log from which on the last of them are moved while nobody writes, so that it begins anew."""
 
-LOG_PAGES_MAX: Final = 16 * LOG_PAGES
+LOG_PAGES_MAX: Final = 16_000
 """Pages in the log from which on writers move them: there was no thread that did."""
 
 FEW_PAGES: Final = 100
