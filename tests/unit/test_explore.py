@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 import polars as pl
 import pytest
@@ -271,6 +272,56 @@ def test_the_supply_curve_rises_and_passes_through_today() -> None:
         (10, 25, 18, 1),
     ]
     assert problems(supply_curve, base(), "GEAR") == [("sku_unknown", "sku")]
+
+
+WEIGHED = {
+    "stock": {"stock_id": ["A"], "sku": ["OIL"], "qty_on_hand": [Decimal("5.50")]},
+    "demand": {"line_id": ["1"], "sku": ["OIL"], "qty": [8]},
+}
+
+
+def test_a_supply_curve_of_what_is_weighed_is_exact() -> None:
+    found = supply_curve(Base(**WEIGHED, as_of=AS_OF), "OIL", units=[Decimal("-5.50"), -1, Decimal("0.25"), -100]).frame
+    assert found.select("units", "supply", "allocated").rows() == [
+        (Decimal("-100.00"), 0.0, 0.0),
+        (Decimal("-5.50"), 0.0, 0.0),
+        (Decimal("-1.00"), 4.5, 4.5),
+        (Decimal("0.00"), 5.5, 5.5),
+        (Decimal("0.25"), 5.75, 5.75),
+    ]
+    whole = supply_curve(Base(**WEIGHED, as_of=AS_OF), "OIL").frame
+    assert (whole["supply"][0], whole["supply"][-1]) == (0.0, 11.0)
+
+
+def test_less_than_one_unit_has_a_supply_curve() -> None:
+    stock = WEIGHED["stock"] | {"qty_on_hand": [Decimal("0.50")]}
+    assert supply_curve(Base(stock, WEIGHED["demand"], as_of=AS_OF), "OIL").frame["supply"][-1] == 1.0
+
+
+def test_units_of_a_supply_curve_that_are_none() -> None:
+    units = ["3", 1.5, True, Decimal("0.001"), Decimal("NaN"), 2**70]
+    told = problems(supply_curve, Base(**WEIGHED, as_of=AS_OF), "OIL", units=units)
+    codes = ["argument_type"] * 3 + ["qty_step", "argument_type", "value_overflow"]
+    assert told == [(code, f"units.{number}") for number, code in enumerate(codes)]
+
+
+@pytest.mark.parametrize("policy", [Policy(conditions=["used"]), Policy(statuses=["repaired"])])
+def test_stock_that_says_no_condition_or_status_is_new_and_available(policy: Policy) -> None:
+    stock = {name: values for name, values in STOCK.items() if name not in ("status", "condition")}
+    assert shadow_prices(Base(stock, DEMAND, policy, as_of=AS_OF))["stock_id"].drop_nulls().is_empty()
+
+
+def test_arguments_of_another_type_are_told_by_name() -> None:
+    ran = base().run(scenario("rush", SURGE | {"factor": 2}))
+    assert problems(compare, base(), ["surge"]) == [("argument_type", "scenarios.0")]
+    assert problems(compare, base(), "surge") == [("argument_type", "scenarios.0")]
+    assert problems(compare, "base", [ran.scenario]) == [("argument_type", "base")]
+    assert problems(explore, base(), "demand_and_supply") == [("argument_type", "grid")]
+    assert problems(sensitivity, base(), "demand_and_supply") == [("argument_type", "grid")]
+    assert problems(simulate, base(), "receipts") == [("argument_type", "document")]
+    assert problems(difference, ran, "rush") == [("argument_type", "second")]
+    assert problems(supply_curve, STOCK, "BOLT") == [("argument_type", "base")]
+    assert problems(shadow_prices, STOCK) == [("argument_type", "base")]
 
 
 def test_progress_is_told_after_every_scenario() -> None:

@@ -227,3 +227,13 @@ def test_limits_in_value_need_a_cost_and_say_so() -> None:
     with pytest.raises(InputError, match="unit_cost_missing"):
         partners(value)
     assert Scenario.loads(Scenario(name="x", levers=[LIMITS]).dumps()).levers[0].limits.rules[0].units_max == 20
+
+
+def test_a_column_that_only_the_last_of_many_protections_fills_counts() -> None:
+    nothing = [{"sku": "X", "region": f"R{number}", "qty": 0} for number in range(150)]
+    kept = {"sku": "X", "region": "S", "qty": 300}
+    lever = {"lever": "rations", "terms": {"protection_by": ["region"]}}
+    holds = run(lever | {"protections": [*nothing, kept]})
+    lapsed = run(lever | {"protections": [*nothing, kept | {"lapses_on": dt.date(2026, 1, 1)}]})
+    assert after(holds)[:3] == [("1", 200), ("2", 0), ("3", 300)]
+    assert after(lapsed)[:3] == [("1", 200), ("2", 250), ("3", 50)]

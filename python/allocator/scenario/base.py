@@ -33,6 +33,7 @@ from allocator.scenario.compare import After, Comparison
 from allocator.scenario.compete import Competition, Numbers
 from allocator.scenario.dealt import dealt
 from allocator.scenario.draw import Draws, check_per
+from allocator.scenario.given import expect
 from allocator.scenario.laid import Laid, picks
 from allocator.scenario.measure import Measures, Terms
 from allocator.scenario.msl import fullness
@@ -156,9 +157,7 @@ class Base:
             InputError: With every problem of all levers: `column_missing`, `column_type`, `sku_unknown`, `lever_empty`,
                 `lever_conflict`, `id_duplicate`, `qty_step`, `value_overflow`, and what is wrong with rows they add.
         """
-        if not isinstance(scenario, Scenario):
-            message = f"scenario is {type(scenario).__name__}, a Scenario is expected"
-            raise InputError(Problem("argument_type", message, column="scenario", hint="Make it with Scenario.load()"))
+        expect("scenario", scenario, Scenario)
         findings = Findings()
         policy = policy_under(self.policy, scenario.levers, findings)
         tables = bases(self.bound.prepared)

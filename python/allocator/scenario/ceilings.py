@@ -121,7 +121,11 @@ def _shared(supply: pl.DataFrame, lines: pl.DataFrame, lever: FairShares) -> _Li
 
 
 def _rationed(supply: pl.DataFrame, lines: pl.DataFrame, lever: Rations, day: dt.date) -> _Limits:
-    quotas, protections = (pl.DataFrame(list(rows)) if rows else None for rows in (lever.quotas, lever.protections))
+    # A column may be filled by the last row only.
+    quotas, protections = (
+        pl.DataFrame(list(rows), infer_schema_length=None) if rows else None
+        for rows in (lever.quotas, lever.protections)
+    )
     pool = _of_pool(supply, lever.terms.pool)
     found = ration(pool, lines, lever.terms, as_of=day, quotas=quotas, protections=protections)
     total = float(found.quotas["qty"].sum() or 0)

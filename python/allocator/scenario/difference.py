@@ -14,6 +14,7 @@ from allocator.plan.spec import SERVED
 from allocator.result import quantity
 from allocator.scenario.additions import ROW
 from allocator.scenario.compare import CHANGE, Comparison
+from allocator.scenario.given import expect
 from allocator.scenario.part import REASON
 from allocator.scenario.show import Table, Tabled
 
@@ -79,8 +80,10 @@ def difference(first: Comparison, second: Comparison) -> Difference:
     """Compares two scenarios that were run against one base.
 
     Raises:
-        InputError: `argument_value`: they were run against different bases.
+        InputError: `argument_value`: they were run against different bases; `argument_type`.
     """
+    expect("first", first, Comparison)
+    expect("second", second, Comparison)
     if first.base is not second.base:
         message, hint = "the two scenarios have different bases", "Run both with the same Base"
         raise InputError(Problem("argument_value", message, column="second", value=second.scenario.name, hint=hint))

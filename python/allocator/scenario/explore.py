@@ -17,6 +17,7 @@ from allocator.model.monte_carlo import MonteCarlo
 from allocator.model.scenario import Scenario
 from allocator.scenario.base import Base
 from allocator.scenario.compare import Comparison
+from allocator.scenario.given import expect
 from allocator.scenario.measure import BY_LEVER, CHURN, KPIS
 from allocator.scenario.show import Chart, Progress, Shown, Table
 
@@ -210,9 +211,12 @@ def compare(base: Base, scenarios: Iterable[Scenario], *, progress: Progress | N
     """Runs scenarios against one base.
 
     Raises:
-        InputError: `argument_value`: there is no scenario, or two of one name; and as `Base.run`.
+        InputError: `argument_value`: there is no scenario, or two of one name; `argument_type`; and as `Base.run`.
     """
-    given = list(scenarios)
+    expect("base", base, Base)
+    given = list(scenarios) if isinstance(scenarios, Iterable) and not isinstance(scenarios, str) else [scenarios]
+    for number, each in enumerate(given):
+        expect(f"scenarios.{number}", each, Scenario)
     names = [scenario.name for scenario in given]
     again = sorted({name for name in names if names.count(name) > 1})
     if not given or again:
@@ -228,6 +232,9 @@ def explore(base: Base, grid: Grid, *, kpi: str = "unit_fill", progress: Progres
         InputError: As `Base.run`, with the scenario in which it is wrong.
         PolicyError: `setting_conflict`: two levers of a combination say two things of one setting.
     """
+    expect("base", base, Base)
+    expect("grid", grid, Grid)
+    checked_kpi(kpi)
     scenarios = grid.scenarios()
     rows = [_row(found) for found in _ran(base, scenarios, progress)]
     settings = [dict(zip((axis.label for axis in grid.axes), grid.said(p), strict=True)) for p in grid.places()]
@@ -246,6 +253,9 @@ def simulate(
     Raises:
         InputError: As `Base.run`.
     """
+    expect("base", base, Base)
+    expect("document", document, MonteCarlo)
+    checked_kpi(kpi)
     scenarios = [document.scenario(number) for number in range(1, document.runs + 1)]
     rows = [_row(found) for found in _ran(base, scenarios, progress)]
     runs = pl.Series("run", range(1, document.runs + 1), pl.Int64)
@@ -266,6 +276,8 @@ def sensitivity(base: Base, grid: Grid, *, kpi: str = "unit_fill", progress: Pro
     Raises:
         InputError: `argument_value`: there is no such measure; and as `Base.run`.
     """
+    expect("base", base, Base)
+    expect("grid", grid, Grid)
     checked_kpi(kpi)
     ends = [(axis, place) for axis in range(len(grid.axes)) for place in (0, len(grid.axes[axis].values) - 1)]
     found = [_row(ran)[kpi] for ran in _ran(base, [grid.alone(*end) for end in ends], progress)]

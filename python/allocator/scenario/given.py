@@ -1,10 +1,12 @@
-"""Tables of a base as somebody would give them, for those who take tables."""
+"""Arguments as expected, and tables of a base as somebody would give them, for those who take tables."""
 
 from __future__ import annotations
 
 import polars as pl
 
+from allocator.errors import InputError, Problem
 from allocator.frames.prepare import Table
+from allocator.model.document import Document
 from allocator.scenario.additions import ROW
 
 
@@ -16,3 +18,15 @@ def as_given(table: Table) -> pl.DataFrame:
 def in_steps(value: pl.Expr, scale: int) -> pl.Expr:
     """A quantity as a whole number of its smallest units."""
     return (value.cast(pl.Decimal(38, scale)) * 10**scale).cast(pl.Int64) if scale else value.cast(pl.Int64)
+
+
+def expect(name: str, given: object, kind: type) -> None:
+    """Refuses an argument of another type.
+
+    Raises:
+        InputError: `argument_type`.
+    """
+    if not isinstance(given, kind):
+        message = f"{name} is {type(given).__name__}, a {kind.__name__} is expected"
+        hint = f"Make it with {kind.__name__}.load()" if issubclass(kind, Document) else ""
+        raise InputError(Problem("argument_type", message, column=name, hint=hint))

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
 import polars as pl
 
 from allocator.errors import InputError, Problem
+from allocator.frames.quantity import QTY_MAX, in_base_units
 from allocator.model.document import did_you_mean
 from allocator.model.levers import SupplyMore, SupplyRecalled, SupplyShort
 from allocator.model.scenario import Scenario
+from allocator.model.tables import STOCK
 from allocator.result import quantity
 from allocator.scenario.additions import ROW
 from allocator.scenario.base import Base
 from allocator.scenario.compare import Comparison
+from allocator.scenario.given import expect
 from allocator.scenario.part import Part
 from allocator.scenario.rows import MICRO, micro_cost
 from allocator.scenario.show import Chart, Progress, Shown, Table
@@ -51,6 +56,7 @@ def shadow_prices(base: Base, skus: Iterable[str | int] | None = None) -> pl.Dat
         >>> shadow_prices(Base(stock, demand, as_of=dt.date(2026, 11, 1))).rows()
         [('X', 'A', 1, 1, None), ('Y', 'B', 0, 0, None)]
     """
+    expect("base", base, Base)
     wanted = _wanted(base, skus)
     rows = _best_rows(base)
     found = wanted.to_frame("sku").join(rows, on="sku", how="left", maintain_order="left")
@@ -112,9 +118,9 @@ class SupplyCurve(Shown):
 
     Attributes:
         sku: The SKU.
-        frame: One row per step, ascending: `units` (added; negative: taken away), `supply` (what there then is, not
-            reserved, whatever its state), `requested`, `allocated` (base units, Float64), `unit_fill`, `line_fill` (of
-            the lines that ask for the SKU; null: none does).
+        frame: One row per step, ascending: `units` (added; negative: taken away; base units, Int64 or Decimal),
+            `supply` (what there then is, not reserved, whatever its state), `requested`, `allocated` (base units,
+            Float64), `unit_fill`, `line_fill` (of the lines that ask for the SKU; null: none does).
     """
 
     sku: str | int
@@ -134,7 +140,7 @@ class SupplyCurve(Shown):
 
 
 def supply_curve(
-    base: Base, sku: str | int, *, units: Sequence[int] | None = None, progress: Progress | None = None
+    base: Base, sku: str | int, *, units: Sequence[int | Decimal] | None = None, progress: Progress | None = None
 ) -> SupplyCurve:
     """Serves a SKU with more units of it, and with fewer.
 
@@ -143,40 +149,77 @@ def supply_curve(
     Args:
         base: What is.
         sku: The SKU.
-        units: How many are added (below zero: taken away); from nothing to twice what there is if left out.
+        units: How many are added (below zero: taken away), as int, or Decimal where the tables have decimals; from
+            nothing to twice what there is if left out.
         progress: Is told how far it is.
 
     Raises:
-        InputError: `sku_unknown`; `lever_empty`: no stock row of the SKU may be allocated.
+        InputError: `sku_unknown`; `lever_empty`: no stock row of the SKU may be allocated; `argument_type`, `qty_step`,
+            `value_overflow`: units that the tables could not hold.
     """
+    expect("base", base, Base)
     (known,) = _wanted(base, [sku])
     at = _best_rows(base).filter(pl.col("sku") == known)
     stock = base.bound.prepared.stock
-    scale = 10**stock.scale
-    there = int(stock.frame.filter(pl.col("sku") == known)["qty_on_hand"].sum()) // scale
+    there = int(stock.frame.filter(pl.col("sku") == known)["qty_on_hand"].sum())
+    asked = [round(there * share) for share in STEPS] if units is None else _steps(units, stock.scale)
     if at.is_empty() or there == 0:
         message = "no stock row of the SKU may be allocated, so that nobody knows where more would be"
         raise InputError(Problem("lever_empty", message, "stock", "sku", value=str(sku)))
-    steps = sorted({0, *(units if units is not None else (round(there * share) for share in STEPS))})
+    steps = sorted({0, *asked})
     found = []
     for number, step in enumerate(steps, start=1):
-        ran = None if step == 0 else base.run(_with(known, at["stock_id"][0], max(step, -there), there))
-        found.append({"units": step} | _served(base, ran, known))
+        scenario = _with(known, at["stock_id"][0], max(step, -there), there, 10**stock.scale)
+        found.append(_served(base, base.run(scenario) if step else None, known))
         if progress is not None:
             progress(number, len(steps))
-    return SupplyCurve(sku, pl.DataFrame(found, schema_overrides={"unit_fill": pl.Float64, "line_fill": pl.Float64}))
+    frame = pl.DataFrame(found, schema_overrides={"unit_fill": pl.Float64, "line_fill": pl.Float64})
+    return SupplyCurve(sku, frame.insert_column(0, in_base_units(pl.Series("units", steps, pl.Int64), stock.scale)))
 
 
-def _with(sku: str | int, stock_id: str | int, units: int, there: int) -> Scenario:
-    """More or fewer units of a SKU."""
+def _steps(units: Sequence[int | Decimal], scale: int) -> list[int]:
+    """Steps in units of the tables.
+
+    Raises:
+        InputError: `argument_type`: they are no whole numbers or Decimals; `qty_step`: they have too many decimals.
+    """
+    problems, found = [], []
+    for number, given in enumerate(units if isinstance(units, list | tuple | range) else [units]):
+        place, value = f"units.{number}", str(given)[:80]
+        if not isinstance(given, int | Decimal) or isinstance(given, bool) or not math.isfinite(given):
+            hint = "Give units as int, or as Decimal where the tables have decimals"
+            problems.append(Problem("argument_type", "no number of units", column=place, value=value, hint=hint))
+            continue
+        step = Fraction(given) * 10**scale
+        if step.denominator != 1:
+            message = f"the units have more decimals than the base's quantities, which have {scale}"
+            problems.append(Problem("qty_step", message, column=place, value=value))
+        elif abs(step) > QTY_MAX:
+            problems.append(Problem("value_overflow", "a table could not hold so many", column=place, value=value))
+        found.append(int(step))
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def _with(sku: str | int, stock_id: str | int, step: int, there: int, unit: int) -> Scenario:
+    """More or fewer units of a SKU.
+
+    Args:
+        sku: The SKU.
+        stock_id: The row on which more would be.
+        step: How many are added, in parts of a base unit.
+        there: How many there are, likewise.
+        unit: How many parts a base unit has.
+    """
     lever: SupplyMore | SupplyShort | SupplyRecalled
-    if units > 0:
-        lever = SupplyMore(where={"sku": sku, "stock_id": stock_id}, units=units)  # type: ignore[arg-type]
-    elif units == -there:
+    if step > 0:
+        lever = SupplyMore(where={"sku": sku, "stock_id": stock_id}, units=Decimal(step) / unit)
+    elif step == -there:
         lever = SupplyRecalled(where={"sku": sku})
     else:
-        lever = SupplyShort(where={"sku": sku}, factor=Fraction(there + units, there))
-    return Scenario(name=f"{units:+} units", levers=(lever,))
+        lever = SupplyShort(where={"sku": sku}, factor=Fraction(there + step, there))
+    return Scenario(name=f"{step:+} units", levers=(lever,))
 
 
 def _served(base: Base, ran: Comparison | None, sku: str | int) -> dict[str, float | None]:
@@ -230,8 +273,9 @@ def _best_rows(base: Base) -> pl.DataFrame:
     stock, policy, names = base.bound.prepared.stock.frame, base.policy, base.bound.prepared.stock.frame.columns
     usable = pl.lit(value=True)
     for column, values in (("status", policy.statuses), ("condition", policy.conditions)):
-        if column in names and values:
-            usable &= pl.col(column).cast(pl.String).is_in(list(values))
+        if values:
+            held = pl.col(column).cast(pl.String) if column in names else pl.lit(STOCK[column].absent)
+            usable &= held.is_in(list(values)).fill_null(value=False)
     if "location" in names:
         path = pl.col("location").cast(pl.String)
         for place in policy.location.exclude:
