@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from allocator.model.scenario import Scenario
 from allocator.studio.sample import sample
-from browser import PICTURES, Visit
+from browser import PATIENCE_MS, PICTURES, Visit
 
 CARD = "[data-kpi='Units served'] b"
 
@@ -35,15 +36,26 @@ def seen(page: Page, text: str) -> Locator:
     return page.get_by_text(text).locator("visible=true").first
 
 
-def look_at(page: Page, tab: str, text: str) -> None:
-    """Opens a tab and sees a text there. An answer that arrives in that moment lays the tabs out anew: click again."""
-    for patience in (3_000, 3_000, 3_000, 30_000):
-        page.get_by_role("tab", name=tab).click()
+def sees(page: Page, text: str, act: Callable[[], object]) -> None:
+    """Acts and sees a text then. An answer that arrives in that moment lays the tabs out anew: acts again."""
+    for patience in (3_000, 10_000, 30_000, PATIENCE_MS):
+        act()
         try:
             return expect(seen(page, text)).to_be_visible(timeout=patience)
         except AssertionError:
             continue
-    raise AssertionError(f"{text!r} is not seen under {tab}")
+    raise AssertionError(f"{text!r} is not seen")
+
+
+def look_at(page: Page, tab: str, text: str) -> None:
+    """Opens a tab and sees a text there."""
+    sees(page, text, page.get_by_role("tab", name=tab).click)
+
+
+def ask_for(page: Page, line: str) -> None:
+    """Names a line to be explained."""
+    page.get_by_label("Line", exact=True).locator("visible=true").fill(line)
+    page.keyboard.press("Tab")
 
 
 def by_keyboard(page: Page, key: str, times: int = 1) -> None:
@@ -96,9 +108,7 @@ def test_who_gained_and_lost_why_and_one_line(visit: Visit) -> None:
     expect(seen(page, "lines gained")).to_be_visible()
     look_at(page, "Reasons", "lines served before it took what it could have had")
     look_at(page, "Explain", "Under the scenario")
-    page.get_by_label("Line", exact=True).locator("visible=true").fill("nobody")
-    page.keyboard.press("Tab")
-    expect(seen(page, "there is no such line")).to_be_visible()
+    sees(page, "there is no such line", lambda: ask_for(page, "nobody"))
 
 
 def test_the_scenario_and_the_result_can_be_taken_along(visit: Visit, tmp_path: Path) -> None:
