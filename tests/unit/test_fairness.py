@@ -328,6 +328,55 @@ def test_targets_and_packs_that_make_no_sense_are_refused(columns, code):
     assert {found[0] for found in problems_of(share, SUPPLY, lines, FairShare.load("equal_cover"))} == {code}
 
 
+def test_packs_of_what_is_weighed_may_be_parts_of_a_unit():
+    asked = {"line_id": ["A", "B"], "sku": ["X", "X"], "qty": [6, 6], "pack": [Decimal("0.25"), Decimal("0.75")]}
+    supply = {"sku": ["X"], "qty": [Decimal("7.50")]}
+    assert shares(supply, asked, "proportional") == {"A": Decimal("3.75"), "B": Decimal("3.75")}
+
+
+@pytest.mark.parametrize("pack", [0, 2**31])
+def test_packs_beyond_what_is_reckoned_with_are_refused(pack):
+    supply = {"sku": ["X"], "qty": [Decimal("7.50")]}
+    lines = DEMAND.with_columns(pack=pl.lit(pack, pl.Int64))
+    told = [("qty_out_of_range", "demand", "pack", row) for row in range(3)]
+    assert problems_of(share, supply, lines, FairShare.load("proportional")) == told
+
+
+def test_priorities_that_no_integer_holds_are_refused():
+    large = pl.Series([2**63, 1, 2], dtype=pl.UInt64)
+    told = [("value_overflow", "demand", "priority", 0)]
+    assert problems_of(share, SUPPLY, DEMAND.with_columns(priority=large), FairShare.load("priority")) == told
+    kept = {"sku": ["X"], "region": ["N"], "qty": [1], "priority": pl.Series([2**63], dtype=pl.UInt64)}
+    terms, lines = Quotas(protection_by=["region"]), DEMAND.with_columns(region=pl.lit("N"))
+    told = [("value_overflow", "protections", "priority", 0)]
+    assert problems_of(ration, SUPPLY, lines, terms, as_of=TODAY, protections=kept) == told
+
+
+def test_rules_that_are_none_cannot_be_compared():
+    rules = ["proportional", FairShare.load("priority"), None]
+    assert problems_of(compare_rules, SUPPLY, DEMAND, rules) == [
+        ("argument_type", "", "rules.0", None),
+        ("argument_type", "", "rules.2", None),
+    ]
+
+
+def test_every_problem_of_requests_supply_and_stock_is_told_at_once():
+    key = {"bu": ["B"] * 2, "asp": ["A"] * 2, "sku": ["PUMP"] * 2}
+    requests = pl.DataFrame(
+        key | {"request_id": [1, 2], "qty": [4, -4], "purpose": ["spare", "top_up"], "priority": [None, 1]}
+    )
+    stock = pl.DataFrame(key | {"qty_on_hand": [-1, 0]})
+    limits = Limits(rules=[{"name": "all", "units_max": 5}])
+    found = problems_of(share_requests, {"sku": ["PUMP"], "qty": [-1]}, requests, stock, limits, as_of=TODAY)
+    assert sorted(found) == [
+        ("group_unknown", "requests", "purpose", 0),
+        ("qty_out_of_range", "requests", "qty", 1),
+        ("qty_out_of_range", "stock", "qty_on_hand", 0),
+        ("qty_out_of_range", "supply", "qty", 0),
+        ("value_null", "requests", "priority", 0),
+    ]
+
+
 def test_a_line_in_no_tier_is_refused():
     rule = FairShare(tier_by="sku", tiers=[{"name": "y", "values": ["Y"], "method": "priority"}])
     assert problems_of(share, SUPPLY, DEMAND[:1], rule) == [("group_unknown", "demand", "sku", 0)]

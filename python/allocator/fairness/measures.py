@@ -79,10 +79,17 @@ def compare_rules(
         One row per rule, in the order given: `rule`, and the columns of `fairness`.
 
     Raises:
-        InputError: As `share`; `argument_missing`: there is no rule.
+        InputError: As `share`; `argument_missing`: there is no rule; `argument_type`: one of them is none.
     """
     if not rules:
         raise InputError(Problem("argument_missing", "there is no rule to compare", column="rules"))
+    wrong = [(number, rule) for number, rule in enumerate(rules) if not isinstance(rule, FairShare)]
+    if wrong:
+        hint = "Read it with FairShare.load: a preset by its name, or a file by its path"
+        raise InputError(
+            Problem("argument_type", "it is no FairShare", column=f"rules.{number}", value=str(rule)[:80], hint=hint)
+            for number, rule in wrong
+        )
     results = ((rule.name, fairness(share(supply, demand, rule), by=by)) for rule in rules)
     return pl.concat([measured.select(pl.lit(name).alias("rule"), "*") for name, measured in results])
 

@@ -61,8 +61,8 @@ def ration(
     Args:
         supply: The columns of `terms.pool`, and `qty`; the rows of a pool are added up.
         demand: `line_id` (unique), the columns that the terms name, `qty`; optional `priority`, `requested_at`,
-            `pack` (null 1), and the day that decides on the period (`terms.day`; null is `as_of`). A null group has
-            no quota, and nothing is kept for it. Any further column is kept.
+            `pack` (null: one of the smallest units), and the day that decides on the period (`terms.day`; null is
+            `as_of`). A null group has no quota, and nothing is kept for it. Any further column is kept.
         terms: How quotas and protection are held.
         as_of: The day on which protection is judged to have lapsed.
         quotas: One row per group and period: the columns of `terms.quota_by`, `starts_on`, `ends_on` (the last day;

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import polars as pl
 
+from allocator.errors import InputError
 from allocator.fairness.share import share
 from allocator.fairness.tables import Tables, needed
 from allocator.frames.findings import Check
 from allocator.limits import check_requests
 from allocator.model.fair_share import SHARE_REASONS, FairShare
 from allocator.model.limits import Limits
+from allocator.model.tables import Column
+
+PRIORITY = Column("priority", "integer", "", absent=0)
 
 PURPOSES = ("breakdown", "base_stock", "top_up")
 """What a request is for, in the order in which headroom is granted."""
@@ -74,12 +80,14 @@ def share_requests(
         >>> out.select("request_id", "share", "reason").rows()
         [(2, 4, None), (1, 2, 'taken')]
     """
-    asked = _read(requests)
+    rule = FairShare.load("requests") if rule is None else rule
+    check: Callable[[Any], pl.DataFrame] = partial(check_requests, stock=stock, limits=limits, as_of=as_of, **tables)
+    there, asked = _read(supply, requests, rule, check)
     rank = asked["purpose"].cast(pl.Enum(PURPOSES)).to_physical()
     urgency = asked["priority"] if "priority" in asked.columns else pl.Series([0]).new_from_index(0, asked.height)
     # One number that orders by purpose and then by priority, so that the limits are granted in that order.
     served = pl.select(pl.struct(rank.alias("rank"), urgency.alias("urgency")).rank("dense").cast(pl.Int64)).to_series()
-    decided = check_requests(asked.with_columns(priority=served), stock, limits, as_of=as_of, **tables)
+    decided = check(asked.with_columns(priority=served))
     told = pl.DataFrame({"line_id": asked["request_id"], "purpose": asked["purpose"], "urgency": urgency})
     # What the position leaves up to the tighter limit is headroom; without a limit, all that is asked.
     target = pl.col("position") + pl.col("headroom").fill_null(pl.col("qty_requested"))
@@ -103,7 +111,7 @@ def share_requests(
         on_hand=pl.col("position").clip(0),
         target=target.clip(0),
     )
-    shares = share(supply, lines, FairShare.load("requests") if rule is None else rule)
+    shares = share(there, lines, rule)
     cut = pl.col("qty_granted") < pl.col("qty")
     at_grant = cut & (pl.col("share") == pl.col("qty_granted"))
     reason = pl.when(at_grant).then(pl.col("limited")).otherwise(pl.col("reason").cast(pl.String))
@@ -124,12 +132,27 @@ def share_requests(
     return shares.with_columns(reason=reason.cast(REASON)).select(*columns, *figures)
 
 
-def _read(requests: Any) -> pl.DataFrame:  # noqa: ANN401 - anything tabular
+def _read(
+    supply: Any,  # noqa: ANN401 - anything tabular
+    requests: Any,  # noqa: ANN401
+    rule: FairShare,
+    check: Callable[[Any], object],
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Supply and requests as read; every problem of them, and of what limits look at, is raised at once."""
     tables = Tables()
-    tables.read("requests", requests, {"request_id": needed("request_id", "id"), "purpose": needed("purpose", "text")})
+    contract = {"request_id": needed("request_id", "id"), "purpose": needed("purpose", "text"), "priority": PRIORITY}
+    tables.read("requests", requests, contract)
+    pool = rule.pool if isinstance(rule, FairShare) else ()
+    tables.read("supply", supply, {name: needed(name, "key") for name in pool} | {"qty": needed("qty", "quantity")})
     if "requests" in tables.frames and "purpose" in tables.frames["requests"].columns:
         known = pl.col("purpose").cast(pl.String).is_in(PURPOSES)
-        check = Check("group_unknown", "purpose", ~known, "there is no such purpose", f"Use {', '.join(PURPOSES)}")
-        tables.findings.run("requests", tables.frames["requests"], [check])
+        unknown = Check("group_unknown", "purpose", ~known, "there is no such purpose", f"Use {', '.join(PURPOSES)}")
+        tables.findings.run("requests", tables.frames["requests"], [unknown])
+    if tables.findings.problems and "requests" in tables.raw:
+        told = {(p.table, p.column, p.row) for p in tables.findings.problems}
+        try:
+            check(tables.raw["requests"])
+        except InputError as error:
+            tables.findings.problems += [p for p in error.problems if (p.table, p.column, p.row) not in told]
     tables.findings.raise_any()
-    return tables.raw["requests"]
+    return tables.raw["supply"], tables.raw["requests"]

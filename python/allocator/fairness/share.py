@@ -33,9 +33,10 @@ def share(supply: Source, demand: Source, rule: FairShare) -> pl.DataFrame:
         supply: One row per balance or receipt: the columns of `rule.pool`, and `qty`, in base units; the rows of a
             pool are added up. A polars frame, anything with an Arrow stream, a dict of lists, or a path.
         demand: One row per line: `line_id` (unique), the columns of `rule.pool` and those that the rule names, `qty`;
-            optional `qty_min` (guaranteed; null 0), `qty_max` (null: no maximum), `pack` (null 1), `priority`
-            (lower is first; null last); for `equal_cover` `target` and `on_hand` (null 0), and then without `qty` a
-            line asks for what it lacks to its target. Quantities are integers or Decimal. Any further column is kept.
+            optional `qty_min` (guaranteed; null 0), `qty_max` (null: no maximum), `pack` (null: one of the smallest
+            units), `priority` (lower is first; null last); for `equal_cover` `target` and `on_hand` (null 0), and then
+            without `qty` a line asks for what it lacks to its target. Quantities are integers or Decimal. Any further
+            column is kept.
         rule: How to share.
 
     Returns:

@@ -20,6 +20,8 @@ from allocator.model.limits import QTY_MAX
 from allocator.model.tables import Column, Kind
 
 PACK_MAX = 2**31
+"""Of the smallest units of the tables."""
+
 TEXT_FORMATS = (".csv", ".ndjson", ".jsonl")
 
 Contract = dict[str, Column]
@@ -77,11 +79,11 @@ class Tables:
             self.findings.add("column_reserved", message, name, taken, hint="Rename or drop it")
         frame = columns.conform(given, name, contract, self.findings)
         self.findings.run(name, frame, list(columns.checks(frame, contract)))
-        if "pack" in contract and "pack" in frame.columns:
-            bad = ~pl.col("pack").is_between(1, PACK_MAX)
-            message = f"a pack is not between 1 and {PACK_MAX} units"
-            self.findings.run(name, frame, [Check("qty_out_of_range", "pack", bad, message)])
         for column in contract.values():
+            if column.kind == "integer" and frame.schema.get(column.name) == pl.UInt64:
+                over = pl.col(column.name) > 2**63 - 1
+                check = Check("value_overflow", column.name, over, "the number is above 2⁶³ - 1", "Use smaller numbers")
+                self.findings.run(name, frame, [check])
             ids = column.kind == "id" and column.name in frame.columns
             if ids and check_ids(frame, name, column.name, engine.CORE, self.findings):
                 self.ascending.add(name)
@@ -122,6 +124,10 @@ class Tables:
         if over.any():
             return pl.Series(given.name, [None], pl.Int64()).new_from_index(0, len(given))
         units: pl.Series = values.cast(pl.Int64) * steps
+        if given.name == "pack":
+            message = f"a pack is not between 1 and {PACK_MAX} units of {Decimal(1).scaleb(-self.scale)}"
+            bad = pl.lit((units == 0) | (units > PACK_MAX))
+            self.findings.run(table, given.to_frame(), [Check("qty_out_of_range", "pack", bad, message)])
         # `qty_max` may be as large as anybody likes, and packs are not added up.
         if given.name not in ("qty_max", "pack") and units.cast(pl.Int128).sum() > QTY_MAX:
             message = "the quantities add up to more than 2⁶⁰ of the smallest units"
