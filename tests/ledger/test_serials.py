@@ -49,6 +49,23 @@ def test_every_misspelt_or_senseless_setting_is_told_when_a_sku_is_defined(empty
     empty_ledger.define([{"sku": "a", "custom": {"colour": "red"}}], actor="ana")
 
 
+def test_a_count_finds_no_second_unit_of_a_serial_and_a_lost_one_again(empty_ledger: Ledger) -> None:
+    empty_ledger.define([{"sku": "gauge", "tracking": "serial"}], actor="ana")
+    receive(empty_ledger, {"sku": "gauge", "serial": "G-1", "location": "store"})
+    (here,) = empty_ledger.stock()["stock_id"]
+    up = {"event": "up", "qty": 1}
+    with pytest.raises(InputError) as caught:
+        empty_ledger.post("adjust", {"stock_id": here} | up, reason="count", actor="ana")
+    assert problems(caught) == [("serial_quantity", "", 0)]
+    with pytest.raises(InputError) as caught:
+        empty_ledger.post("adjust", {"serial": "G-1"} | up, reason="count", actor="ana")
+    assert problems(caught) == [("goods_unknown", "serial", 0)]
+    empty_ledger.post("adjust", {"serial": "G-1"}, reason="count", actor="ana")
+    assert not serials(empty_ledger)
+    empty_ledger.post("adjust", {"serial": "G-1"} | up, reason="count", actor="ana")
+    assert serials(empty_ledger) == ["G-1"]
+
+
 def test_numbers_are_made_without_gaps_begin_anew_each_year_and_leave_out_what_is_taken(empty_ledger: Ledger) -> None:
     empty_ledger.define([CHILLER], actor="ana")
     receive(empty_ledger, {"sku": "CM500", "qty": 2, "location": "store"})

@@ -344,7 +344,13 @@ def _adjust(step: Step) -> None:
         after = before._replace(kind="stock", location=line.get("location", before.location))
         return book.move(Movement(goods_id, lost[0], book.account(after), 1))
     keys = select(book, {k: v for k, v in line.items() if k != "qty"}, row, ("stock",), blocked=True)
-    sku = book.catalog.sku(book.goods[keys[0].goods_id].sku_id)
+    goods = book.goods[keys[0].goods_id]
+    if goods.serial:
+        hint = "Receive another unit under its own serial; a lost one that was found is named by its serial"
+        value = book.serial_of(goods.goods_id)
+        raise InputError(Problem("serial_quantity", "a serial is one unit, and it is there", "lines", row=row,
+                                 value=value, hint=hint))  # fmt: skip
+    sku = book.catalog.sku(goods.sku_id)
     if "qty" not in line:
         raise InputError(Problem("value_null", "a line needs the quantity", "lines", "qty", row))
     found = book.account(Account("found"))
