@@ -10,8 +10,8 @@ import psycopg
 import pysqlite3
 import pytest
 
-from allocator.errors import StoreError
-from allocator.ledger import Ledger
+from allocator.errors import InternalError, StoreError
+from allocator.ledger import Ledger, change
 from allocator.ledger.verify import verify
 
 
@@ -78,4 +78,19 @@ def test_what_a_failed_commit_promised_is_free(empty_ledger: Ledger, monkeypatch
         empty_ledger.reserve([{"line_id": "L1", "sku": "filter", "qty": 1}], actor="ana")
     answer = empty_ledger.reserve([{"line_id": "L2", "sku": "filter", "qty": 2}], actor="ana")
     assert answer["lines"][0]["allocated"] == 2
+    assert verify(empty_ledger).clean
+
+
+def test_what_only_the_database_noticed_is_told_as_a_defect_and_changes_nothing(
+    empty_ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty_ledger.define([{"sku": "filter"}], actor="ana")
+    with monkeypatch.context() as patch, pytest.raises(InternalError) as caught:
+        patch.setattr(change, "units", lambda *_: -5)
+        receive(empty_ledger, "filter", "cellar")
+    (problem,) = caught.value.problems
+    assert (problem.code, "report" in problem.hint) == ("internal", True)
+    assert not places(empty_ledger)
+    receive(empty_ledger, "filter", "store")
+    assert places(empty_ledger) == [("store",)]
     assert verify(empty_ledger).clean

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, Protocol
 import polars as pl
 import sqlalchemy as sa
 
-from allocator.errors import Problem, StoreError
+from allocator.errors import InternalError, Problem, StoreError
 
 Params = Mapping[str, Any]
 Row = tuple[Any, ...]
@@ -120,6 +120,10 @@ class Store(ABC):
     def is_conflict(self, error: Exception) -> bool:
         """Whether another transaction was in the way, and trying again may help."""
 
+    @abstractmethod
+    def is_refusal(self, error: Exception) -> bool:
+        """Whether the database found that something would not be true any more: none of our checks saw it before."""
+
     def count_rows(self) -> None:  # noqa: B027 - most stores have no such planner
         """Has the rows of the tables counted, for a planner that does so by itself, but too late."""
 
@@ -207,6 +211,10 @@ class Store(ABC):
 
     def translated(self, error: Exception, *, committing: bool) -> Exception:
         """The error that a caller sees. One while committing leaves open whether it happened, but for a conflict."""
+        if self.is_refusal(error):
+            text, hint = str(error).partition("\n")[0][:80], "Nothing was done. It is a defect: please report it"
+            message = "the database refused what it holds to be wrong"
+            return InternalError(Problem("internal", message, value=text, hint=hint))
         problem = self.problem_of(error)
         if problem is None:
             return error

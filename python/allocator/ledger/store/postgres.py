@@ -291,6 +291,9 @@ class PostgresStore(Store):
     def is_conflict(self, error: Exception) -> bool:
         return isinstance(error, psycopg.Error) and error.sqlstate in _CONFLICTS
 
+    def is_refusal(self, error: Exception) -> bool:
+        return isinstance(error, psycopg.IntegrityError)
+
     def problem_of(self, error: Exception) -> Problem | None:
         if isinstance(error, sa.exc.DBAPIError) and isinstance(error.orig, Exception):
             error = error.orig

@@ -228,8 +228,11 @@ class SqliteStore(Store):
         text = str(error)
         return isinstance(error, pysqlite3.OperationalError) and (_LOCKED in text or _BUSY in text)
 
+    def is_refusal(self, error: Exception) -> bool:
+        return isinstance(error, pysqlite3.IntegrityError)
+
     def problem_of(self, error: Exception) -> Problem | None:
-        if not isinstance(error, pysqlite3.Error) or isinstance(error, pysqlite3.IntegrityError):
+        if not isinstance(error, pysqlite3.Error):
             return None
         text = str(error)
         if _FULL in text:
