@@ -114,6 +114,17 @@ def test_nothing_is_oversold_and_no_line_has_more_than_it_asks(world, plan, chan
     assert (out.lines["after"] - out.lines["before"] == out.lines["gained"] - out.lines["lost"]).all()
 
 
+@usual
+@given(worlds(), plans())
+def test_who_loses_something_keeps_whole_packs(world, plan):
+    before = by_pair(world[2])
+    packs = GRADED.model_copy(update={"fill": Policy(fill={"pack": 3}).fill})
+    for key, qty in by_pair(done(world, plan, packs).allocations.to_dicts()).items():
+        # What was no whole pack to begin with may stay, and grow by packs.
+        assert qty % 3 in (0, before.get(key, 0) % 3)
+        assert qty >= before.get(key, 0) or qty % 3 == 0
+
+
 STEADY = st.sampled_from(
     [
         {},

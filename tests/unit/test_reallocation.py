@@ -390,6 +390,27 @@ class TestBadInput:
         assert after(deal(stock(1).clear(), demand(A=1), NOBODY, segment("win"))) == {"A": 0}
 
 
+class TestPacks:
+    def test_a_pack_that_a_winner_opened_is_given_back_to_whoever_takes_single_units(self):
+        asked = demand(kept=8, vip=6, small=3).with_columns(fill=pl.Series(["packs", None, None]))
+        policy = Policy(fills={"packs": {"pack": 4}})
+        segments = segment("win", "vip"), segment("improve", "kept", "small")
+        done = deal(stock(10), asked, has(("kept", "S1", 8)), *segments, policy=policy)
+        assert after(done) == {"kept": 4, "vip": 6, "small": 0}
+        more = asked.with_columns(qty=pl.Series([8, 8, 3]))
+        assert after(deal(stock(10), more, has(("kept", "S1", 8)), *segments, policy=policy)) == {
+            "kept": 0,
+            "vip": 8,
+            "small": 2,
+        }
+
+    def test_a_pack_may_be_a_column_of_the_line(self):
+        asked = demand(kept=9, vip=4).with_columns(case=pl.Series([3, None], dtype=pl.Int64))
+        plan = segment("win", "vip"), segment("gain", "kept")
+        done = deal(stock(9), asked, has(("kept", "S1", 9)), *plan, policy=Policy(fill={"pack": "case"}))
+        assert after(done) == {"kept": 3, "vip": 4}
+
+
 class TestFiles:
     """Ids of text files are text, in all three tables."""
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from allocator.engine import pair_sums, parts
 from allocator.model.policy import FILLS, Fill, Policy
-from allocator.plan.spec import SERVED
+from allocator.plan.spec import SERVED, Plan
 from allocator.reallocation.holdings import Holdings, Units
 from allocator.reallocation.inputs import OPEN, SHIPPED, World, available, sums
 from allocator.reallocation.runs import Fills, competing, eligible, serve
@@ -198,7 +198,8 @@ class Deal:
         ordered = self.wishes.sequence.of(np.flatnonzero(theirs))
         place = np.empty(len(self.strategy), np.uint32)
         place[ordered] = np.arange(ordered.size, dtype=np.uint32)
-        self.has.cut(things[np.lexsort((place[lines], self.strategy[lines], self.has.row[things]))], self.base.there)
+        things = things[np.lexsort((place[lines], self.strategy[lines], self.has.row[things]))]
+        self.has.cut(things, self.base.there, self.base.packs)
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,7 @@ class Base:
         taken: What lines have of each stock row, of what may move.
         whole: What its fill rule says of the line as a whole.
         order: The number of its order.
+        packs: The pack that it is served in, units of the line; None if no line has one.
     """
 
     open: pl.DataFrame
@@ -226,6 +228,7 @@ class Base:
     taken: Units
     whole: Codes
     order: npt.NDArray[np.uint32]
+    packs: Units | None
 
 
 def base_of(world: World, strategy: Codes, *, limited: bool) -> Base:
@@ -249,6 +252,7 @@ def base_of(world: World, strategy: Codes, *, limited: bool) -> Base:
         taken=world.current.by_row - stays,
         whole=_whole(world.prepared.demand.frame, world.policy),
         order=_orders(world.plan.demand.order_code, lines),
+        packs=_packs(world.plan),
     )
 
 
@@ -272,6 +276,20 @@ def _whole(demand: pl.DataFrame, policy: Policy) -> Codes:
     named = {name: kind for name, kind in kinds.items() if name is not None}
     fills = demand["fill"].cast(pl.String).replace_strict(named, default=kinds[None], return_dtype=pl.Int8)
     return fills.to_numpy()
+
+
+def _packs(plan: Plan) -> Units | None:
+    """The pack of each line, 1 where it has none; None if no line has one."""
+    if all(rule.pack is None for rule in plan.fills):
+        return None
+    lines = plan.demand.qty.len()
+    found = np.ones(lines, np.int64)
+    fill = np.zeros(lines, np.int64) if plan.demand.fill is None else plan.demand.fill.to_numpy()
+    for number, rule in enumerate(plan.fills):
+        if rule.pack is not None:
+            pack = rule.pack.fill_null(1).to_numpy() if isinstance(rule.pack, pl.Series) else np.full(lines, rule.pack)
+            found = np.where(fill == number, np.maximum(pack, 1), found)
+    return found
 
 
 def _orders(codes: pl.Series | None, lines: int) -> npt.NDArray[np.uint32]:

@@ -80,12 +80,13 @@ class Holdings:
         np.add.at(self.by_row, self.row[things], qty - self.qty[things])
         self.qty[things], self.served[things] = qty, served
 
-    def cut(self, things: Rows, there: Units) -> None:
-        """Takes from things what their rows do not have any more; an exchange of a substitute stays whole.
+    def cut(self, things: Rows, there: Units, packs: Units | None) -> None:
+        """Takes from things what their rows do not have any more; an exchange of a substitute, or a pack, stays whole.
 
         Args:
             things: By row, those who keep first; all of these rows that are not sure.
             there: What there is of each row of the table.
+            packs: The pack of each line; None if none has one.
         """
         row, qty, served = self.row[things], self.qty[things], self.served[things]
         first = np.flatnonzero(np.diff(row, prepend=-1) != 0)
@@ -98,5 +99,8 @@ class Holdings:
         room = np.repeat(there[row[first]] - (self.by_row[row[first]] - total), count)
         left = np.clip(room - ahead, 0, qty)
         alike = qty == served
-        left[~alike & (left != qty)] = 0
+        less = left != qty
+        left[~alike & less] = 0
+        if packs is not None:
+            left[less] -= left[less] % packs[self.line[things[less]]]
         self.set(things, left, np.where(alike, left, np.where(left > 0, served, 0)))
