@@ -86,7 +86,7 @@ def test_what_only_the_database_noticed_is_told_as_a_defect_and_changes_nothing(
 ) -> None:
     empty_ledger.define([{"sku": "filter"}], actor="ana")
     with monkeypatch.context() as patch, pytest.raises(InternalError) as caught:
-        patch.setattr(change, "units", lambda *_: -5)
+        patch.setattr(change, "units", lambda *_: 0)
         receive(empty_ledger, "filter", "cellar")
     (problem,) = caught.value.problems
     assert (problem.code, "report" in problem.hint) == ("internal", True)
