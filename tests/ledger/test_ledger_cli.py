@@ -136,6 +136,7 @@ def test_a_ledger_that_someone_changed_fails_to_verify(shop) -> None:
         (("ledger", "report", URL, "recall"), "argument_value"),
         (("ledger", "define", URL, "grn.toml"), "file_missing"),
         (("verify", "mysql://x"), "store_url"),
+        (("verify", "sqlite:///grn.csv"), "store_unsafe"),
         (("restore", "grn.csv", "sqlite:///x.db"), "file_unreadable"),
     ],
 )  # fmt: skip

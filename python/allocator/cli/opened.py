@@ -71,7 +71,7 @@ def tenants(url: str) -> list[str]:
         with store.session() as session:
             return [row[0] for row in session.rows("SELECT name FROM tenant ORDER BY tenant")]
     except sa.exc.DBAPIError as error:
-        raise store.translated(error, committing=False) from error
+        raise store.translated(error.orig or error, committing=False) from error
     finally:
         store.close()
 

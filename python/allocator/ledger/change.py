@@ -55,6 +55,7 @@ def post(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], origi
         targets: dict[Hashable, tuple[int, Account]] = {}
         if heading.type == "receive" and origin != "transfer":
             rows = numbered(book, heading.day, rows, problems)
+        problems += _given_twice(book, kind, lines)
         for row, line in rows:
             try:
                 act(Step(book, heading, kind, line, row, origin, targets))
@@ -63,6 +64,18 @@ def post(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], origi
         if problems:
             raise InputError(problems)
     return seq
+
+
+def _given_twice(book: Book, kind: Type, lines: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """Units that two lines of one transaction move, whichever of their numbers these name."""
+    problems, seen = [], set()
+    for row, line in enumerate(lines) if kind.takes else ():
+        goods = frozenset(goods_id for _, goods_id in book.numbers.get(line.get("serial", ""), ()))
+        if goods and (goods, line.get("sku")) in seen:
+            message = "another line moves this unit already"
+            problems.append(Problem("serial_duplicate", message, "lines", "serial", row, line["serial"]))
+        seen.add((goods, line.get("sku")))
+    return problems
 
 
 def missing(heading: Heading, kind: Type, origin: str = "") -> list[Problem]:
@@ -361,6 +374,9 @@ def _block(step: Step) -> None:
     """Adds the reason to those for which the goods are blocked; a promise stays on them, and is flagged by it."""
     book, heading, kind, line, row = step.book, step.heading, step.kind, step.line, step.row
     lifting = kind.name == "unblock"
+    if "+" in heading.reason:
+        message, hint = "a block is for one reason, without '+' in it", "Block once for each reason"
+        raise InputError(Problem("setting_value", message, column="reason", value=heading.reason[:80], hint=hint))
     named = "qty" not in line and not {"serial", "stock_id"}.isdisjoint(line)
     shares = whole(book, line, row) if named else []
     for share in shares or select(book, line, row, ("stock",), blocked=True):

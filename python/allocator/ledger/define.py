@@ -82,7 +82,7 @@ def _row(given: Mapping[str, Any], named: dict[str, Lifecycle], known: set[str])
             )
         )
     lifecycle = said.pop("lifecycle", DEFAULTS[tracking])
-    if lifecycle not in named and lifecycle not in known:
+    if not isinstance(lifecycle, str) or (lifecycle not in named and lifecycle not in known):
         if lifecycle in Lifecycle.presets():
             named[lifecycle] = Lifecycle.load(lifecycle)
         else:

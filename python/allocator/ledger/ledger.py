@@ -15,6 +15,7 @@ from allocator.ledger import chain, change, migrate, wholesale
 from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.define import define
+from allocator.ledger.given import check, listed
 from allocator.ledger.holds import end_promises
 from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, mappings_of, read_lines, text
 from allocator.ledger.questions import Questions
@@ -125,7 +126,9 @@ class Ledger(Questions):
             actor: Who does it.
             key: The caller's key, so that a repeat is answered and not done again.
         """
-        rows, documents = [dict(row) for row in skus], list(lifecycles)
+        given, documents = listed(skus), listed(lifecycles)
+        check("rows", "lifecycles", rows=given, lifecycles=documents)
+        rows = [dict(row) for row in given]
         heading = self.heading("define", actor=actor, key=key)
         content = content_of("define", rows, [document.plain() for document in documents])
         work = partial(define, heading=heading, skus=rows, lifecycles=documents)
@@ -173,9 +176,9 @@ class Ledger(Questions):
             InputError: Every problem of the lines; nothing was done.
             StoreError: The store failed; the code tells whether anything may have been done.
         """
-        if type not in TYPES or type in ELSEWHERE:
+        if not isinstance(type, str) or type not in TYPES or type in ELSEWHERE:
             hint = did_you_mean(str(type), list(TYPES)) or f"There are {', '.join(TYPES)}"
-            instead = f"Use {ELSEWHERE[type]}" if type in TYPES else hint
+            instead = f"Use {ELSEWHERE[type]}" if type in [*ELSEWHERE] else hint
             raise InputError(
                 Problem(
                     "transaction_unknown",
@@ -185,6 +188,7 @@ class Ledger(Questions):
                     hint=instead,
                 )
             )
+        check("origin", origin=origin, details=details)
         heading = self.heading(
             type, actor=actor, role=role, approved_by=approved_by, document=document, document_kind=document_kind,
             reason=reason, note=note, day=day, key=key, details=details,
@@ -202,6 +206,7 @@ class Ledger(Questions):
         Raises:
             InputError: `transaction_unknown`; `reversal_impossible`; `stock_short` where what it moved has moved on.
         """
+        check("seq", seq=seq)
         heading = self.heading("reverse", actor=actor, reason=reason, note=note, key=key)._replace(reverses=seq)
         content = content_of("reverse", seq, reason)
         return int(self.requests.do(Request(catching(partial(reverse, heading=heading)), heading.key, content)))
@@ -235,6 +240,7 @@ class Ledger(Questions):
             `seq`, and for each line `line_id`, `requested`, `allocated`, `short`, `reason`, `allocations`; quantities
             are in the steps that the SKU is counted in.
         """
+        check(policy=policy, hold_s=hold_s)
         heading = self.heading("reserve", actor=actor, document=document, day=as_of, key=key)
         given = mappings_of(lines, "demand")
         # Large and plainly good: decided and recorded in columns.
@@ -297,6 +303,8 @@ class Ledger(Questions):
         Raises:
             InputError: `hold_over`: its time is over, it was released, or it was confirmed before; `blocks_held`.
         """
+        allocation_ids = listed(allocation_ids)
+        check(order_id=order_id, allocation_ids=allocation_ids)
         heading = self.heading("confirm", actor=actor, document=document, key=key)
         work = partial(end_promises, heading=heading, order_id=order_id, allocation_ids=allocation_ids)
         return int(self.do(work, heading, order_id, allocation_ids))
@@ -316,6 +324,8 @@ class Ledger(Questions):
             InputError: `line_unknown`, `allocation_unknown`: there is no such promise, or nothing of it is left;
                 `transition_unlisted`: it is picked, and must be put back first.
         """
+        allocation_ids = listed(allocation_ids)
+        check(order_id=order_id, allocation_ids=allocation_ids)
         heading = self.heading("release", actor=actor, reason=reason, key=key)
         work = partial(end_promises, heading=heading, order_id=order_id, allocation_ids=allocation_ids)
         return int(self.do(work, heading, order_id, allocation_ids))
@@ -333,6 +343,7 @@ class Ledger(Questions):
 
     def outcome(self, key: str) -> Any:  # noqa: ANN401 - what the request answered
         """What became of the request with this key: its answer, or None if it never happened."""
+        check("key", key=key)
         return self.requests.outcome(key)
 
     def heading(self, type: str, *, day: dt.date | None = None, **said: Any) -> Heading:  # noqa: A002, ANN401

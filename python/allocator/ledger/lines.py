@@ -198,7 +198,7 @@ def _read_line(
     for name, value in row.items():
         if value is None:
             continue
-        reader = columns.get(name)
+        reader = columns.get(name) if isinstance(name, str) else None
         if reader is None:
             hint = did_you_mean(str(name), list(columns)) or f"There are {', '.join(columns)}"
             problems.append(

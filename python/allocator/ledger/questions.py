@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from allocator.ledger import balances, history, trace
+from allocator.ledger.given import check, listed
 from allocator.ledger.snapshot import At
 from allocator.ledger.store import Store
 
@@ -65,6 +66,8 @@ class Questions:
             >>> now["on_hand"].to_list(), now["in_transit"].to_list(), then["on_hand"].to_list()
             ([6], [4], [10])
         """
+        by, skus = listed(by), listed(skus)
+        check("by", by=by, on=on, skus=skus)
         return balances.balances(self, by, at=at, on=on, skus=skus)
 
     def stock(self, *, skus: str | Sequence[str] | None = None, at: At = None) -> pl.DataFrame:
@@ -75,6 +78,8 @@ class Questions:
         Raises:
             InputError: `argument_value`, `sku_unknown`, `transaction_unknown`.
         """
+        skus = listed(skus)
+        check(skus=skus)
         return balances.stock(self, skus=skus, at=at)
 
     def lines(self) -> pl.DataFrame:
@@ -142,6 +147,7 @@ class Questions:
             >>> told.select("event", "status_before", "status_after", "note").rows()
             [('created', None, 'Available', None), ('status', 'Available', 'Quarantine', 'dented')]
         """
+        check(serial=serial, sku=sku, lot=lot, stock_id=stock_id, document=document, line_id=line_id, order_id=order_id)
         return history.history(
             self, serial, sku=sku, lot=lot, stock_id=stock_id, document=document, line_id=line_id, order_id=order_id,
             until=until,
@@ -164,6 +170,7 @@ class Questions:
         Raises:
             InputError: `goods_unknown`, `goods_ambiguous`, `argument_value`, `transaction_unknown`.
         """
+        check("serial", serial=serial, sku=sku)
         return history.state(self, serial, sku=sku, at=at)
 
     def origin(
@@ -176,6 +183,7 @@ class Questions:
         Raises:
             InputError: `goods_unknown`, `goods_ambiguous`.
         """
+        check(serial=serial, sku=sku, lot=lot, stock_id=stock_id)
         return trace.origin(self, serial, sku=sku, lot=lot, stock_id=stock_id)
 
     def whereabouts(
@@ -195,4 +203,5 @@ class Questions:
         Raises:
             InputError: `goods_unknown`, `goods_ambiguous`.
         """
+        check(document=document, serial=serial, sku=sku, lot=lot)
         return trace.whereabouts(self, document, serial=serial, sku=sku, lot=lot)

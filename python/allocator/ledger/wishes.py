@@ -38,6 +38,9 @@ def checked(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     seen: set[str] = set()
     for number, line in enumerate(lines):
         row = dict(line)
+        if strange := [name for name in row if not isinstance(name, str)]:
+            told = ascii(strange)[:80]
+            problems.append(Problem("column_type", "columns have names", "demand", row=number, value=told))
         for name in ("line_id", "sku", "qty"):
             if row.get(name) is None:
                 problems.append(Problem("value_null", f"a line needs {name}", "demand", name, number))

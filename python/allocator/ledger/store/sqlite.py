@@ -51,6 +51,7 @@ _MOVE: Final = "PRAGMA wal_checkpoint(PASSIVE)"
 """Moves what can be moved while others read and write."""
 
 _FULL, _LOCKED, _BUSY = "database or disk is full", "locked", "busy"
+_NO_DATABASE = "file is not a database"
 
 
 @lru_cache(maxsize=512)
@@ -238,6 +239,8 @@ class SqliteStore(Store):
         if _FULL in text:
             hint = "Nothing was done. Make room on the disk, then try again"
             return Problem("store_full", "the disk is full", value=text[:80], hint=hint)
+        if _NO_DATABASE in text:
+            return Problem("store_unsafe", "the file is no SQLite database", value=text[:80], hint="Name another file")
         if _LOCKED in text or _BUSY in text:
             return Problem("store_busy", "others held the store for too long", value=text[:80], hint="Try again")
         return Problem("store_failed", "the store failed", value=text[:80], hint="See the store's own log")
