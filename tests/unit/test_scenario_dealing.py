@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 import polars as pl
 import pytest
@@ -237,3 +238,28 @@ def test_a_column_that_only_the_last_of_many_protections_fills_counts() -> None:
     lapsed = run(lever | {"protections": [*nothing, kept | {"lapses_on": dt.date(2026, 1, 1)}]})
     assert after(holds)[:3] == [("1", 200), ("2", 0), ("3", 300)]
     assert after(lapsed)[:3] == [("1", 200), ("2", 250), ("3", 50)]
+
+
+def test_a_quota_with_more_decimals_than_the_tables_is_a_ceiling() -> None:
+    stock = {"stock_id": ["A"], "sku": ["X"], "qty_on_hand": [Decimal("10.5")]}
+    demand = {"line_id": ["1"], "sku": ["X"], "qty": [8], "region": ["N"]}
+    quota = {"region": "N", "starts_on": dt.date(2026, 1, 1), "qty": Decimal("2.26")}
+    lever = {"lever": "rations", "terms": {"quota_by": ["region"]}, "quotas": [quota]}
+    found = Base(stock, demand, as_of=AS_OF).run(Scenario(name="tried", levers=[lever]))
+    assert found.changes["allocated_after"].to_list() == [Decimal("2.2")]
+
+
+def test_quantities_of_a_rule_that_the_tables_cannot_count_are_refused_as_by_a_full_run() -> None:
+    safety = {"lever": "safety_stock", "entries": [{"sku": "X", "qty": "2.5"}]}
+    packs = {"lever": "fill", "fill": {"pack": "2.5"}, "fills": {"half": {"qty_min": "0.5"}}}
+    assert problems(safety) == [("qty_step", "safety_stock.0.qty")]
+    assert problems(packs) == [("qty_step", "fill.pack"), ("qty_step", "fills.half.qty_min")]
+    assert run(safety, unit_rounding="up").changes.height
+
+
+def test_lines_without_a_priority_are_the_last_within_a_limit() -> None:
+    demand = DEMAND.with_columns(bu=pl.lit("B"), asp=pl.lit("P"), priority=pl.Series([None, 2, 3, 2, 1]))
+    limits = {"rules": [{"name": "all", "units_max": 300}], "above_limit": "reduce"}
+    lever = {"lever": "stock_limits", "limits": limits}
+    found = Base(STOCK, demand, as_of=AS_OF).run(Scenario(name="tried", levers=[lever]))
+    assert dict(after(found))["1"] == 0

@@ -16,6 +16,7 @@ from allocator.errors import InputError, Problem
 from allocator.frames.findings import Findings
 from allocator.frames.named import check_named
 from allocator.frames.prepare import Prepared, Table
+from allocator.frames.quantity import constants
 from allocator.frames.read import Source
 from allocator.model.chance import Uncertain
 from allocator.model.dealing import Dealing, DealingLever, FairShares, StockLimits
@@ -163,6 +164,7 @@ class Base:
         tables = bases(self.bound.prepared)
         named = Findings()
         check_named({name: table.frame for name, table in tables.items()}, policy, named)
+        constants(policy, self.bound.prepared.stock.scale, named)
         findings.problems += [replace(problem, table="scenario") for problem in named.problems]
         further = quantities_named(tables["demand"], self.policy, policy, findings)
         additions = self._additions(scenario, policy, findings)

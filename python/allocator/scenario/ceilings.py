@@ -17,7 +17,7 @@ from allocator.frames.prepare import Prepared
 from allocator.model.dealing import CeilingLever, FairShares, Rations, StockLimits
 from allocator.model.levers import Lever
 from allocator.result import Result, quantity
-from allocator.scenario.given import as_given, in_steps
+from allocator.scenario.given import as_given, steps_within
 from allocator.scenario.msl import granted
 from allocator.scenario.part import REASON
 
@@ -73,7 +73,7 @@ def ceilings(levers: Sequence[Lever], possible: Result, findings: Findings) -> C
 
 def _lower(found: Ceilings, limits: _Limits, word: str, scale: int) -> Ceilings:
     """The lower of what lines could have so far and of what they can have now."""
-    limit = limits.lines.select("at", limit=in_steps(pl.col("limit"), scale))
+    limit = limits.lines.select("at", limit=steps_within(limits.lines["limit"], scale))
     rows = pl.DataFrame({"units": found.units, "reason": found.reason}).with_row_index("at")
     rows = rows.join(limit, on="at", how="left", maintain_order="left")
     lower = (pl.col("limit") < pl.col("units")).fill_null(value=False)

@@ -20,6 +20,14 @@ def in_steps(value: pl.Expr, scale: int) -> pl.Expr:
     return (value.cast(pl.Decimal(38, scale)) * 10**scale).cast(pl.Int64) if scale else value.cast(pl.Int64)
 
 
+def steps_within(quantities: pl.Series, scale: int) -> pl.Series:
+    """How many of the smallest units fit into quantities, which may have more decimals."""
+    own = quantities.dtype.scale if isinstance(quantities.dtype, pl.Decimal) else 0
+    units = quantities.to_physical().cast(pl.Int128)
+    step = pl.Series([10 ** abs(scale - own)], dtype=pl.Int128)
+    return (units * step if scale >= own else units // step).cast(pl.Int64)
+
+
 def expect(name: str, given: object, kind: type) -> None:
     """Refuses an argument of another type.
 

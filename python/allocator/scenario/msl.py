@@ -24,6 +24,8 @@ def granted(lines: pl.DataFrame, stock: pl.DataFrame, lever: StockLimits, day: d
     asked = _of_partners(lines).filter(pl.col("qty") > 0)
     names = ["at", *KEY, "qty", *(name for name in ("priority", "requested_at") if name in asked.columns)]
     requests = asked.select(names).rename({"at": "request_id"})
+    if "priority" in requests.columns:
+        requests = requests.with_columns(pl.col("priority").cast(pl.Int64).fill_null(2**63 - 1))  # last, as elsewhere
     found = check_requests(requests, _of_partners(stock), lever.limits, as_of=day, skus=_skus(lines, stock))
     return found.select(at=pl.col("request_id").cast(pl.UInt32), limit="qty_granted")
 
