@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,10 @@ def test_every_step_says_what_it_is_told(told) -> None:
     code, out, _ = told("flow", "steps")
     assert code == 0 and "partner.raise_request" in out and "question" in out
     code, out, _ = told("flow", "steps", "raise_request")
-    assert code == 0 and "Lines" in out and "override_reason" in out
+    assert code == 0 and "override_reason" in out and "ledger:" not in out
+    assert re.search(r"Who: .*ervice partner|Who: .*partner", out)
+    assert re.search(r"lines +lines +yes +", out), "each argument stands with what it is"
+    assert "allocator flow do URL raise_request --as NAME:ROLE[@PARTY] -a lines=…" in out
     assert answer(told, "flow", "steps", "leakage")["name"] == "partner.leakage"
 
 

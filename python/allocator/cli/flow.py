@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import polars as pl
 import typer
@@ -139,17 +141,48 @@ def steps(
         else:
             say_table(pl.DataFrame(rows), rows_max=len(rows))
         return
-    function = every[named(name, every)]
+    name = named(name, every)
+    about, what = _parts(inspect.getdoc(every[name]) or "")
     told = [
-        {"argument": each, "type": str(it.annotation), "needed": it.default is it.empty}
-        for each, it in parameters(function).items()
-    ]
+        {"argument": each, "is": _in_words(str(it.annotation)), "needed": "yes" if it.default is it.empty else "",
+         "what": what.get(each, "")}
+        for each, it in parameters(every[name]).items()
+    ]  # fmt: skip
     if as_json:
-        say_json({"name": named(name, every), "says": inspect.getdoc(function), "arguments": told})
-    else:
-        say(inspect.getdoc(function) or "")
-        say_table(pl.DataFrame(told, schema={"argument": pl.String, "type": pl.String, "needed": pl.Boolean}),
-                  rows_max=len(told))  # fmt: skip
+        return say_json({"name": name, "says": about, "who": what.get("person", ""), "arguments": told})
+    say(about.replace("Raises:\n    InputError:", "Refused as:\n   "))
+    if "person" in what:
+        say(f"\nWho: {what['person']}")
+    say_table(pl.DataFrame(told, schema=dict.fromkeys(("argument", "is", "needed", "what"), pl.String)),
+              rows_max=len(told))  # fmt: skip
+    given = "".join(f" -a {each['argument']}=…" for each in told if each["needed"])
+    verb = "do" if name in STEPS else "ask"
+    return say(f"As in: allocator flow {verb} URL {name.partition('.')[2]} --as NAME:ROLE[@PARTY]{given}")
+
+
+def _parts(doc: str) -> tuple[str, dict[str, str]]:
+    """What a docstring says beside its arguments, and what of each of them."""
+    about, _, rest = doc.partition("\nArgs:\n")
+    inner = "".join(takewhile(lambda line: line[:1] in (" ", "\n"), rest.splitlines(keepends=True)))
+    said = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", inner, re.MULTILINE)
+    return f"{about.strip()}\n\n{rest[len(inner) :].strip()}".strip(), {
+        name: " ".join(text.split()) for name, text in said
+    }
+
+
+_WORDS: Final = {
+    "str": "text", "int": "whole number", "bool": "true or false", "int | Decimal | str": "quantity",
+    "Lines": "lines", "Mapping[str, str]": "names and texts", "Mapping[str, object]": "names and values",
+    "Mapping[str, Decimal | int | str]": "names and quantities", "Readings": "meters and readings",
+    "str | Sequence[str]": "texts", "tuple[str, ...]": "texts", "tuple[str, ...] | list[str]": "texts",
+    "dt.date": "day", "dt.datetime": "moment", "Policy": "policy",
+}  # fmt: skip
+"""What people call the types of arguments."""
+
+
+def _in_words(annotation: str) -> str:
+    kind = annotation.removesuffix(" | None")
+    return _WORDS.get(kind) or " or ".join(re.findall("'(.*?)'", kind)) or "one of a few words"
 
 
 def _head(function: Callable[..., Any]) -> str:
