@@ -184,6 +184,7 @@ CODES: Final[Mapping[str, str]] = {
     "store_failed": "The store failed.",
     "store_full": "The disk of the store is full.",
     "store_lost": "The store cannot be reached.",
+    "store_newer": "The store is kept by a newer version of this package.",
     "store_unsafe": "The store cannot be trusted to keep what it acknowledges.",
     "store_url": "An address names no store.",
     "tracking_mismatch": "A line does not fit how its SKU is tracked.",

@@ -140,6 +140,14 @@ def test_a_reason_that_reads_as_two_blocks_nothing(shop: Ledger) -> None:
     assert shop.state("G-1")["blocks"] is None
 
 
+def test_a_ledger_of_a_newer_version_is_not_touched(ledger_url: str) -> None:
+    with Ledger.open(ledger_url) as ledger, ledger.store.session("write") as session:
+        session.run("UPDATE alembic_version SET version_num = 'later'")
+    with pytest.raises(StoreError, match="a newer version of this package keeps this ledger") as caught:
+        Ledger.open(ledger_url)
+    assert [problem.code for problem in caught.value.problems] == ["store_newer"]
+
+
 def test_a_file_that_is_no_ledger_is_left_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("not a ledger")

@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 
+from allocator.errors import Problem, StoreError
 from allocator.ledger.store import Store
 from allocator.ledger.store.base import READS
 
@@ -30,8 +31,12 @@ def upgrade(store: Store) -> None:
     head = script.get_current_head()
     try:
         with store.engine.connect().execution_options(**{READS: True}) as connection:
-            if MigrationContext.configure(connection).get_current_revision() == head:
-                return
+            have = MigrationContext.configure(connection).get_current_revision()
+        if have == head:
+            return
+        if have is not None and have not in {each.revision for each in script.walk_revisions()}:
+            message, hint = "a newer version of this package keeps this ledger", "Install that version, or a later one"
+            raise StoreError(Problem("store_newer", message, value=have[:80], hint=hint))
         with store.engine.begin() as connection:
             if store.dialect == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
