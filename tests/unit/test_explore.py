@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 
 import polars as pl
@@ -272,6 +273,21 @@ def test_the_supply_curve_rises_and_passes_through_today() -> None:
         (10, 25, 18, 1),
     ]
     assert problems(supply_curve, base(), "GEAR") == [("sku_unknown", "sku")]
+
+
+def test_nine_runs_in_ten_lie_between_the_twentieth_from_below_and_from_above() -> None:
+    ran = simulate(base(), RISK.model_copy(update={"runs": 101}))
+    counted = ran.frame.with_columns(unit_fill=pl.col("run") - 1.0)
+    row = replace(ran, frame=counted).summary.row(by_predicate=pl.col("kpi") == "unit_fill", named=True)
+    assert [row[name] for name in ("p5", "median", "p95", "mean")] == [5, 50, 95, 50]
+
+
+def test_the_swing_of_a_setting_is_how_far_apart_its_ends_and_the_base_are() -> None:
+    found = sensitivity(base(), GRID, kpi="units_requested")
+    for row in found.frame.iter_rows(named=True):
+        reached = [row["kpi_low"], row["kpi_high"], found.base]
+        assert row["swing"] == max(reached) - min(reached)
+    assert found.frame["swing"].max() > 0
 
 
 WEIGHED = {

@@ -230,6 +230,13 @@ class TestStrategies:
 
 
 class TestFences:
+    @pytest.mark.parametrize(("days", "why"), [(-1, "frozen"), (2, "frozen"), (3, "lost"), (4, "lost"), (5, "horizon")])
+    def test_the_last_day_of_a_fence_is_within_it(self, days, why):
+        asked = demand(held=5, vip=5).with_columns(needed_on=pl.Series([TODAY + dt.timedelta(days), None]))
+        plan = segment("win", "vip"), segment("improve", "held")
+        done = deal(stock(5), asked, has(("held", "S1", 5)), *plan, freeze_days=2, horizon_days=4)
+        assert one(done, "held")["why"] == why
+
     @pytest.mark.parametrize("stage", ["frozen", "picked", "shipped"])
     def test_what_is_frozen_picked_or_shipped_stays(self, stage):
         done = deal(

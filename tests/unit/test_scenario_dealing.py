@@ -263,3 +263,15 @@ def test_lines_without_a_priority_are_the_last_within_a_limit() -> None:
     lever = {"lever": "stock_limits", "limits": limits}
     found = Base(STOCK, demand, as_of=AS_OF).run(Scenario(name="tried", levers=[lever]))
     assert dict(after(found))["1"] == 0
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_shares_are_dealt_within_quotas_in_whichever_sequence_they_are_named(turn: int) -> None:
+    quota = {"region": "S", "sku": "X", "starts_on": dt.date(2026, 1, 1), "qty": 100}
+    levers = [
+        {"lever": "rations", "terms": {"quota_by": ["region", "sku"]}, "quotas": [quota]},
+        {"lever": "fair_share", "rule": PROPORTIONAL},
+    ]
+    # Of 500 the first two are granted what they ask, the third 50 of its quota; these are shared in full. Shares dealt
+    # first would be 125, 156 and 219, and the quota would leave 119 of them to nobody.
+    assert after(run(*levers[::turn]))[:3] == [("1", 200), ("2", 250), ("3", 50)]
