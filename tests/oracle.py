@@ -30,7 +30,7 @@ GATES = (
 ABSENT: Row = {"condition": "new", "status": "available", "blocked": False, "qty_reserved": 0}
 """What an absent column of stock means, where that is not null."""
 UNREAD = ("line_id", "order_id", "qty", "asked", "priority", "requested_at", "fill", "unit")
-"""Columns of demand that no gate and no rank reads."""
+"""Columns of demand that no gate and no rank reads, unless an attribute rule names them."""
 ROW_ALONE = ("place", "status", "blocked", "expired", "not_received", "condition", "attribute")
 """Gates that can be judged for a row when it is not known which line wants it."""
 
@@ -123,7 +123,7 @@ def attribute_holds(line: Row, row: Row, rule: Any) -> bool:
     def read(value: Any) -> Any:
         if rule.compare == "version" and isinstance(value, str):
             return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in value.split(".")]
-        return value
+        return Fraction(value) if isinstance(value, Decimal) else value
 
     if rule.demand_columns is not None:
         right = [read(line.get(column)) for column in rule.demand_columns]
@@ -174,12 +174,25 @@ class Run:
             {
                 **row,
                 "qty_on_hand": self.out(on_hand),
-                "qty_available": on_hand - self.base(row.get("qty_reserved", 0), row),
+                "qty_reserved": self.out(reserved),
+                "qty_available": on_hand - reserved,
             }
             for row in stock
             for on_hand in (self.base(row["qty_on_hand"], row),)
+            for reserved in (self.base(row.get("qty_reserved", 0), row),)
         ]
-        self.lines = [{**line, "asked": self.base(line["qty"], line)} for line in demand]
+        fills = (policy.fill, *policy.fills.values())
+        counted = {"qty", *(name for fill in fills for name in (fill.qty_min, fill.pack) if isinstance(name, str))}
+        self.lines = [
+            {
+                **line,
+                **{name: self.out(self.base(line[name], line)) for name in counted if line.get(name) is not None},
+                "asked": self.base(line["qty"], line),
+            }
+            for line in demand
+        ]
+        asked = [rule.demand_columns or (rule.demand_column,) for rule in policy.attributes]
+        self.unread = {*UNREAD} - {name for names in asked for name in names}
         self.balance = {row["stock_id"]: row["qty_available"] for row in self.stock}
         self.start = dict(self.balance)
         self.keep_safety_stock_back()
@@ -253,7 +266,7 @@ class Run:
 
         Lines that are alike in all that gates and ranks read share the answer.
         """
-        alike = tuple((name, value) for name, value in line.items() if name not in UNREAD)
+        alike = tuple((name, value) for name, value in line.items() if name not in self.unread)
         if alike not in self.judged:
             failed = [next((name for name, passes in self.gates(line, row) if not passes), None) for row in self.stock]
             rows = [row for row, gate in zip(self.stock, failed, strict=True) if gate is None]
@@ -295,9 +308,9 @@ class Run:
         return p.fill if name is None else p.fills[name]
 
     def amount(self, line: Row, setting: Any) -> int | None:
-        """A quantity of a fill rule: a number of base units, or a column of the line, in the line's own unit."""
+        """A quantity of a fill rule: a number of base units, or a column of the line."""
         if isinstance(setting, str):
-            return None if line.get(setting) is None else self.base(line[setting], line)
+            return None if line.get(setting) is None else int(line[setting] * self.finest)
         return None if setting is None else self.base(setting)
 
     def take(self, line: Row, rows: list[Row]) -> Take:

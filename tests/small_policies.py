@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 from drawing import AS_OF, PLACES, Draw
@@ -38,12 +39,22 @@ ATTRIBUTES = (
     {"column": "firmware", "op": ">", "value": "2.1.3", "compare": "version"},
     {"column": "firmware", "op": "=", "demand_column": "firmware_min"},
     {"column": "lot", "op": "not_in", "value": ["L1"]},
+)
+ATTRIBUTES_MEANT = (
     {"column": "blocked", "op": "=", "value": False},
     {"column": "condition", "op": "in", "value": ["new", "used"]},
     {"column": "status", "op": "!=", "value": "inspected"},
     {"column": "qty_on_hand", "op": ">=", "value": 2},
+    {"column": "qty_on_hand", "op": "!=", "value": Decimal("0.3")},
+    {"column": "qty_on_hand", "op": "<=", "demand_column": "qty"},
+    {"column": "qty_on_hand", "op": "between", "demand_columns": ["pack", "least"]},
+    {"column": "qty_reserved", "op": "<", "value": 1},
+    {"column": "qty_reserved", "op": "<=", "demand_column": "least"},
+    {"column": "grade", "op": ">=", "demand_column": "pack"},
+    {"column": "grade", "op": ">", "demand_column": "qty", "nulls": "pass"},
 )
-ABSENT_MEANS = {"blocked", "condition", "status", "qty_on_hand"}
+"""Those on columns that mean something where they are absent, and on quantities, which tables count in steps."""
+ABSENT_MEANS = {"blocked", "condition", "status", "qty_on_hand", "qty_reserved"}
 """What a rule may compare although the table need not have it."""
 
 
@@ -77,7 +88,10 @@ def policy_settings(draw: Draw, skus: tuple[str, ...]) -> Row:
         "owner": (0.35, lambda: draw.one("any", "exact", "unowned", "deposit_first")),
         "inbound": (0.4, lambda: draw.one("exclude", "when_needed", "when_needed")),
         "shelf_life": (0.4, lambda: shelf_life(draw, skus)),
-        "attributes": (0.25, lambda: [draw.one(*ATTRIBUTES) for _ in range(draw.rng.randint(1, 2))]),
+        "attributes": (
+            0.35,
+            lambda: [draw.one(*draw.one(ATTRIBUTES, ATTRIBUTES_MEANT)) for _ in range(draw.rng.randint(1, 2))],
+        ),
         "contracts": (0.3, lambda: contracts(draw)),
         "location": (0.6, lambda: location(draw)),
         "substitutes": (0.4, lambda: substitutes(draw, skus)),

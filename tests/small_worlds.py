@@ -44,6 +44,7 @@ DEMAND_KINDS = {
     **{"serial": "text", "min_shelf_life_days": "int", "owner": "text", "fill": "text", "pack": "qty", "least": "qty"},
     **{"grade_from": "int", "grade_to": "int", "calibrated_since": "date", "firmware_min": "text", "unit": "text"},
 }
+COUNTED = {name for kinds in (STOCK_KINDS, DEMAND_KINDS) for name, kind in kinds.items() if kind == "qty"}
 OPTIONAL = {
     "stock": {"qty_reserved", "lot", "serial", "owner", "condition", "status", "blocked", "expires_on", "stock_class"},
     "demand": {"order_id", "location", "priority", "requested_at", "needed_on", "contract_type", "customer", "lot"}
@@ -129,6 +130,14 @@ def any_fill(made: World) -> World:
     return replace(plain, demand=[line | {"fill": None} for line in made.demand])
 
 
+def uncounted(made: World) -> World:
+    """The world without rules that look at quantities: who may have a row does not change with how much it is."""
+    rules = made.settings.get("attributes", ())
+    compared = [(rule["column"], rule.get("demand_column"), *rule.get("demand_columns", ())) for rule in rules]
+    kept = [rule for rule, names in zip(rules, compared, strict=True) if not COUNTED & {*names}]
+    return changed(made, attributes=kept or None)
+
+
 def without(rows: list[Row], *columns: str) -> list[Row]:
     """The rows without some of their columns."""
     return [{name: value for name, value in row.items() if name not in columns} for row in rows]
@@ -150,8 +159,10 @@ def world(seed: int, rows: int = 0, lines: int = 0, skus: int = 0, alike: int = 
         line |= {name: value for name, value in demand[n - n % alike].items() if name not in own}
     rng.shuffle(stock)
     rng.shuffle(demand)
+    compared = {rule["column"] for rule in settings.get("attributes", ())}  # what absence means decides most there
     for table, made in (("stock", stock), ("demand", demand)):
-        absent = {name for name in sorted(OPTIONAL[table] - columns_of(settings)) if draw.chance(0.15)}
+        free = sorted(OPTIONAL[table] - columns_of(settings))
+        absent = {name for name in free if draw.chance(0.5 if name in compared else 0.15)}
         for row in made:
             for name in absent:
                 del row[name]

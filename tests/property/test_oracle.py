@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from small_worlds import DEEP, QUICK, World, world, worlds
+from small_policies import ATTRIBUTES_MEANT
+from small_worlds import DEEP, OPTIONAL, QUICK, World, changed, without, world, worlds
+from tables import Row
 
 
 def assert_agreed(made: World) -> None:
@@ -21,6 +25,19 @@ def assert_agreed(made: World) -> None:
 @given(worlds())
 def test_any_small_world_is_served_as_the_oracle_serves_it(made: World) -> None:
     assert_agreed(made)
+
+
+@QUICK
+@given(worlds(), st.sampled_from(ATTRIBUTES_MEANT))
+def test_a_rule_compares_what_an_absent_column_means_and_quantities_as_people_count_them(
+    made: World, rule: Row
+) -> None:
+    """Alone, so that much passes every other gate: the rule decides."""
+    kept = {name: made.settings.get(name) for name in ("fill", "fills", "units", "unit_rounding")}
+    alone = changed(replace(made, settings={}), **kept, attributes=[rule])
+    assert_agreed(alone)
+    if rule["column"] in OPTIONAL["stock"]:
+        assert_agreed(replace(alone, stock=without(made.stock, rule["column"])))
 
 
 @pytest.mark.slow
