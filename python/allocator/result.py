@@ -54,7 +54,7 @@ class Bound:
             threads: How many threads work on it; all there are by default. The result is the same.
 
         Raises:
-            InputError: `argument_type`: `threads` is no number, or below one.
+            InputError: `argument_type`, `argument_value`: `threads` is no number, or below one.
         """
         return Result(self, self.plan.run(checked_threads(threads)))
 
@@ -162,10 +162,15 @@ def checked_policy(policy: object) -> Policy:
 
 def checked_threads(threads: object) -> int | None:
     """The number of threads, if it is one; None for as many as there are."""
-    if threads is None or (isinstance(threads, int) and not isinstance(threads, bool) and 1 <= threads <= THREADS_MAX):
-        return threads
-    expected = f"a number from 1 to {THREADS_MAX}"
-    raise _mistaken("threads", threads, expected, "Leave it out for as many as there are processors")
+    expected, hint = f"a number from 1 to {THREADS_MAX}", "Leave it out for as many as there are processors"
+    if threads is None:
+        return None
+    if not isinstance(threads, int) or isinstance(threads, bool):
+        raise _mistaken("threads", threads, expected, hint)
+    if not 1 <= threads <= THREADS_MAX:
+        message = f"threads is {expected}"
+        raise InputError(Problem("argument_value", message, column="threads", value=str(threads)[:80], hint=hint))
+    return threads
 
 
 def _mistaken(name: str, value: object, expected: str, hint: str) -> InputError:

@@ -264,6 +264,25 @@ def test_a_row_with_text_that_cannot_be_read_is_checked_beside_all_other_rows(tm
 
 
 @pytest.mark.parametrize("value", ["NaN", "sNaN", "Infinity", "-Infinity"])
-def test_a_decimal_that_is_no_number_is_told_as_that(value: str) -> None:
+def test_a_decimal_that_is_no_number_is_told_as_that(value: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="a Decimal is NaN or infinite"):
         read({"line_id": ["L1"], "sku": ["A"], "qty": [Decimal(value)]}, "demand")
+    assert capfd.readouterr().err == ""
+
+
+def test_arrow_files_are_read_in_the_stream_format_too(tmp_path: Path) -> None:
+    table = pl.DataFrame({"line_id": ["L1"], "sku": ["007"], "qty": [3]})
+    for suffix in ("arrow", "ipc", "feather"):
+        table.write_ipc_stream(tmp_path / f"demand.{suffix}")
+        assert read(tmp_path / f"demand.{suffix}", "demand").equals(table)
+
+
+def test_a_number_in_csv_that_does_not_fit_is_told_as_that_and_not_as_text(tmp_path: Path) -> None:
+    lines = f"line_id,sku,qty,priority\nL1,A,{2**63},-{2**64}\nL2,A,two,1\nL3,A,{10**40},x\nL4,A,7,0\n"
+    assert sorted(codes(csv(tmp_path, lines))) == [
+        ("value_overflow", "priority", 0),
+        ("value_overflow", "qty", 0),
+        ("value_overflow", "qty", 2),
+        ("value_text", "priority", 2),
+        ("value_text", "qty", 1),
+    ]

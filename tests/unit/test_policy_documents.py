@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from allocator.errors import PolicyError
+from allocator.model.automation import Automation
 from allocator.model.policy import Policy
 from policies import policies
 
@@ -138,3 +141,18 @@ def test_the_json_schema_knows_every_setting_and_describes_it():
 def test_a_policy_cannot_be_changed_once_it_is_made():
     with pytest.raises(ValueError, match="frozen"):
         Policy().owner = "exact"
+
+
+@pytest.mark.parametrize("moment", ["2026-01-31T08:00:00", "2026-01-31T08:00:00Z", '"2026-01-31T08:00:00.5"'])
+def test_a_moment_as_a_constant_is_refused_and_does_not_become_text(moment):
+    with pytest.raises(PolicyError) as caught:
+        Policy.loads(f'attributes = [{{column = "made_on", op = ">=", value = {moment}}}]')
+    (problem,) = caught.value.problems
+    assert problem.column == "policy.attributes.0.value" or problem.column.startswith("attributes.0.value")
+    assert "a day, not a time of day" in problem.message
+
+
+def test_patterns_of_automation_are_in_a_notation_that_any_reader_of_its_schema_knows():
+    """Python's own `re` has no classes of Unicode, as most validators have none."""
+    named = Automation.json_schema()["$defs"]["Rule"]["properties"]["name"]
+    assert [bool(re.search(named["pattern"], name)) for name in ("é 1", "数-2", "_", "a > b")] == [1, 1, 0, 0]

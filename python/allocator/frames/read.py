@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -110,13 +110,15 @@ def _from_lists(source: Mapping[str, Any], table: str) -> pl.DataFrame:
     findings = Findings()
     columns = []
     for name, values in source.items():
+        hint = "Give a list, an array or a series of one type"
+        # Looked for before: of such a value, polars panics, and says so on stderr.
+        if isinstance(values, list | tuple) and any(_is_boundless(value) for value in values):
+            findings.add("column_type", "a Decimal is NaN or infinite", table, str(name), hint=hint)
+            continue
         try:
             columns.append(pl.Series(str(name), values, strict=True))
         except (Exception, pl.exceptions.PanicException) as error:
-            hint = "Give a list, an array or a series of one type"
-            boundless = isinstance(values, Iterable) and any(_is_boundless(value) for value in values)
-            message = "a Decimal is NaN or infinite" if boundless else shown_error(error)
-            findings.add("column_type", message, table, str(name), hint=hint)
+            findings.add("column_type", shown_error(error), table, str(name), hint=hint)
     heights = {column.name: len(column) for column in columns}
     if len(set(heights.values())) > 1:
         counts = ", ".join(f"{name} {height}" for name, height in heights.items())
@@ -166,7 +168,14 @@ def _read_parquet(path: Path, *_: object) -> pl.DataFrame:
 
 
 def _read_ipc(path: Path, *_: object) -> pl.DataFrame:
-    return pl.read_ipc(path)
+    """The file format, or the stream format, which other tools write under the same suffixes."""
+    with path.open("rb") as file:
+        is_file = file.read(len(IPC_FILE)) == IPC_FILE
+    return pl.read_ipc(path) if is_file else pl.read_ipc_stream(path)
+
+
+IPC_FILE = b"ARROW1"
+"""Begins a file of Arrow IPC that is no stream."""
 
 
 READERS: Mapping[str, Callable[[Path, str, Findings], pl.DataFrame]] = {

@@ -9,7 +9,7 @@ import polars as pl
 from allocator.frames.findings import Check, Findings
 from allocator.model.tables import Column, Kind
 
-INTEGER = r"^[+-]?\d{1,38}$"
+INTEGER = r"^[+-]?\d+$"
 PLAIN_INTEGER = r"^(0|-?[1-9]\d{0,17})$"
 PLAIN_DECIMAL = r"^-?(0|[1-9]\d*)\.\d+$"
 DECIMAL = r"^[+-]?\d+(\.\d*)?$"
@@ -62,13 +62,21 @@ def _told(text: pl.Series, parsed: pl.Series, table: str, kind: Kind, findings: 
     """Which rows could not be parsed, by the name of the column, if any; they are noted."""
     bad = parsed.is_null() & text.is_not_null()
     if bad.any():
+        # A number, but one that does not fit.
+        beyond = bad & text.str.contains(INTEGER if kind == "integer" else DECIMAL)
+        if beyond.any() and kind in ("quantity", "money", "integer"):
+            message = "the number is more than 2⁶³ - 1, or has more than 38 digits"
+            check = Check("value_overflow", text.name, pl.lit(beyond), message, "Use a larger unit")
+            findings.run(table, text.to_frame(), [check])
+            bad &= ~beyond
+    if bad.any():
         message = f"the text is not {EXPECTED[kind]}"
         # A moment is a day only somewhere.
         moment = kind == "day" and text.filter(bad).str.contains(r"\d:\d").any()
         hint = "A day needs a place: convert it to the zone of the warehouse" if moment else ""
         findings.run(table, text.to_frame(), [Check("value_text", text.name, pl.lit(bad), message, hint)])
-        return {text.name: bad}
-    return {}
+    unread = parsed.is_null() & text.is_not_null()
+    return {text.name: unread} if unread.any() else {}
 
 
 def _as_kind(series: pl.Series, kind: Kind) -> pl.Series:

@@ -15,7 +15,10 @@ from allocator.model.exact import Constants
 BETWEEN: Final = " > "
 """Stands between the names of rules of which one followed from the other."""
 
-RuleName = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[\p{L}\p{N}][\p{L}\p{N} _.-]*$")]
+RULE_NAME: Final = r"^[^\x00-/:-@\[-`{-\x9f][^\x00-\x1f!-,/:-@\[-^`{-\x9f]*$"
+"""Letters and digits of any script, then also blanks, `_`, `.` and `-`, in a notation that every reader knows."""
+
+RuleName = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=RULE_NAME)]
 
 
 def kind_of(value: object) -> str:

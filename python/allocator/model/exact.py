@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag
 
@@ -52,13 +52,17 @@ def _quantity(value: object) -> object:
     return Decimal(number) if isinstance(number, int) else number
 
 
+MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
+"""Begins a moment as TOML and YAML hand it on: text, as JSON has none."""
+
+
 def _constant(value: object) -> object:
     """5 and 5.0 are one constant. Text that spells a day is that day, as JSON has no days."""
     if not isinstance(value, bool | int | float | Decimal | dt.date | str):
         raise ValueError("a constant is a number, a day, text, true or false")
     if isinstance(value, float | Decimal):
         return _number(value)
-    if isinstance(value, dt.datetime):
+    if isinstance(value, dt.datetime) or (isinstance(value, str) and MOMENT.match(value)):
         raise ValueError("a constant is a day, not a time of day")
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise ValueError("the number is too large")
