@@ -57,6 +57,19 @@ def test_files_are_read_and_sent(spark, tmp_path):
     assert_same(many(spark, tmp_path / "stock.parquet", tmp_path / "demand.csv").collect(), one())
 
 
+def test_allocations_of_a_text_file_are_those_of_one_process(spark, tmp_path):
+    files = [tmp_path / f"{name}.csv" for name in ("stock", "demand", "current")]
+    files[0].write_text("stock_id,sku,qty_on_hand\n10,X,5\n11,Y,2\n")
+    files[1].write_text("line_id,sku,qty\n007,X,5\n2,Y,4\n")
+    files[2].write_text("line_id,stock_id,qty\n007,10,4.0\n2,11,1\n")
+    done = cluster.reallocate(*files, PLAN, as_of=DAY, spark=spark, rows_max=1).collect()
+    assert_same(done, reallocate(*files, PLAN, as_of=DAY))
+
+
+def test_an_answer_has_no_other_frames(spark):
+    assert refused(lambda: many(spark).frame("moves")).code == "argument_value"
+
+
 def test_frames_stay_in_the_engine_until_they_are_asked_for(spark):
     lines = many(spark).frame("lines")
     assert lines.columns == [*one().lines.columns, "order_major", "order_minor"]

@@ -14,6 +14,7 @@ from allocator.cluster.carried import arrived, sent
 from allocator.cluster.given import spark_schema
 from allocator.cluster.problems import together
 from allocator.cluster.worker import ORDER, PACKED, Task, put_together
+from allocator.errors import InputError, Problem
 from allocator.frames.columns import is_text
 from allocator.frames.findings import Findings
 from allocator.frames.quantity import check_total, total
@@ -96,7 +97,16 @@ class Distributed(Generic[Collected]):
 
         An action on a partition that makes no sense fails with what is wrong with it, as the engine reports failures;
         `check` raises all problems of all partitions as this package does.
+
+        Raises:
+            InputError: `argument_value`: the answer has no frame of this name.
         """
+        if name not in self._task.outputs:
+            hint = f"It has {', '.join(self._task.outputs)}"
+            problem = Problem(
+                "argument_value", "there is no such frame", column="name", value=str(name)[:80], hint=hint
+            )
+            raise InputError(problem)
         return run(self._sides, replace(self._task, wanted=name), {**self._task.outputs[name], **ORDER})
 
     def check(self) -> None:
