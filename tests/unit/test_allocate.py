@@ -356,6 +356,52 @@ def test_numbers_of_two_tables_that_do_not_fit_the_same_integers_are_refused() -
     ]
 
 
+# --- named orders, worked out by hand ---
+
+
+def days_ago(days: int | None) -> dt.date | None:
+    return None if days is None else TODAY - dt.timedelta(days=days)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("fifo", "D B A E C"),  # C has no receipt
+        ("lifo", "E A B D C"),
+        ("fefo", "E D B C A"),  # of B, C and D, which expire on one day, by receipt; A never expires
+        ("nearest", "B E D A C"),  # D and A are three steps away; C is nowhere
+        ("smallest_first", "D B A E C"),  # B has five left, as A and E have
+        ("largest_first", "C B A E D"),
+        ("fewest_rows", "C A B E D"),  # ties by id alone
+    ],
+)
+def test_a_named_order_takes_rows_with_ties_and_gaps_as_a_planner_would(order: str, expected: str) -> None:
+    stock = {
+        "stock_id": ["E", "D", "C", "B", "A"],
+        "sku": "filter",
+        "qty_on_hand": [5, 2, 7, 8, 5],
+        "qty_reserved": [0, 0, 0, 3, 0],
+        "received_on": [days_ago(days) for days in (1, 5, None, 3, 2)],
+        "expires_on": [days_ago(days) for days in (-2, -9, -9, -9, None)],
+        "location": ["W1/A", "W1/B/X", None, "W1/A", "W2"],
+    }
+    line = {"line_id": ["L1"], "sku": ["filter"], "qty": [99], "location": ["W1/A"]}
+    policy = Policy(stock_order=order, location={"scope": "any"})
+    result = allocate(pl.DataFrame(stock), line, policy, as_of=TODAY)
+    assert " ".join(result.allocations["stock_id"]) == expected
+
+
+def test_strict_lines_of_a_priority_are_served_before_lax_ones_and_then_by_when_they_were_asked() -> None:
+    asked = [dt.datetime(2026, 10, day) if day else None for day in (1, 1, 9, None, 5)]
+    lines = {"line_id": ["L1", "L2", "L3", "L4", "L5"], "sku": "filter", "qty": [1] * 5, "priority": [1, 0, 0, 0, 0]}
+    lines |= {"requested_at": asked, "min_shelf_life_days": [90, None, 30, 30, 30]}
+    stock = {"stock_id": ["A"], "sku": ["filter"], "qty_on_hand": [3]}
+    policy = Policy(demand_order="strictest_shelf_life")
+    result = allocate(stock, pl.DataFrame(lines), policy, as_of=TODAY)
+    assert result.lines["line_id"].to_list() == ["L5", "L3", "L4", "L2", "L1"]
+    assert result.lines["allocated"].to_list() == [1, 1, 1, 0, 0]
+
+
 # --- everything that is wrong, at once ---
 
 
