@@ -154,3 +154,16 @@ def test_a_file_that_is_no_ledger_is_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="the file is no SQLite database"):
         Ledger.open(f"sqlite:///{file}")
     assert file.read_text() == "not a ledger"
+
+
+def test_everything_that_is_wrong_with_a_receipt_is_told_at_once(shop: Ledger) -> None:
+    receive(shop, GAUGE)
+    wrong = GAUGE | {"qty": 2, "status": "Broken", "numbers": {"imei": "1"}}
+    with pytest.raises(InputError) as caught:
+        receive(shop, wrong, {"sku": "oil", "location": "yard", "qty": -1}, {"qty": 1})
+    told = {(problem.row, problem.column, problem.code) for problem in caught.value.problems}
+    assert told == {
+        (0, "qty", "serial_quantity"), (0, "to_status", "status_unknown"), (0, "numbers.imei", "identifier_malformed"),
+        (0, "serial", "number_taken"), (1, "lot", "tracking_mismatch"), (1, "qty", "qty_out_of_range"),
+        (2, "sku", "value_null"), (2, "location", "value_null"),
+    }  # fmt: skip

@@ -240,16 +240,23 @@ def _receive(step: Step) -> None:
         return _transfer(step)
     if origin not in ORIGINS:
         return None
-    if "sku" not in line or not (line.get("location") or line.get("to_location")):
-        absent = "sku" if "sku" not in line else "location"
-        raise InputError(Problem("value_null", f"a receipt needs the {absent}", "lines", absent, row))
+    placed = line.get("location") or line.get("to_location")
+    if absent := [name for name, there in (("sku", "sku" in line), ("location", placed)) if not there]:
+        raise InputError(Problem("value_null", f"a receipt needs the {name}", "lines", name, row) for name in absent)
     sku = book.catalog.named(line["sku"], row)
-    qty = _qty_received(sku, line, row)
     status = line.get("status", sku.lifecycle.default)
-    check_status(book, sku, ("", status), heading, row)
-    told = told_of(sku, line, row, complete=sku.by_unit)
-    if sku.by_unit:
-        check_number_free(book, sku, "serial", line["serial"], row)
+    problems: list[Problem] = []
+    with gathering(problems):
+        qty = _qty_received(sku, line, row)
+    with gathering(problems):
+        check_status(book, sku, ("", status), heading, row)
+    with gathering(problems):
+        told = told_of(sku, line, row, complete=sku.by_unit)
+    with gathering(problems):
+        if sku.by_unit and "serial" in line:
+            check_number_free(book, sku, "serial", line["serial"], row)
+    if problems:
+        raise InputError(problems)
     received = line.get("received_on", heading.day)
     goods = Goods(0, sku.sku_id, line.get("lot", ""), line.get("serial", ""), received, line.get("expires_on"),
                   line.get("stock_class", ""), line.get("unit_cost", ""), 0)  # fmt: skip
@@ -262,6 +269,24 @@ def _receive(step: Step) -> None:
         book.number("serial", sku.sku_id, line["serial"], goods_id)
     tell(book, goods_id, told, row)
     return None
+
+
+class gathering:  # noqa: N801 - read as a statement
+    """What is wrong with one thing does not keep what is wrong with the next from being told."""
+
+    __slots__ = ("problems",)
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> bool:
+        if isinstance(error, InputError):
+            self.problems += error.problems
+            return True
+        return False
 
 
 def told_of(sku: Sku, line: Mapping[str, Any], row: int, *, complete: bool = False) -> dict[str, dict[str, str]]:
@@ -299,7 +324,7 @@ def tell(book: Book, goods_id: int, told: Mapping[str, Mapping[str, str]], row: 
 
 
 def _qty_received(sku: Sku, line: Mapping[str, Any], row: int) -> int:
-    problems = []
+    problems: list[Problem] = []
     if not sku.kept.stockable:
         hint = "Define it with stockable = true if it is a thing"
         problems.append(Problem("tracking_mismatch", f"{sku.sku} is never in stock", "lines", "sku", row, hint=hint))
@@ -317,9 +342,13 @@ def _qty_received(sku: Sku, line: Mapping[str, Any], row: int) -> int:
         problems.append(Problem("value_null", "a line needs the quantity", "lines", "qty", row))
     if "expires_on" in line and "received_on" in line and line["expires_on"] < 0:
         problems.append(Problem("date_range", "the day is before 1970", "lines", "expires_on", row))
+    qty = 1
+    if not sku.by_unit and "qty" in line:
+        with gathering(problems):
+            qty = units(line["qty"], sku, row)
     if problems:
         raise InputError(problems)
-    return 1 if sku.by_unit else units(line["qty"], sku, row)
+    return qty
 
 
 def check_number_free(book: Book, sku: Sku | None, kind: str, value: str, row: int) -> None:
