@@ -73,3 +73,25 @@ def test_what_was_refused_in_the_end_leaves_no_row_behind(moved: bool) -> None:
         told = looked_at(ledger, anew=False)
         assert "cellar" in told["location"] if moved else "B" in told["stock_class"]
         assert ledger.reserve([{"line_id": "1", "sku": "belt", "qty": 1}], actor="bob", as_of=DAY)["seq"]
+
+
+def test_units_with_customers_are_not_read_for_an_order_and_those_that_come_back_serve_the_next(
+    empty_ledger: Ledger,
+) -> None:
+    units = [{"sku": "gauge", "serial": f"G-{n}", "location": "store"} for n in range(5)]
+    empty_ledger.define([{"sku": "gauge", "tracking": "serial"}], actor="ana")
+    empty_ledger.post("receive", units, origin="supplier", document="GRN", actor="ana")
+    gone = [{"serial": f"G-{n}", "to_holder": "customer 7"} for n in range(4)]
+    empty_ledger.post("deliver", gone, actor="ana")
+
+    def served(ledger: Ledger, line: str) -> list[str]:
+        ledger.reserve({"line_id": line, "sku": "gauge", "qty": 1}, actor="bob", as_of=DAY)
+        return ledger.allocations().filter(pl.col("line_id") == line)["serial"].to_list()
+
+    with Ledger.open(empty_ledger.store.url) as ledger:
+        assert served(ledger, "L1") == ["G-4"]
+        known = ledger.requests._known
+        assert known is not None and [goods.serial for goods in known.goods.values()] == ["G-4"]
+        ledger.post("return", {"serial": "G-2", "to_location": "store"}, reason="unused", document="R-1", actor="ana")
+        assert served(ledger, "L2") == ["G-2"]
+        assert served(ledger, "L3") == []

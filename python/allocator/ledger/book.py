@@ -141,6 +141,10 @@ class Book:
         """Reads all goods of some SKUs of which anything is there."""
         self.known.load_skus(self.session, self.tenant, ids)
 
+    def load_stock(self, ids: Iterable[int]) -> None:
+        """Reads of some SKUs the goods that can be promised: of units those alone that are in stock."""
+        self.known.load_skus(self.session, self.tenant, ids, in_stock=True)
+
     def goods_of(self, sku_id: int) -> list[Goods]:
         """The goods of a SKU that are known."""
         return self.known.goods_of(sku_id)

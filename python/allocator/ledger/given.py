@@ -30,6 +30,11 @@ def _all(test: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, list | tuple) and all(map(test, value))
 
 
+def _some(value: object) -> bool:
+    """One text or several."""
+    return _text(value) or (isinstance(value, list | tuple) and all(map(_text, value)))
+
+
 def _seconds(value: object) -> bool:
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
     return numeric and math.isfinite(value) and abs(value) <= HOLD_S_MAX  # type: ignore[arg-type]
@@ -60,8 +65,8 @@ _KINDS: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     **dict.fromkeys(("serial", "sku", "lot", "document", "line_id", "order_id", "key", "origin"), _TEXT),
     **dict.fromkeys(("seq", "stock_id"), _NUMBER),
     "allocation_ids": (_all(_number), "a list of the numbers of allocations is expected"),
-    "by": (_all(_text), "a list of columns is expected"),
-    "skus": (_all(_text), "a list of SKUs is expected"),
+    "by": (_some, "a column or a list of them is expected"),
+    "skus": (_some, "a SKU or a list of them is expected"),
     "on": (_day, "a date is expected"),
     "details": (_names, "names and values are expected"),
     "policy": (lambda value: isinstance(value, Policy), "a Policy is expected"),

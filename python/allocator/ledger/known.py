@@ -70,6 +70,7 @@ class Known:
         self.shelves: dict[tuple[str, int], Shelves] = {}
         self._ids_of_sku: dict[int, list[int]] = {}
         self._skus: set[int] = set()
+        self._skus_in_stock: set[int] = set()
 
     def load_goods(self, session: Session, tenant: int, ids: Iterable[int]) -> None:
         """Reads goods and their balances, those that are not known yet."""
@@ -87,9 +88,9 @@ class Known:
         for row in session.rows(sql, params):
             self._know(*row)
 
-    def load_skus(self, session: Session, tenant: int, ids: Iterable[int]) -> None:
-        """Reads all goods of some SKUs of which anything is there."""
-        lacking = sorted({i for i in ids if i not in self._skus})
+    def load_skus(self, session: Session, tenant: int, ids: Iterable[int], *, in_stock: bool = False) -> None:
+        """Reads all goods of some SKUs of which anything is there; of units those alone that are `in_stock`, if so."""
+        lacking = sorted({i for i in ids if i not in self._skus and not (in_stock and i in self._skus_in_stock)})
         if not lacking:
             return
         columns = ", ".join(f"g.{name}" for name in Goods._fields)
@@ -97,6 +98,12 @@ class Known:
             f"SELECT {columns}, b.account_id, b.qty, b.reserved, b.version FROM balance b JOIN goods g "
             "ON g.tenant = b.tenant AND g.goods_id = b.goods_id WHERE b.tenant = :tenant AND b.sku_id = ANY(:ids)"
         )
+        if in_stock:
+            # Most units that a business ever had are with customers. A unit is in one account.
+            sql += (
+                " AND (b.unit = 0 OR b.account_id IN "
+                "(SELECT a.account_id FROM account a WHERE a.tenant = :tenant AND a.kind = 'stock'))"
+            )
         width = len(Goods._fields)
         known = set(self.goods)
         for row in session.rows(sql, {"tenant": tenant, "ids": lacking}):
@@ -106,7 +113,7 @@ class Known:
             if row[0] not in self.goods:
                 self.add(Goods(*row[:width]))
             self._know(row[0], *row[width:])
-        self._skus.update(lacking)
+        (self._skus_in_stock if in_stock else self._skus).update(lacking)
 
     @property
     def skus(self) -> Collection[int]:

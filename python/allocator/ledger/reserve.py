@@ -205,7 +205,7 @@ def _decide(book: Book, wish: Wish, decided: Decided, wanting: Sequence[Mapping[
     outcome = _of_named_units(book, wish, wanting)
     if outcome is None:
         names = {row["_sku"].sku for row in wanting} | linked(wish.policy)
-        book.load_skus(sku.sku_id for name in names if (sku := book.catalog.find(name)))
+        book.load_stock(sku.sku_id for name in names if (sku := book.catalog.find(name)))
         outcome = decide(book, wanting, wish.policy, wish.day)
     decided.reasons.update(outcome.reasons)
     for line_id, key, qty in outcome.takes:

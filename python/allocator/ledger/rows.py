@@ -153,7 +153,7 @@ def stock_rows(
     """The stock rows of some SKUs, or of `only` some goods, by id; of a place and those below it, if one is given."""
     steps = [10 ** (scale - sku.scale) for sku in skus]
     if only is None:
-        book.load_skus(sku.sku_id for sku in skus)
+        book.load_stock(sku.sku_id for sku in skus)
         rows = [rows_of(book, sku) for sku in skus]
         Rows.say(book, skus, rows)
         parts = [each.told(book) for each in rows]

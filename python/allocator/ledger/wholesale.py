@@ -122,7 +122,7 @@ def _skus(book: Book, lines: pl.DataFrame, policy: Policy) -> dict[str, Sku] | N
     skus = {name: sku for name in names if (sku := book.catalog.find(name)) is not None and sku.scale == 0}
     if len(skus) < len(names) or policy.substitutes:
         return None
-    book.load_skus(sku.sku_id for sku in skus.values())
+    book.load_stock(sku.sku_id for sku in skus.values())
     return skus
 
 

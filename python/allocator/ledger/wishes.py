@@ -74,7 +74,7 @@ def load(book: Book, wishes: Sequence[Wish]) -> None:
     know(book, wishes)
     lines = [line for wish in wishes for line in wish.lines]
     names = {line["sku"] for line in lines if line.get("serial") is None}
-    book.load_skus(book.catalog.named(name).sku_id for name in names)
+    book.load_stock(book.catalog.named(name).sku_id for name in names)
     load_named(book, lines)
     book.load_lines(line["line_id"] for wish in wishes for line in wish.lines)
 
