@@ -86,6 +86,8 @@ HASHES := --generate-hashes --constraint build/pins.txt --custom-compile-command
 tools:
 	@$(if $(shell command -v cargo),,$(error cargo is missing: install Rust $(RUST_MIN) or newer \
 	  (with rustup, or from your system's packages), then run make again))true
+	@$(if $(shell cargo --version 2>/dev/null),,$(error cargo is there and cannot run: rustup wants a toolchain, \
+	  as by 'rustup default stable'; then run make again))true
 	@$(if $(shell printf '%s\n' $(RUST_MIN) "$$(cargo --version | cut -d' ' -f2)" | sort -VC && echo ok),,$(error \
 	  $(shell cargo --version) is too old: install Rust $(RUST_MIN) or newer, then run make again))true
 
