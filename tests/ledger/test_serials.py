@@ -12,6 +12,7 @@ import pytest
 from allocator.errors import InputError
 from allocator.ledger import Ledger, change
 from allocator.ledger.book import Book
+from allocator.ledger.verify import verify
 
 TODAY = dt.date(2026, 11, 22)
 CHILLER = {"sku": "CM500", "tracking": "serial", "generate": True,
@@ -191,3 +192,24 @@ def test_what_is_no_thing_is_never_in_stock(empty_ledger: Ledger) -> None:
     with pytest.raises(InputError) as caught:
         receive(empty_ledger, {"sku": "licence", "qty": 1, "location": "store"})
     assert problems(caught) == [("tracking_mismatch", "sku", 0)]
+
+
+def test_a_unit_whose_receipt_was_reversed_can_be_received_again_as_it_came(empty_ledger: Ledger) -> None:
+    empty_ledger.define([{"sku": "gauge", "tracking": "both"}], actor="ana")
+    came = {"sku": "gauge", "serial": "G-1", "lot": "A", "location": "stor", "numbers": {"mac": "00:11:22:33:44:55"},
+            "received_on": dt.date(2026, 11, 20), "expires_on": dt.date(2027, 11, 20), "unit_cost": "5"}  # fmt: skip
+    wrong = receive(empty_ledger, came)
+    with pytest.raises(InputError) as caught:
+        receive(empty_ledger, came | {"location": "store"})
+    assert problems(caught) == [("number_taken", "serial", 0)]
+    empty_ledger.reverse(wrong, reason="wrong place", actor="ana")
+    with pytest.raises(InputError) as caught:
+        receive(empty_ledger, came | {"location": "store", "lot": "B", "expires_on": None, "received_on": TODAY})
+    assert caught.value.problems[0].hint.endswith("with lot A, received_on 2026-11-20, expires_on 2027-11-20")
+    receive(empty_ledger, came | {"location": "store"})
+    assert empty_ledger.balances(["serial", "location"])["location"].to_list() == ["store"]
+    assert empty_ledger.state("00:11:22:33:44:55")["serial"] == "G-1"
+    with pytest.raises(InputError) as caught:
+        receive(empty_ledger, came)
+    assert problems(caught) == [("number_taken", "serial", 0)]
+    assert verify(empty_ledger).clean

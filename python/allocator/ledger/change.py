@@ -10,7 +10,7 @@ from allocator.errors import AllocatorError, InputError, Problem
 from allocator.ledger.book import Book
 from allocator.ledger.characteristics import checked
 from allocator.ledger.numbering import Numbered, identifiers, numbered, spelled_as
-from allocator.ledger.records import Account, Goods, Heading, Movement, Sku, moment_of
+from allocator.ledger.records import Account, Goods, Heading, Movement, Sku, day_of, moment_of
 from allocator.ledger.selection import Share, key_of, load, quantity, select, unit, units, where
 from allocator.ledger.types import ORIGINS, TYPES, Need, Type
 from allocator.model.document import did_you_mean
@@ -252,23 +252,57 @@ def _receive(step: Step) -> None:
         check_status(book, sku, ("", status), heading, row)
     with gathering(problems):
         told = told_of(sku, line, row, complete=sku.by_unit)
-    with gathering(problems):
-        if sku.by_unit and "serial" in line:
-            check_number_free(book, sku, "serial", line["serial"], row)
-    if problems:
-        raise InputError(problems)
     received = line.get("received_on", heading.day)
     goods = Goods(0, sku.sku_id, line.get("lot", ""), line.get("serial", ""), received, line.get("expires_on"),
                   line.get("stock_class", ""), line.get("unit_cost", ""), 0)  # fmt: skip
-    goods_id = book.create(goods)
+    again = None
+    with gathering(problems):
+        if sku.by_unit and "serial" in line:
+            again = _come_again(book, sku, goods, row)
+    if problems:
+        raise InputError(problems)
+    goods_id = again or book.create(goods)
+    if again and "numbers" in told:
+        # Numbers stay with their unit; those that it has are not given to it again.
+        book.find_numbers(told["numbers"].values())
+        news = {name: value for name, value in told["numbers"].items() if (0, again) not in book.numbers[value]}
+        told = {name: each for name, each in (told | {"numbers": news}).items() if each}
     account = Account("stock", line.get("to_location") or line["location"], status, line.get("condition", "new"),
                       line.get("owner", ""), "", "")  # fmt: skip
     source = book.account(Account(origin))  # type: ignore[arg-type]
     book.move(Movement(goods_id, source, book.account(account), qty, details=in_json(told)))
-    if sku.by_unit:
+    if sku.by_unit and not again:
         book.number("serial", sku.sku_id, line["serial"], goods_id)
     tell(book, goods_id, told, row)
     return None
+
+
+def _come_again(book: Book, sku: Sku, goods: Goods, row: int) -> int | None:
+    """The unit that came before by a receipt that was reversed, and comes as it came then; None for a new one.
+
+    Raises:
+        InputError: `number_taken`: the serial is or was another's, or the unit came otherwise.
+    """
+    book.find_numbers([goods.serial])
+    mine = [number for scope, number in book.numbers[goods.serial] if scope == sku.sku_id]
+    book.load_goods(mine)
+    if len(mine) != 1 or book.accounts_of[mine[0]] or book.is_former(sku.sku_id, goods.serial):
+        check_number_free(book, sku, "serial", goods.serial, row)
+        return None
+    came, comes = _came_with(book.goods[mine[0]]), _came_with(goods)
+    others = [f"{name} {value or 'none'}" for name, value in came.items() if value != comes[name]]
+    if others:
+        message = "the unit was received before, otherwise, by a receipt that was reversed"
+        hint = f"What it came with stays with it: receive it with {', '.join(others)}"
+        raise InputError(Problem("number_taken", message, "lines", "serial", row, goods.serial, hint))
+    return mine[0]
+
+
+def _came_with(goods: Goods) -> dict[str, str]:
+    """What a receipt says of goods for ever, in words."""
+    received, expires = (None if day is None else day_of(day) for day in (goods.received_on, goods.expires_on))
+    return {"lot": goods.lot, "received_on": f"{received}", "expires_on": f"{expires or ''}",
+            "stock_class": goods.stock_class, "unit_cost": goods.unit_cost}  # fmt: skip
 
 
 class gathering:  # noqa: N801 - read as a statement
