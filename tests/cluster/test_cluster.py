@@ -195,9 +195,9 @@ def test_a_policy_that_does_not_fit_is_blamed_alone(spark):
     assert (type(error), error.code) == (PolicyError, "policy_column_missing")
 
 
-@pytest.mark.parametrize(("given", "code"), [({"rows_max": 0}, "argument_value"), ({"threads": 0}, "argument_type")])
-def test_arguments_that_make_no_sense_are_refused(spark, given, code):
-    assert refused(lambda: cluster.allocate(STOCK, DEMAND, as_of=DAY, spark=spark, **given)).code == code
+@pytest.mark.parametrize("given", [{"rows_max": 0}, {"threads": 0}])
+def test_arguments_that_make_no_sense_are_refused(spark, given):
+    assert refused(lambda: cluster.allocate(STOCK, DEMAND, as_of=DAY, spark=spark, **given)).code == "argument_value"
 
 
 def test_without_a_session_it_says_so(spark):

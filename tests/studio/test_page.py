@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect  # noqa: A004
 
 from allocator.model.scenario import Scenario
 from allocator.studio.sample import sample
@@ -53,9 +54,11 @@ def look_at(page: Page, tab: str, text: str) -> None:
 
 
 def ask_for(page: Page, line: str) -> None:
-    """Names a line to be explained."""
-    page.get_by_label("Line", exact=True).locator("visible=true").fill(line)
-    page.keyboard.press("Tab")
+    """Names a line to be explained; in vain where the tabs are laid out anew just then."""
+    page.get_by_role("tab", name="Explain").click()
+    with suppress(TimeoutError):
+        page.get_by_label("Line", exact=True).locator("visible=true").fill(line, timeout=5_000)
+        page.keyboard.press("Tab")
 
 
 def by_keyboard(page: Page, key: str, times: int = 1) -> None:
