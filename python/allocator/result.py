@@ -75,14 +75,14 @@ def bound_with_columns(
         "stock": partial(read, stock, "stock", findings),
         "demand": partial(read, demand, "demand", findings),
     }
-    found = gathered(makers, then=partial(_further_problems, findings=findings))
+    found = gathered(makers, then=partial(further_problems, findings=findings))
     policy, day = found["policy"], found["as_of"]
     prepared = prepare(found["stock"], found["demand"], policy, CORE, findings)
     columns = Columns.of(prepared, CORE)
     return Bound(prepared, policy, day, BoundPlan(compile_columns(columns, prepared, policy, day))), columns
 
 
-def _further_problems(found: dict[str, Any], findings: Findings) -> list[Problem]:
+def further_problems(found: dict[str, Any], findings: Findings) -> list[Problem]:
     """What is wrong with the tables that are there, where an argument or the other table is not."""
     policy, stock, demand = found.get("policy", Policy()), found.get("stock"), found.get("demand")
     try:

@@ -15,10 +15,10 @@ import typer
 from allocator.engine import CORE
 from allocator.errors import AllocatorError, InputError, Problem
 from allocator.frames.findings import Findings, gathered
-from allocator.frames.prepare import prepare, prepare_demand, prepare_stock, scale_of
+from allocator.frames.prepare import prepare
 from allocator.frames.read import read
 from allocator.model.policy import Policy
-from allocator.result import bind, problems_told
+from allocator.result import bind, further_problems, problems_told
 
 TABLES_HELP: Final = "Parquet, CSV, Arrow IPC or NDJSON"
 LEGIBLE: Final = "legible"
@@ -80,20 +80,16 @@ def read_keys(path: Path, table: str, keys: Sequence[str]) -> pl.DataFrame:
 
 def table_problems(found: dict[str, Any], findings: Findings) -> list[Problem]:
     """What is wrong with what could be read of the tables, under the policy if there is one; beside the findings."""
-    policy = found.get("policy", Policy())
-    stock, demand = found.get("stock"), found.get("demand")
+    stock, demand, policy = found.get("stock"), found.get("demand"), found.get("policy", Policy())
     further = findings.onward()
+    if stock is None or demand is None:
+        return further_problems(found, further)
     try:
-        if stock is not None and demand is not None:
-            if further.unread:
-                prepare(stock, demand, policy, CORE, further)
-                stock = stock.filter(further.legible("stock", stock.height))
-                demand = demand.filter(further.legible("demand", demand.height))
-            bind(stock, demand, policy, as_of=ANY_DAY)
-        elif stock is not None:
-            prepare_stock(stock, policy, CORE, further)
-        elif demand is not None:
-            prepare_demand(demand, policy, CORE, scale_of("demand", demand, policy), further)
+        if further.unread:
+            prepare(stock, demand, policy, CORE, further)
+            stock = stock.filter(further.legible("stock", stock.height))
+            demand = demand.filter(further.legible("demand", demand.height))
+        bind(stock, demand, policy, as_of=ANY_DAY)
     except AllocatorError as error:
         return problems_told(error, found)
     return []
