@@ -60,6 +60,11 @@ def order(ledger: Ledger, line: str, qty: int, **said: Any) -> dict[str, Any]:
     return answer["lines"][0]
 
 
+def receive(ledger: Ledger, qty: int, location: str) -> None:
+    line = {"sku": "filter", "qty": qty, "location": location}
+    ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+
+
 def taken(answer: dict[str, Any]) -> list[int]:
     return [allocation["qty"] for allocation in answer["allocations"]]
 
@@ -102,22 +107,26 @@ def test_what_another_process_promised_meanwhile_is_not_promised_again(shop: Led
     assert promised(shop) == 101
 
 
-def test_stock_that_someone_took_without_asking_is_not_promised_ahead(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def far(postgres_url: str) -> Iterator[Ledger]:
+    """Ten filters on PostgreSQL, three of them promised, known to the process and laid out for orders."""
     with Ledger.open(postgres_url) as ledger:
         ledger.define([{"sku": "filter"}], actor="ana")
-        line = {"sku": "filter", "qty": 10, "location": "store"}
-        ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+        receive(ledger, 10, "store")
         for number in range(3):
             order(ledger, f"first {number}", 1)
+        yield ledger
 
-        def steal() -> None:
-            with beside(ledger) as connection:
-                connection.execute("UPDATE balance SET qty = 7, version = version + 1")
 
-        with writes(ledger, monkeypatch, before=steal):
-            assert order(ledger, "L1", 6)["allocated"] == 4
+def test_stock_that_someone_took_without_asking_is_not_promised_ahead(
+    far: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def steal() -> None:
+        with beside(far) as connection:
+            connection.execute("UPDATE balance SET qty = 7, version = version + 1")
+
+    with writes(far, monkeypatch, before=steal):
+        assert order(far, "L1", 6)["allocated"] == 4
 
 
 def test_a_line_that_is_known_to_the_store_gets_what_it_lacks(shop: Ledger, ahead: list[bool]) -> None:
@@ -221,7 +230,7 @@ def test_columns_and_rows_are_written_by_one_statement_or_not_at_all(empty_ledge
 
 @pytest.mark.parametrize("asked", [True, False], ids=["asked for", "not asked for"])
 def test_an_order_of_which_it_was_told_that_it_never_happened_comes_too_late(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch, asked: bool
+    far: Ledger, monkeypatch: pytest.MonkeyPatch, asked: bool
 ) -> None:
     under_way: list[_Whole] = []
 
@@ -229,25 +238,19 @@ def test_an_order_of_which_it_was_told_that_it_never_happened_comes_too_late(
         under_way.append(whole)
         raise psycopg.OperationalError("the line is down")
 
-    with Ledger.open(postgres_url) as ledger:
-        ledger.define([{"sku": "filter"}], actor="ana")
-        line = {"sku": "filter", "qty": 10, "location": "store"}
-        ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
-        for number in range(3):
-            order(ledger, f"first {number}", 1)
-        with monkeypatch.context() as patch, pytest.raises(StoreError) as caught:
-            patch.setattr(_Whole, "run", lose)
-            order(ledger, "L1", 5, key="K1")
-        assert caught.value.code == "outcome_unknown"
-        if asked:
-            assert ledger.outcome("K1") is None
-        refused = pytest.raises(psycopg.Error) if asked else nullcontext()
-        with psycopg.connect(postgres_url, autocommit=True) as connection, refused:
-            under_way[0].run(connection)
-        assert (ledger.outcome("K1") is None) == asked
-        assert promised(ledger) == (3 if asked else 8)
-        assert order(ledger, "L2", 1)["allocated"] == 1
-        assert verify(ledger).clean
+    with monkeypatch.context() as patch, pytest.raises(StoreError) as caught:
+        patch.setattr(_Whole, "run", lose)
+        order(far, "L1", 5, key="K1")
+    assert caught.value.code == "outcome_unknown"
+    if asked:
+        assert far.outcome("K1") is None
+    refused = pytest.raises(psycopg.Error) if asked else nullcontext()
+    with psycopg.connect(far.store.url, autocommit=True) as connection, refused:
+        under_way[0].run(connection)
+    assert (far.outcome("K1") is None) == asked
+    assert promised(far) == (3 if asked else 8)
+    assert order(far, "L2", 1)["allocated"] == 1
+    assert verify(far).clean
 
 
 @contextmanager
@@ -271,11 +274,6 @@ def two(tmp_path: Path) -> Iterator[tuple[Ledger, Ledger]]:
         receive(ledger, 10, "store")
         order(ledger, "first", 1)
         yield ledger, other
-
-
-def receive(ledger: Ledger, qty: int, location: str) -> None:
-    line = {"sku": "filter", "qty": qty, "location": location}
-    ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
 
 
 def test_a_store_that_was_put_back_and_written_to_by_others_is_read_anew(
