@@ -122,7 +122,7 @@ MUTANTS = (
     Mutant("what is blocked may be shipped", "selection.py", "    if not blocked:\n", "    if False:\n", WRITERS),
     Mutant("goods may be taken from wherever they are", "selection.py",
            "book.catalog.accounts[key[1]].kind in wanted and", "True and", WRITERS),
-    Mutant("statuses change as they like", "change.py",
+    Mutant("statuses change as they like", "rules.py",
            "if before != after and (failings := book.catalog.failings(sku, before, after, heading)):",
            "if before != after and (failings := ()):", WRITERS),
     Mutant("a repeat is done again", "requests.py", "asked = sorted({key for key in keys if key})",

@@ -11,7 +11,7 @@ import pysqlite3
 import pytest
 
 from allocator.errors import InternalError, StoreError
-from allocator.ledger import Ledger, change
+from allocator.ledger import Ledger, receipts
 from allocator.ledger.verify import verify
 
 
@@ -86,7 +86,7 @@ def test_what_only_the_database_noticed_is_told_as_a_defect_and_changes_nothing(
 ) -> None:
     empty_ledger.define([{"sku": "filter"}], actor="ana")
     with monkeypatch.context() as patch, pytest.raises(InternalError) as caught:
-        patch.setattr(change, "units", lambda *_: 0)
+        patch.setattr(receipts, "units", lambda *_: 0)
         receive(empty_ledger, "filter", "cellar")
     (problem,) = caught.value.problems
     assert (problem.code, "report" in problem.hint) == ("internal", True)

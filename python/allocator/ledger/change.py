@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from allocator.errors import AllocatorError, InputError, Problem
 from allocator.ledger.book import Book
-from allocator.ledger.characteristics import checked
-from allocator.ledger.numbering import Numbered, identifiers, numbered, spelled_as
-from allocator.ledger.records import Account, Goods, Heading, Movement, Sku, day_of, moment_of
-from allocator.ledger.selection import Share, key_of, load, quantity, select, unit, units, where
-from allocator.ledger.types import ORIGINS, TYPES, Need, Type
-from allocator.model.document import did_you_mean
+from allocator.ledger.identity import check_number_free, mark, tell, told_of
+from allocator.ledger.numbering import Numbered, numbered, spelled_as
+from allocator.ledger.receipts import receive
+from allocator.ledger.records import Account, Heading, Movement, moment_of
+from allocator.ledger.rules import check_status, missing
+from allocator.ledger.selection import Share, key_of, load, quantity, select, unit, units
+from allocator.ledger.types import ORIGINS, TYPES, Type
 
 HELD: Final = "held"
 PICKED: Final = "picked"
 RESERVED: Final = "reserved"
-MISSING: Final[Mapping[Need, str]] = {
-    "document": "document_missing",
-    "reason": "reason_missing",
-    "note": "note_missing",
-    "role": "role_missing",
-    "approval": "approval_missing",
-}
-"""The code of what a transaction lacks."""
 
 
 class Step(NamedTuple):
@@ -78,29 +70,6 @@ def _given_twice(book: Book, kind: Type, lines: Sequence[Mapping[str, Any]]) -> 
     return problems
 
 
-def missing(heading: Heading, kind: Type, origin: str = "") -> list[Problem]:
-    """What a transaction of this type, and of this origin, lacks."""
-    problems = []
-    needs: tuple[Need, ...] = kind.needs
-    if kind.name == "receive":
-        if origin not in ORIGINS:
-            hint = did_you_mean(origin, list(ORIGINS)) or f"There are {', '.join(ORIGINS)}"
-            problems.append(
-                Problem("argument_value", "goods do not come from there", column="origin", value=origin, hint=hint)
-            )
-        needs = ORIGINS.get(origin, ())
-    given = {"document": heading.document, "reason": heading.reason, "note": heading.note, "role": heading.role,
-             "approval": heading.approved_by}  # fmt: skip
-    for need in needs:
-        if not given[need]:
-            what = f"{kind.name}{f' from {origin}' if origin else ''}"
-            problems.append(Problem(MISSING[need], f"{what} needs a {need}", column=need))
-    return problems
-
-
-# --- where goods go ---
-
-
 def target(step: Step, share: Share) -> Account:
     """The account that a share goes to."""
     book, heading, kind, line, row = step.book, step.heading, step.kind, step.line, step.row
@@ -141,17 +110,6 @@ def _settled(kind: Type, before: Account, after: Account, row: int) -> Account:
     if after.kind in ("customer", "rental", "consumed", "scrap", "lost") and before.kind != after.kind:
         after = after._replace(location="" if after.kind != "lost" else after.location)
     return after
-
-
-def check_status(book: Book, sku: Sku, change: tuple[str, str], heading: Heading, row: int) -> None:
-    """Makes sure that the lifecycle in force allows a change of status, from one to another.
-
-    Raises:
-        InputError: As `check_transition`.
-    """
-    before, after = change
-    if before != after and (failings := book.catalog.failings(sku, before, after, heading)):
-        raise InputError(Problem(p.code, p.message, "lines", "to_status", row, p.value, p.hint) for p in failings)
 
 
 def _went(step: Step, share: Share) -> tuple[int, Account]:
@@ -235,175 +193,11 @@ def _count_return(step: Step, share: Share) -> str:
 
 
 def _receive(step: Step) -> None:
-    book, heading, line, row, origin = step.book, step.heading, step.line, step.row, step.origin
-    if origin == "transfer":
+    if step.origin == "transfer":
         return _transfer(step)
-    if origin not in ORIGINS:
-        return None
-    placed = line.get("location") or line.get("to_location")
-    if absent := [name for name, there in (("sku", "sku" in line), ("location", placed)) if not there]:
-        raise InputError(Problem("value_null", f"a receipt needs the {name}", "lines", name, row) for name in absent)
-    sku = book.catalog.named(line["sku"], row)
-    status = line.get("status", sku.lifecycle.default)
-    problems: list[Problem] = []
-    with gathering(problems):
-        qty = _qty_received(sku, line, row)
-    with gathering(problems):
-        check_status(book, sku, ("", status), heading, row)
-    with gathering(problems):
-        told = told_of(sku, line, row, complete=sku.by_unit)
-    received = line.get("received_on", heading.day)
-    goods = Goods(0, sku.sku_id, line.get("lot", ""), line.get("serial", ""), received, line.get("expires_on"),
-                  line.get("stock_class", ""), line.get("unit_cost", ""), 0)  # fmt: skip
-    again = None
-    with gathering(problems):
-        if sku.by_unit and "serial" in line:
-            again = _come_again(book, sku, goods, row)
-    if problems:
-        raise InputError(problems)
-    goods_id = again or book.create(goods)
-    if again and "numbers" in told:
-        # Numbers stay with their unit; those that it has are not given to it again.
-        book.find_numbers(told["numbers"].values())
-        news = {name: value for name, value in told["numbers"].items() if (0, again) not in book.numbers[value]}
-        told = {name: each for name, each in (told | {"numbers": news}).items() if each}
-    account = Account("stock", line.get("to_location") or line["location"], status, line.get("condition", "new"),
-                      line.get("owner", ""), "", "")  # fmt: skip
-    source = book.account(Account(origin))  # type: ignore[arg-type]
-    book.move(Movement(goods_id, source, book.account(account), qty, details=in_json(told)))
-    if sku.by_unit and not again:
-        book.number("serial", sku.sku_id, line["serial"], goods_id)
-    tell(book, goods_id, told, row)
+    if step.origin in ORIGINS:
+        receive(step.book, step.heading, step.line, step.row, step.origin)
     return None
-
-
-def _come_again(book: Book, sku: Sku, goods: Goods, row: int) -> int | None:
-    """The unit that came before by a receipt that was reversed, and comes as it came then; None for a new one.
-
-    Raises:
-        InputError: `number_taken`: the serial is or was another's, or the unit came otherwise.
-    """
-    book.find_numbers([goods.serial])
-    mine = [number for scope, number in book.numbers[goods.serial] if scope == sku.sku_id]
-    book.load_goods(mine)
-    if len(mine) != 1 or book.accounts_of[mine[0]] or book.is_former(sku.sku_id, goods.serial):
-        check_number_free(book, sku, "serial", goods.serial, row)
-        return None
-    came, comes = _came_with(book.goods[mine[0]]), _came_with(goods)
-    others = [f"{name} {value or 'none'}" for name, value in came.items() if value != comes[name]]
-    if others:
-        message = "the unit was received before, otherwise, by a receipt that was reversed"
-        hint = f"What it came with stays with it: receive it with {', '.join(others)}"
-        raise InputError(Problem("number_taken", message, "lines", "serial", row, goods.serial, hint))
-    return mine[0]
-
-
-def _came_with(goods: Goods) -> dict[str, str]:
-    """What a receipt says of goods for ever, in words."""
-    received, expires = (None if day is None else day_of(day) for day in (goods.received_on, goods.expires_on))
-    return {"lot": goods.lot, "received_on": f"{received}", "expires_on": f"{expires or ''}",
-            "stock_class": goods.stock_class, "unit_cost": goods.unit_cost}  # fmt: skip
-
-
-class gathering:  # noqa: N801 - read as a statement
-    """What is wrong with one thing does not keep what is wrong with the next from being told."""
-
-    __slots__ = ("problems",)
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> bool:
-        if isinstance(error, InputError):
-            self.problems += error.problems
-            return True
-        return False
-
-
-def told_of(sku: Sku, line: Mapping[str, Any], row: int, *, complete: bool = False) -> dict[str, dict[str, str]]:
-    """The further numbers and the characteristics that a line gives a unit, as they are kept.
-
-    Raises:
-        InputError: Every problem of both.
-    """
-    told: dict[str, dict[str, str]] = {}
-    problems: list[Problem] = []
-    try:
-        if "numbers" in line:
-            told["numbers"] = identifiers(sku, line["numbers"], row)
-    except InputError as error:
-        problems += error.problems
-    try:
-        if values := checked(sku, line.get("attributes", {}), row, complete=complete):
-            told["attributes"] = values
-    except InputError as error:
-        problems += error.problems
-    if problems:
-        raise InputError(problems)
-    return told
-
-
-def tell(book: Book, goods_id: int, told: Mapping[str, Mapping[str, str]], row: int) -> None:
-    """Gives a unit numbers that nobody had, and values of characteristics."""
-    numbers = told.get("numbers", {})
-    book.find_numbers(numbers.values())
-    for name, value in numbers.items():
-        check_number_free(book, None, name, value, row)
-        book.number(name, 0, value, goods_id)
-    for name, value in told.get("attributes", {}).items():
-        book.attribute(goods_id, name, value)
-
-
-def _qty_received(sku: Sku, line: Mapping[str, Any], row: int) -> int:
-    problems: list[Problem] = []
-    if not sku.kept.stockable:
-        hint = "Define it with stockable = true if it is a thing"
-        problems.append(Problem("tracking_mismatch", f"{sku.sku} is never in stock", "lines", "sku", row, hint=hint))
-    if sku.by_unit and "serial" not in line:
-        problems.append(Problem("tracking_mismatch", f"{sku.sku} is tracked by serial", "lines", "serial", row))
-    if not sku.by_unit and "serial" in line:
-        problems.append(
-            Problem("tracking_mismatch", f"{sku.sku} has no serials", "lines", "serial", row, line["serial"])
-        )
-    if sku.tracking in ("lot", "both") and "lot" not in line:
-        problems.append(Problem("tracking_mismatch", f"{sku.sku} is tracked by lot", "lines", "lot", row))
-    if sku.by_unit and line.get("qty", 1) != 1:
-        problems.append(Problem("serial_quantity", "a serial is one unit", "lines", "qty", row, str(line["qty"])))
-    if not sku.by_unit and "qty" not in line:
-        problems.append(Problem("value_null", "a line needs the quantity", "lines", "qty", row))
-    if "expires_on" in line and "received_on" in line and line["expires_on"] < 0:
-        problems.append(Problem("date_range", "the day is before 1970", "lines", "expires_on", row))
-    qty = 1
-    if not sku.by_unit and "qty" in line:
-        with gathering(problems):
-            qty = units(line["qty"], sku, row)
-    if problems:
-        raise InputError(problems)
-    return qty
-
-
-def check_number_free(book: Book, sku: Sku | None, kind: str, value: str, row: int) -> None:
-    """Makes sure that no unit has a number, or ever had it.
-
-    Raises:
-        InputError: `number_taken`, naming the unit, its SKU and where it is.
-    """
-    if value not in book.numbers:
-        book.find_numbers([value])
-    scope = sku.sku_id if sku else 0
-    for each, goods_id in book.numbers[value]:
-        if each == scope:
-            book.load_goods([goods_id])
-            book.catalog.load_sku_ids(book.session, [book.goods[goods_id].sku_id])
-            owner = book.catalog.sku(book.goods[goods_id].sku_id).sku
-            verb = "belonged" if book.is_former(scope, value) else "belongs"
-            place = where(book, goods_id)
-            message = f"the {kind} {verb} to unit {book.serial_of(goods_id)} of {owner} already, which is {place}"
-            hint = "No number is ever given to another unit; renumber one of the two, or retire it"
-            raise InputError(Problem("number_taken", message, "lines", kind, row, value, hint))
 
 
 def _adjust(step: Step) -> None:
@@ -564,17 +358,6 @@ def _note(step: Step) -> None:
     tell(book, goods_id, told, row)
     said: dict[str, object] = {name: line[name] for name in ("event", "note", "details") if name in line}
     mark(book, goods_id, said | told)
-
-
-def in_json(details: Mapping[str, object]) -> str:
-    """Details of an entry as text; '' for none."""
-    return json.dumps(details, sort_keys=True, ensure_ascii=False, separators=(",", ":")) if details else ""
-
-
-def mark(book: Book, goods_id: int, details: Mapping[str, object]) -> None:
-    """An entry that moves nothing, where the goods are now."""
-    accounts = sorted(book.accounts_of[goods_id]) or [book.account(Account("lost"))]
-    book.move(Movement(goods_id, accounts[0], accounts[0], 0, details=in_json(details)))
 
 
 _ACTS: Final[Mapping[str, Callable[[Step], None]]] = {

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from allocator.errors import InputError, Problem
-from allocator.ledger.change import check_number_free, check_status, in_json, tell, told_of
+from allocator.ledger.identity import check_number_free, in_json, tell, told_of
 from allocator.ledger.lines import Lines, read_lines
 from allocator.ledger.records import Account, Goods, Heading, Movement, Sku
+from allocator.ledger.rules import check_status
 from allocator.ledger.selection import load, unit, where
 from allocator.ledger.snapshot import blank_to_null, snapshot
 from allocator.model.document import did_you_mean

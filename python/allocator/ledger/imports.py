@@ -31,6 +31,7 @@ from allocator.ledger.ledger import Ledger
 from allocator.ledger.recalled import catch
 from allocator.ledger.records import Heading
 from allocator.ledger.requests import content_of
+from allocator.ledger.rules import missing
 from allocator.ledger.store import Session
 from allocator.ledger.types import TYPES
 from allocator.ledger.waiting import Request
@@ -141,7 +142,7 @@ def import_stock(
 
 
 def _refuse(heading: Heading, origin: str, *, combined: bool) -> None:
-    problems = change.missing(heading, TYPES["receive"], origin)
+    problems = missing(heading, TYPES["receive"], origin)
     if origin == "transfer":
         hint = "Use ledger.post('receive', …, origin='transfer')"
         problems.append(Problem("argument_value", "a transfer is received by what is in transit", column="origin",

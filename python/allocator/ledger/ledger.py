@@ -24,6 +24,7 @@ from allocator.ledger.records import Heading, day_number
 from allocator.ledger.requests import Requests, content_of, few_collections
 from allocator.ledger.reserve import Wish, plan, reserve, reserve_at_once, reserve_together, take_whole
 from allocator.ledger.reverse import reverse
+from allocator.ledger.rules import missing
 from allocator.ledger.store import Store, open_store
 from allocator.ledger.types import TYPES
 from allocator.ledger.waiting import Request, Work
@@ -196,7 +197,7 @@ class Ledger(Questions):
         try:
             rows = read_lines(lines)
         except InputError as error:
-            raise InputError([*change.missing(heading, TYPES[type], origin), *error.problems]) from None
+            raise InputError([*missing(heading, TYPES[type], origin), *error.problems]) from None
         work = catching(partial(change.post, heading=heading, lines=rows, origin=origin))
         return int(self.requests.do(Request(work, heading.key, content_of(heading, rows, origin) if key else b"")))
 

@@ -17,9 +17,10 @@ from allocator.errors import AllocatorError, InputError
 from allocator.ledger import wholesale
 from allocator.ledger.at_once import Order, record_at_once
 from allocator.ledger.book import Book
-from allocator.ledger.change import HELD, RESERVED, check_status, close
+from allocator.ledger.change import HELD, RESERVED, close
 from allocator.ledger.live import Outcome, decide
 from allocator.ledger.records import Account, Allocation, Heading, Line, Movement
+from allocator.ledger.rules import check_status
 from allocator.ledger.selection import Share, stock_id
 from allocator.ledger.shelves import free_of, shelves_for
 from allocator.ledger.waiting import Request

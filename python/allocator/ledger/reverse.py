@@ -6,8 +6,8 @@ from typing import Final
 
 from allocator.errors import InputError, Problem
 from allocator.ledger.book import Book
-from allocator.ledger.change import missing
 from allocator.ledger.records import Heading, Movement
+from allocator.ledger.rules import missing
 from allocator.ledger.types import TYPES
 
 INSTEAD: Final = {
