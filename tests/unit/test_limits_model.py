@@ -97,3 +97,16 @@ def test_limits_say_in_words_what_they_do():
 def test_limits_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         Limits().name = "other"
+
+
+def test_a_sku_without_a_group_falls_under_no_rule_that_names_one_nor_early_under_a_weaker_one() -> None:
+    limits = Limits(rules=[
+        {"name": "group and SKU", "sku_group": "G1", "sku": "S1", "units_max": 1},
+        {"name": "SKU at a partner", "sku": "S1", "asp": "A1", "units_max": 2},
+        {"name": "SKU", "sku": "S1", "units_max": 3},
+    ])  # fmt: skip
+    for group, asp, name in ((None, "A1", "SKU at a partner"), (None, "A2", "SKU"), ("G1", "A1", "group and SKU"),
+                             ("G2", "A1", "SKU at a partner")):  # fmt: skip
+        rule = limits.rule_for(sku="S1", sku_group=group, asp=asp, bu="B1")
+        assert rule is not None and rule.name == name
+    assert limits.rule_for(sku="S2", sku_group=None, asp="A1", bu="B1") is None

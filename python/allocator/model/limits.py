@@ -217,7 +217,9 @@ in packs of 3, never above the limit.
         key = (sku, sku_group, asp, bu)
         for named in self._named:
             names = tuple(name if is_named else None for name, is_named in zip(key, named, strict=True))
-            if (rule := self._by_key.get(names)) is not None:
+            # A key without a group is none of a rule's that names one, and of less specific ones in their turn.
+            is_whole = tuple(name is not None for name in names) == named
+            if is_whole and (rule := self._by_key.get(names)) is not None:
                 return rule
         return None
 
