@@ -32,11 +32,11 @@ class Questions:
         """What there is, now or at any past moment.
 
         Args:
-            by: What it is told by: any of `sku`, `lot`, `serial`, `location`, `status`, `condition`, `owner`, `holder`,
-                `blocks`. None of them gives one row of totals.
+            by: What it is told by, one or several of `sku`, `lot`, `serial`, `location`, `status`, `condition`,
+                `owner`, `holder`, `blocks`. None of them gives one row of totals.
             at: A past moment: the number of a transaction, a datetime with its time zone, or a date (to its end, UTC).
             on: The day on which goods must not have expired to be available; that of `at`, or today, if left out.
-            skus: Only these.
+            skus: Only this one, or these.
 
         Returns:
             One row per combination of `by` of which anything is there, in their order, nulls last; an owner of null is
