@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import oracle_limits as oracle
+from allocator.errors import InputError
 from allocator.limits import Limits, check_requests, replenish
-from allocator.limits.plain import Asked, are_plainly_allowed
+from allocator.limits.plain import Asked, Held, decide_plainly
 from allocator.limits.tables import FORMS, TABLES
 
 usual = settings(deadline=None, max_examples=40)
@@ -249,54 +250,48 @@ def test_limits_read_back_what_they_wrote(form, limits):
 
 
 def lines_of(world, requests):
-    """Requests, one per key, with all that is there of it and what it is worth; and as rows."""
-    once = {(each["bu"], each["asp"], each["sku"]): each for each in requests}
+    """Requests, one per key, with all that is known of it; and as rows."""
+    once = list({(each["bu"], each["asp"], each["sku"]): each for each in requests}.values())
     kept = {each["sku"]: each for each in world["skus"]}
-    there, worth = dict.fromkeys(once, 0), dict.fromkeys(once, Decimal(0))
-    for table, column in (("stock", "qty_on_hand"), ("in_transit", "qty"), ("open_requests", "qty")):
-        for row in world[table]:
-            if (key := (row["bu"], row["asp"], row["sku"])) in once:
-                cost = kept[key[2]]["unit_cost"] if row["unit_cost"] is None else row["unit_cost"]
-                there[key] += row[column]
-                worth[key] += row[column] * cost
-    lines = [
-        Asked(bu, asp, of["sku_group"], sku, each["qty"], there[key], of["pack"], of["unit_cost"], worth[key])
-        for key, each in once.items()
-        for bu, asp, sku in [key]
-        for of in [kept[sku]]
-    ]
-    return lines, list(once.values())
+    lines = []
+    for each in once:
+        mine = {table: [row for row in world[table] if all(row[name] == each[name] for name in KEY)]
+                for table in ("stock", "in_transit", "open_requests")}  # fmt: skip
+        of = kept[each["sku"]]
+        stock = [Held(row["qty_on_hand"], row["qty_reserved"], row["status"], row["condition"], row["blocked"],
+                      row["expires_on"], row["unit_cost"]) for row in mine["stock"]]  # fmt: skip
+        moving = [sum(row["qty"] for row in mine[table]) for table in ("in_transit", "open_requests")]
+        known = [of["sku_group"], of["pack"], of["unit_cost"], stock, *moving]
+        said = [each[name] for name in ("override_role", "override_reason")]
+        lines.append(Asked(each["bu"], each["asp"], each["sku"], each["qty"], *known, *said))
+    return lines, once
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=300)
 @given(WORLDS, LIMITS, REQUESTS)
-def test_what_is_plainly_allowed_is_allowed(world, limits, requests):
-    limits = Limits(**limits)
+def test_a_few_requests_are_decided_without_tables_as_with_them(world, limits, requests):
+    world = {table: [row | dict.fromkeys(row.keys() & {"received_on"}) for row in found]
+             for table, found in world.items()}  # fmt: skip
+    for table in ("in_transit", "open_requests"):
+        world[table] = [{**row, "unit_cost": None} for row in world[table]]
     lines, asked = lines_of(world, requests)
-    decided = check_requests(frame("requests", asked), limits=limits, as_of=AS_OF, **without_assortment(world))
-    decision = dict(decided.select("request_id", "decision").iter_rows())
-    for line, each in zip(lines, asked, strict=True):
-        plain = are_plainly_allowed(limits, [line])
-        event(f"plain: {plain}, {decision[each['request_id']]}")
-        assert decision[each["request_id"]] == "allowed" or not plain
-    assert are_plainly_allowed(limits, lines) == all(are_plainly_allowed(limits, [line]) for line in lines)
-
-
-COUNTED = {"statuses": ["available", "quarantine"], "conditions": ["new", "repaired", "defective"], "blocked": True,
-           "expired": True, "reserved": True}  # fmt: skip
-
-
-@settings(deadline=None, max_examples=150)
-@given(WORLDS, LIMITS, REQUESTS)
-def test_where_all_that_is_there_counts_whatever_is_allowed_is_plainly_so(world, limits, requests):
-    limits = Limits(**limits | {"rounding": "never_above", "on_hand": COUNTED,
-                                "rules": [{**each, "rounding": None} for each in limits["rules"]]})  # fmt: skip
-    world = world | {"stock": [{**each, "status": "available"} for each in world["stock"]]}
-    lines, asked = lines_of(world, requests)
-    asked = [{**each, "override_role": None} for each in asked]
-    decided = check_requests(frame("requests", asked), limits=limits, as_of=AS_OF, **without_assortment(world))
-    allowed = dict(decided.select("request_id", pl.col("decision") == "allowed").iter_rows())
-    assert [are_plainly_allowed(limits, [line]) for line in lines] == [allowed[each["request_id"]] for each in asked]
+    decided = decide_plainly(Limits(**limits), lines, AS_OF)
+    told = [(each["request_id"], *one[:3]) for each, one in zip(asked, decided, strict=True)]
+    assert sorted(told) == sorted(oracle.decide(asked, world, limits, AS_OF))
+    for _, decision, _, reason in told:
+        event(f"{decision}: {reason}")
+    table = check_requests(
+        frame("requests", asked), limits=Limits(**limits), as_of=AS_OF, **without_assortment(world)
+    ).sort("request_id")
+    figures = [
+        (one.headroom_left, one.rule.name if one.rule else None, one.pack, one.on_hand, line.in_transit,
+         line.requested_open)
+        for _, line, one in sorted(
+            zip((each["request_id"] for each in asked), lines, decided, strict=True), key=lambda each: each[0]
+        )
+    ]  # fmt: skip
+    columns = ("headroom_left", "rule", "pack", "on_hand", "in_transit", "requested_open")
+    assert figures == table.select(columns).rows()
 
 
 @usual
@@ -310,6 +305,23 @@ def test_one_rule_holds_for_a_key_in_a_document_as_in_tables(world, limits):
 
 
 @pytest.mark.parametrize("cost", [None, Decimal(0)])
-def test_what_costs_nothing_that_is_known_is_not_plainly_within_a_value(cost):
-    limits = Limits(rules=[{"name": "all", "value_max": 20}])
-    assert not are_plainly_allowed(limits, [Asked("", "A1", None, "S1", 1, 0, None, cost)])
+def test_every_sku_without_a_cost_is_named_where_value_is_limited(cost):
+    limits = Limits(rules=[{"name": "all", "value_max": 20}, {"name": "S2", "sku": "S2", "units_max": 3}])
+    asked = [Asked("", "A1", sku, 1, unit_cost=cost) for sku in ("S1", "S2", "S3")]
+    with pytest.raises(InputError, match="unit_cost_missing") as refusal:
+        decide_plainly(limits, asked, AS_OF)
+    assert [problem.value for problem in refusal.value.problems] == ["S1", "S3"]
+
+
+@pytest.mark.parametrize(
+    ("headroom", "pack", "granted"),
+    [(20, 3, (18, 21, 21)), (19, 3, (18, 18, 21)), (18, 3, (18, 18, 18)), (18, 4, (16, 16, 20)), (2, 3, (0, 3, 3)),
+     (1, 3, (0, 0, 3))],
+)  # fmt: skip
+def test_a_request_is_cut_to_the_packs_that_the_rounding_leaves(headroom, pack, granted):
+    """The table of rounding in docs/limits.md."""
+    rule = {"name": "all", "units_max": headroom, "pack": pack}
+    for rounding, most in zip(ROUNDINGS, granted, strict=True):
+        limits = Limits(rules=[rule], rounding=rounding, above_limit="reduce")
+        [one] = decide_plainly(limits, [Asked("", "A1", "S1", 100 * pack)], AS_OF)
+        assert (one.qty_granted, one.headroom_left) == (most, most)

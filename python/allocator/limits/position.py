@@ -32,13 +32,15 @@ def headroom(tables: dict[str, pl.DataFrame], keys: pl.DataFrame, on_hand: OnHan
     ruled = match(known, rules).join(chosen, on="rule_row", how="left", maintain_order="left")
     unpriced = ruled.filter(pl.col("value_max").is_not_null(), ~(pl.col("unit_cost").fill_null(0) > 0))
     if unpriced.height:
-        message = "a limit in value holds for this SKU, which has no unit cost above zero"
-        hint = "Give it a unit_cost in the table skus, or limit it in units only"
-        skus = unpriced["sku"].unique(maintain_order=True)
-        raise InputError(
-            Problem("unit_cost_missing", message, "skus", "unit_cost", value=str(sku), hint=hint) for sku in skus
-        )
+        raise InputError(cost_missing(sku) for sku in unpriced["sku"].unique(maintain_order=True))
     return _left(ruled)
+
+
+def cost_missing(sku: object) -> Problem:
+    """What is said of a SKU that a limit in value holds for, and that is worth nothing that is known."""
+    message = "a limit in value holds for this SKU, which has no unit cost above zero"
+    hint = "Give it a unit_cost in the table skus, or limit it in units only"
+    return Problem("unit_cost_missing", message, "skus", "unit_cost", value=str(sku), hint=hint)
 
 
 def _position(

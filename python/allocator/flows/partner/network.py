@@ -164,7 +164,7 @@ def _is_stock(account: Account, place: str) -> bool:
 
 
 class LimitRows(NamedTuple):
-    """What a partner has and expects, in rows of the tables that `replenish` and `check_requests` take."""
+    """What a partner has and expects, in rows of the tables that `replenish` takes."""
 
     stock: list[tuple[Any, ...]]
     open_requests: list[tuple[Any, ...]]

@@ -6,7 +6,6 @@ Base stock and reorders by trigger are part requests too. What the business does
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import polars as pl
@@ -17,7 +16,6 @@ from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.network import (
     KEYS,
     REQUEST,
-    LimitRows,
     bu_of,
     limit_rows,
     partner_of,
@@ -29,8 +27,8 @@ from allocator.flows.partner.network import (
 from allocator.flows.quantities import quantity, read_qty, steps_asked, whole_units
 from allocator.ledger.lines import Lines, read_lines, text
 from allocator.ledger.records import Sku
-from allocator.limits import check_requests, replenish
-from allocator.limits.plain import Asked, are_plainly_allowed
+from allocator.limits import replenish
+from allocator.limits.plain import Asked, Decision, Held, decide_plainly
 from allocator.model.network import PartnerSettings, Site
 
 if TYPE_CHECKING:
@@ -203,62 +201,52 @@ def _granted(doing: Doing, asking: Asking, skus: Mapping[str, Sku], steps: Mappi
     """What the limits leave of what is asked for, in steps.
 
     Raises:
-        InputError: `limit_exceeded`: every line that is above, with the figures.
+        InputError: `limit_exceeded`: every line that is above, with the figures; `unit_cost_missing`.
     """
-    settings, site, bu, reason = asking.settings, asking.site, asking.bu, asking.override_reason or None
-    there = limit_rows(doing, site, bu, {sku.sku_id: sku for sku in skus.values()})
-    if are_plainly_allowed(settings.limits, _plain(asking, skus, steps, there)):
-        return dict(steps)
-    role = doing.person.role if reason else None
-    asked = [(name, bu, site.name, name, whole_units(steps[name], sku), role, reason) for name, sku in skus.items()]
-    schema = {"request_id": pl.String, "bu": pl.String, "asp": pl.String, "sku": pl.String, "qty": pl.Int64,
-              "override_role": pl.String, "override_reason": pl.String}  # fmt: skip
-    requests = pl.DataFrame(asked, schema=schema, orient="row")
-    decided = check_requests(requests, limits=settings.limits, as_of=today(doing), **there.tables())
-    rows = {row["sku"]: row for row in decided.iter_rows(named=True)}
-    problems = [
-        _above(row, site, n, settings) for n, name in enumerate(skus) if (row := rows[name])["decision"] == "refused"
-    ]
+    settings = asking.settings
+    asked = list(_asked(doing, asking, skus, steps))
+    decided = decide_plainly(settings.limits, asked, today(doing))
+    both = list(zip(asked, decided, strict=True))
+    problems = [_above(settings, each, one, n) for n, (each, one) in enumerate(both) if one.decision == "refused"]
     if problems:
         raise InputError(problems)
     return {
-        name: steps[name] if rows[name]["decision"] == "allowed" else rows[name]["qty_granted"] * 10**sku.scale
-        for name, sku in skus.items()
+        each.sku: steps[each.sku] if one.decision == "allowed" else one.qty_granted * 10 ** skus[each.sku].scale
+        for each, one in both
     }
 
 
-def _plain(asking: Asking, skus: Mapping[str, Sku], steps: Mapping[str, int], rows: LimitRows) -> Iterator[Asked]:
-    """What is asked for, and everything of it that is there, on its way and requested."""
-    kept = {name: sku.kept for name, sku in skus.items()}
-    units, worth = dict.fromkeys(skus, 0), dict.fromkeys(skus, Decimal(0))
-    for _, _, name, qty, *_, cost in rows.stock:
-        units[name] += qty
-        worth[name] += qty * (cost or 0)
-    for _, _, name, qty in rows.in_transit + rows.open_requests:
-        units[name] += qty
-        worth[name] += qty * (kept[name].unit_cost or 0)
+def _asked(doing: Doing, asking: Asking, skus: Mapping[str, Sku], steps: Mapping[str, int]) -> Iterator[Asked]:
+    """What is asked for, with what the partner has and expects of it."""
+    site, bu, why = asking.site, asking.bu, asking.override_reason or None
+    role = doing.person.role if why else None
+    rows = limit_rows(doing, site, bu, {sku.sku_id: sku for sku in skus.values()})
+    stock: dict[str, list[Held]] = {name: [] for name in skus}
+    for _, _, name, *held in rows.stock:
+        stock[name].append(Held(*held))
+    moving, wanted = ({name: qty for *_, name, qty in each} for each in (rows.in_transit, rows.open_requests))
     for name, sku in skus.items():
-        own = kept[name]
-        yield Asked(asking.bu, asking.site.name, own.sku_group, name, whole_units(steps[name], sku), units[name],
-                    own.pack, own.unit_cost, worth[name])  # fmt: skip
+        kept = sku.kept
+        yield Asked(bu, site.name, name, whole_units(steps[name], sku), kept.sku_group, kept.pack, kept.unit_cost,
+                    stock[name], moving.get(name, 0), wanted.get(name, 0), role, why)  # fmt: skip
 
 
-def _above(row: Mapping[str, Any], site: Site, n: int, settings: PartnerSettings) -> Problem:
+def _above(settings: PartnerSettings, each: Asked, one: Decision, n: int) -> Problem:
     """A line above its limit, with the figures that make it so."""
-    asked = str(row["qty_requested"])
-    if row["rule"] is None:
-        message, hint = f"no limit says how much of {row['sku']} {site.name} may hold", "Set a limit for it first"
-        return Problem("limit_exceeded", message, "lines", "qty", n, asked, hint)
-    most = [f"{row['units_max']} units"] if row["units_max"] is not None else []
-    most += [f"a value of {row['value_max'].normalize():f}"] if row["value_max"] is not None else []
+    value = str(each.qty)
+    if one.rule is None:
+        message, hint = f"no limit says how much of {each.sku} {each.asp} may hold", "Set a limit for it first"
+        return Problem("limit_exceeded", message, "lines", "qty", n, value, hint)
+    most = [f"{one.rule.units_max} units"] if one.rule.units_max is not None else []
+    most += [f"a value of {one.rule.value_max.normalize():f}"] if one.rule.value_max is not None else []
     message = (
-        f"{site.name} may hold {' and '.join(most)} of {row['sku']} (rule {row['rule']}): {row['on_hand']} on hand, "
-        f"{row['in_transit']} in transit and {row['requested_open']} requested leave {row['headroom_left']}"
+        f"{each.asp} may hold {' and '.join(most)} of {each.sku} (rule {one.rule.name}): {one.on_hand} on hand, "
+        f"{each.in_transit} in transit and {each.requested_open} requested leave {one.headroom_left}"
     )
     override = settings.limits.override
     roles = f"Or let {' or '.join(override.roles)} ask for it, with a reason" if override else "Nobody may go above it"
     why = {"override_not_allowed": "This role may not go above a limit. ",
-           "override_without_reason": "Going above needs a reason. "}.get(row["reason"] or "", "")  # fmt: skip
-    pack = f", in packs of {row['pack']}" if (row["pack"] or 1) > 1 else ""
-    hint = f"{why}Ask for at most {row['headroom_left']}{pack}. {roles}"
-    return Problem("limit_exceeded", message, "lines", "qty", n, asked, hint)
+           "override_without_reason": "Going above needs a reason. "}.get(one.reason or "", "")  # fmt: skip
+    pack = f", in packs of {one.pack}" if one.pack > 1 else ""
+    hint = f"{why}Ask for at most {one.headroom_left}{pack}. {roles}"
+    return Problem("limit_exceeded", message, "lines", "qty", n, value, hint)
