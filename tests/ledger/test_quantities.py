@@ -10,6 +10,7 @@ import pytest
 
 from allocator.errors import AllocatorError, InputError
 from allocator.ledger import Ledger
+from allocator.ledger.blocking import block
 from allocator.ledger.verify.dump import canonical_dump
 from allocator.model.policy import Policy
 from ledger_stores import receive, shop
@@ -163,3 +164,25 @@ def test_every_problem_of_a_line_and_of_every_line_is_told(shop: Ledger) -> None
     assert sorted(told, key=str) == [
         (0, "line_id", "text_nul"), (0, "qty", "column_type"), (0, "sku", "text_nul"), (1, "qty", "value_null"),
     ]  # fmt: skip
+
+
+def test_an_order_hears_of_litres(shop: Ledger) -> None:
+    receive(shop, OIL | {"qty": Decimal("5.25")})
+    asked = [{"line_id": "L1", "sku": "oil", "qty": Decimal("4.00")}, {"line_id": "L2", "sku": "oil", "qty": 2}]
+    for _ in range(2):  # A repeat hears the same.
+        first, second = shop.reserve(asked, actor="bob", key="order")["lines"]
+        assert (first["requested"], first["allocated"], first["short"]) == (4, 4, 0)
+        assert (second["requested"], second["allocated"], second["short"]) == (2, Decimal("1.25"), Decimal("0.75"))
+        assert [each["qty"] for each in second["allocations"]] == [Decimal("1.25")]
+        assert str(second["allocated"]) == "1.25"
+        assert "scale" not in second
+
+
+@pytest.mark.parametrize("outcome", ["keep", "replan"])
+def test_what_a_block_does_to_promises_is_told_in_litres(shop: Ledger, outcome: str) -> None:
+    receive(shop, OIL | {"qty": Decimal("5.25")})
+    shop.reserve([{"line_id": "L1", "sku": "oil", "qty": Decimal("4.00")}], actor="bob")
+    told = block(shop, {"stock_id": shop.stock()["stock_id"][0]}, reason="quality", outcome=outcome, actor="ana")
+    assert [(each["line_id"], each["qty"]) for each in told["flagged"]] == ([("L1", 4)] if outcome == "keep" else [])
+    again = [(each["allocated"], each["short"]) for each in told["lines"]]
+    assert again == ([] if outcome == "keep" else [(0, 4)])

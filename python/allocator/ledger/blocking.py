@@ -14,7 +14,7 @@ from allocator.ledger.change import PICKED
 from allocator.ledger.holds import told
 from allocator.ledger.lines import Lines, read_lines
 from allocator.ledger.records import Allocation, Heading
-from allocator.ledger.selection import load
+from allocator.ledger.selection import in_units, load
 from allocator.model.policy import Policy
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def block(
     policy = policy or Policy()
     work = partial(_block, heading=heading, rows=rows, replan=policy if outcome == "replan" else None)
     answer: dict[str, Any] = ledger.do(work, heading, rows, outcome, policy.fingerprint())
-    return answer
+    return answer | {name: in_units(answer[name]) for name in ("flagged", "lines")}
 
 
 def _block(book: Book, heading: Heading, rows: Sequence[Mapping[str, Any]], replan: Policy | None) -> dict[str, Any]:

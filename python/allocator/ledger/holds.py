@@ -11,7 +11,7 @@ from allocator.ledger.book import Book
 from allocator.ledger.change import HELD, RESERVED
 from allocator.ledger.records import Allocation, Heading
 from allocator.ledger.reserve import expire
-from allocator.ledger.selection import stock_id
+from allocator.ledger.selection import scale_of, stock_id
 
 if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
@@ -63,7 +63,9 @@ def _of_order(book: Book, order_id: str, type_: str) -> list[int]:
 
 def told(book: Book, promise: Allocation) -> dict[str, Any]:
     """A promise in an answer."""
+    sku = book.catalog.sku(book.goods[promise.goods_id].sku_id)
     return {
         "allocation_id": promise.allocation_id, "line_id": promise.line_id,
         "stock_id": stock_id(promise.goods_id, promise.account_id), "qty": promise.qty, "stage": promise.stage,
+        **scale_of(sku),
     }  # fmt: skip

@@ -25,6 +25,7 @@ from allocator.ledger.requests import Requests, content_of, few_collections
 from allocator.ledger.reserve import Wish, plan, reserve, reserve_at_once, reserve_together, take_whole
 from allocator.ledger.reverse import reverse
 from allocator.ledger.rules import missing
+from allocator.ledger.selection import in_units
 from allocator.ledger.store import Store, open_store
 from allocator.ledger.types import TYPES
 from allocator.ledger.waiting import Request, Work
@@ -239,7 +240,7 @@ class Ledger(Questions):
 
         Returns:
             `seq`, and for each line `line_id`, `requested`, `allocated`, `short`, `reason`, `allocations`; quantities
-            are in the steps that the SKU is counted in.
+            are integers, those of SKUs with decimal places Decimals.
         """
         check(policy=policy, hold_s=hold_s)
         heading = self.heading("reserve", actor=actor, document=document, day=as_of, key=key)
@@ -256,7 +257,7 @@ class Ledger(Questions):
         ahead = None if alone else reserve_at_once
         request = Request(work, heading.key, content, kind, reserve_together, ahead, (heading, wish), alone=alone)
         answer: dict[str, Any] = self.requests.do(request)
-        return answer
+        return answer | {"lines": in_units(answer["lines"])}
 
     def _planned(self, heading: Heading, wish: Wish, frame: pl.DataFrame | None) -> Callable[[Book], dict[str, Any]]:
         """What takes a large wish, which is decided before others have to wait."""

@@ -21,7 +21,7 @@ from allocator.ledger.change import HELD, RESERVED, close
 from allocator.ledger.live import Outcome, decide
 from allocator.ledger.records import Account, Allocation, Heading, Line, Movement
 from allocator.ledger.rules import check_status
-from allocator.ledger.selection import Share, stock_id
+from allocator.ledger.selection import Share, scale_of, stock_id
 from allocator.ledger.shelves import free_of, shelves_for
 from allocator.ledger.waiting import Request
 from allocator.ledger.wholesale import Wholesale
@@ -374,5 +374,5 @@ def _told(row: Mapping[str, Any], decided: Decided, made: list[dict[str, Any]]) 
     line_id, got = row["line_id"], sum([each["qty"] for each in made])
     return {
         "line_id": line_id, "requested": row["_asked"], "allocated": got, "short": row["qty"] - got,
-        "reason": decided.reasons.get(line_id), "allocations": made,
+        "reason": decided.reasons.get(line_id), "allocations": made, **scale_of(row["_sku"]),
     }  # fmt: skip

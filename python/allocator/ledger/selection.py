@@ -88,6 +88,26 @@ def quantity(steps: int, sku: Sku) -> str:
     return f"{Decimal(steps).scaleb(-sku.scale):f}"
 
 
+def scale_of(sku: Sku) -> dict[str, int]:
+    """What an answer, which is kept in steps, says of a SKU with decimal places; see `in_units`."""
+    return {"scale": sku.scale} if sku.scale else {}
+
+
+def in_units(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was answered of lines or promises, as callers hear it: the quantities of SKUs with decimal places exact."""
+    return [_in_units(dict(each), each["scale"]) if "scale" in each else each for each in told]
+
+
+def _in_units(told: dict[str, Any], scale: int) -> dict[str, Any]:
+    told.pop("scale", None)
+    for name in ("requested", "allocated", "short", "qty"):
+        if name in told:
+            told[name] = Decimal(told[name]).scaleb(-scale)
+    if "allocations" in told:
+        told["allocations"] = [_in_units(dict(each), scale) for each in told["allocations"]]
+    return told
+
+
 def select(book: Book, line: Mapping[str, Any], row: int, kinds: Iterable[str], *, blocked: bool) -> list[Share]:
     """The goods that a line means, oldest receipt first.
 

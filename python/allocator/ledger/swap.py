@@ -13,7 +13,7 @@ from allocator.ledger.again import reserve_again
 from allocator.ledger.change import RESERVED
 from allocator.ledger.lines import read_lines
 from allocator.ledger.records import Allocation, Heading
-from allocator.ledger.selection import load, unit, where
+from allocator.ledger.selection import in_units, load, unit, where
 from allocator.model.policy import Policy
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def pick_scanned(
     second = other_policy or first
     work = partial(_pick, heading=heading, line=line, policies=(first, second))
     answer: dict[str, Any] = ledger.do(work, heading, line, first.fingerprint(), second.fingerprint())
-    return answer
+    other = answer["other"]
+    return answer | {"other": other and in_units([other])[0]}
 
 
 def _pick(book: Book, heading: Heading, line: Mapping[str, Any], policies: tuple[Policy, Policy]) -> dict[str, Any]:

@@ -23,10 +23,10 @@ COPY_MIN: Final = 200
 """Rows from which COPY is faster than INSERT."""
 
 _BY_KEYS: Final = ("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off",
-                   "plan_cache_mode = force_generic_plan")  # fmt: skip
+                   "plan_cache_mode = force_generic_plan", "jit = off")  # fmt: skip
 """Whoever writes, or looks one thing up, touches few rows by their keys. Plans that say so are made once and stay
 right, whatever the server believes of the tables: those of a new ledger are empty when plans are made, and reading them
-whole would be right no longer."""
+whole would be right no longer. None of them is worth being compiled, as it would be for its cost on paper."""
 
 _LOOK: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 """A reader sees one moment through all its statements."""
