@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -186,6 +186,13 @@ class Doing:
         Raises:
             InputError: `sku_unknown`: every one of them.
         """
+        found, problems = self.find_skus(names)
+        if problems:
+            raise InputError(problems)
+        return found
+
+    def find_skus(self, names: Iterable[str]) -> tuple[dict[str, Sku], list[Problem]]:
+        """SKUs by name, and what is to be said of those that there are not."""
         wanted = list(names)
         self.book.catalog.load_skus(self.book.session, wanted)
         problems: list[Problem] = []
@@ -195,9 +202,7 @@ class Doing:
                 found[name] = self.book.catalog.named(name, row)
             except InputError as error:
                 problems += error.problems
-        if problems:
-            raise InputError(self._spelled(problems))
-        return found
+        return found, self._spelled(problems) if problems else []
 
     def _spelled(self, problems: Sequence[Problem]) -> list[Problem]:
         """Unknown SKUs, each with the one that may be meant: the catalog has read few of them."""
@@ -296,6 +301,61 @@ def within(place: str, tree: str) -> bool:
     return place == tree or place.startswith(f"{tree}/")
 
 
+@contextmanager
+def all_problems() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Everything that is wrong with what is asked, in one refusal: each part within is looked at, whatever others are.
+
+    Raises:
+        InputError: The problems of all parts, where there are any.
+
+    Example:
+        >>> try:
+        ...     with all_problems() as part:
+        ...         for name in ("", " "):
+        ...             with part():
+        ...                 number_of(name)
+        ... except InputError as refusal:
+        ...     len(refusal.problems)
+        2
+    """
+    problems: list[Problem] = []
+
+    @contextmanager
+    def part() -> Iterator[None]:
+        try:
+            yield
+        except InputError as error:
+            problems.extend(error.problems)
+
+    yield part
+    if problems:
+        raise InputError(problems)
+
+
+def one_of(value: str, choices: Collection[str], column: str) -> None:
+    """Makes sure that a word is one of a closed list.
+
+    Raises:
+        InputError: `argument_value`.
+    """
+    if value not in choices:
+        hint = did_you_mean(str(value), list(choices)) or f"There are {', '.join(choices)}"
+        raise InputError(
+            Problem("argument_value", "it is none of these", column=column, value=str(value)[:80], hint=hint)
+        )
+
+
+def check_reason(reason: str, what: str) -> None:
+    """Makes sure that a reason is given for what needs one.
+
+    Raises:
+        InputError: `reason_missing`.
+    """
+    if not reason:
+        hint = "Say why, by a reason code of your own, as reason='damage'"
+        raise InputError(Problem("reason_missing", f"{what} needs a reason", column="reason", hint=hint))
+
+
 def placed(error: InputError, table: str, row: int) -> list[Problem]:
     """Problems of what a line says, at its place: the argument that has the lines, and its row."""
     return [replace(each, table=table, row=row) for each in error.problems]
@@ -303,7 +363,8 @@ def placed(error: InputError, table: str, row: int) -> list[Problem]:
 
 def unknown_document(number: str, what: str) -> Problem:
     """What is said of a document that is not there, and of one that is somebody else's."""
-    return Problem("document_unknown", f"there is no such {what}", column="number", value=str(number)[:80])
+    hint = "Look its number up: the board lists what waits for you, `events` all that you may see"
+    return Problem("document_unknown", f"there is no such {what}", column="number", value=str(number)[:80], hint=hint)
 
 
 def impossible(flow: Flow, document: Document, step: str) -> Problem:

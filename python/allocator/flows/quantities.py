@@ -2,37 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
 from allocator.errors import InputError, Problem
+from allocator.flows.doing import Doing
 from allocator.ledger import lines
 from allocator.ledger.lines import Unfit
 from allocator.ledger.records import Sku
 from allocator.ledger.selection import units
 
 
-def steps_asked(rows: Sequence[Mapping[str, Any]], skus: Mapping[str, Sku], *, once: bool = False) -> list[int]:
-    """What each line asks for, in the steps that its SKU is counted in; each SKU `once` only, where that is said.
+class Demanded(NamedTuple):
+    """What lines ask for, as far as they make sense.
 
-    Raises:
-        InputError: `qty_step`, `qty_out_of_range`, `id_duplicate`: every line that makes no sense.
+    Attributes:
+        skus: Their SKUs, by name.
+        steps: By line, how much of it, in the steps that its SKU is counted in.
+        problems: What is wrong with the others.
     """
-    steps: list[int] = []
-    problems: list[Problem] = []
+
+    skus: dict[str, Sku]
+    steps: dict[int, int]
+    problems: list[Problem]
+
+    def check(self) -> None:
+        """Makes sure that all of them make sense.
+
+        Raises:
+            InputError: Every problem of every line.
+        """
+        if self.problems:
+            raise InputError(self.problems)
+
+
+def asked_of(
+    doing: Doing,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    once: bool = False,
+    unfit: Callable[[Sku], Problem | None] = lambda _: None,
+) -> Demanded:
+    """What lines ask for by `sku` and `qty`; their problems are `sku_unknown`, `qty_step`, `qty_out_of_range`.
+
+    Args:
+        doing: The step.
+        rows: The lines, read.
+        once: Whether a SKU may be there once only: else `id_duplicate`.
+        unfit: Why a SKU cannot be asked for; None where it can.
+    """
+    skus, problems = doing.find_skus(row["sku"] for row in rows)
+    steps: dict[int, int] = {}
     seen: set[str] = set()
     for n, row in enumerate(rows):
-        if once and row["sku"] in seen:
-            problems.append(Problem("id_duplicate", "the SKU is there twice", "lines", "sku", n, row["sku"]))
-        seen.add(row["sku"])
-        try:
-            steps.append(units(row["qty"], skus[row["sku"]], n))
-        except InputError as error:
-            problems += error.problems
-    if problems:
-        raise InputError(problems)
-    return steps
+        name = row["sku"]
+        if name in skus and (why := unfit(skus[name])) is not None:
+            problems.append(replace(why, table="lines", column="sku", row=n, value=name))
+        if once and name in seen:
+            problems.append(Problem("id_duplicate", "the SKU is there twice", "lines", "sku", n, name))
+        seen.add(name)
+        if name in skus:
+            try:
+                steps[n] = units(row["qty"], skus[name], n)
+            except InputError as error:
+                problems += error.problems
+    return Demanded(skus, steps, problems)
 
 
 def whole_units(steps: int, sku: Sku) -> int:
@@ -56,5 +92,10 @@ def read_qty(value: object) -> int | Decimal:
         try:
             value = Decimal(value)
         except InvalidOperation:
-            raise Unfit("value_text", "this is no quantity") from None
-    return lines.quantity(value)
+            raise Unfit(
+                "value_text", "this is no quantity", "As in 3, or as text where it has decimals: '33.60'"
+            ) from None
+    qty = lines.quantity(value)
+    if qty < 0:
+        raise Unfit("qty_out_of_range", "a quantity is not below zero")
+    return qty

@@ -22,7 +22,7 @@ from allocator.flows.assets.asset import (
     taken,
 )
 from allocator.flows.assets.order import ASSET_ORDERS, EXCEPTIONS, settings_for
-from allocator.flows.doing import Doing, Person, look, take
+from allocator.flows.doing import Doing, Person, check_reason, look, take
 from allocator.ledger.documents import Document
 from allocator.ledger.records import moment_of
 
@@ -131,8 +131,7 @@ def cancel_asset_order(ledger: Ledger, order: str, person: Person, *, reason: st
     Raises:
         InputError: `reason_missing`, `document_unknown`, `step_impossible`, `role_missing`.
     """
-    if not reason:
-        raise InputError(Problem("reason_missing", "cancelling needs a reason", column="reason"))
+    check_reason(reason, "cancelling")
 
     def work(doing: Doing) -> dict[str, Any]:
         settings_for(doing)

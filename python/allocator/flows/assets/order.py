@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, number_of, take
+from allocator.flows.doing import Doing, Person, all_problems, number_of, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.settings import settings_of
 from allocator.ledger.documents import Document
@@ -107,21 +107,30 @@ def order_asset(
         InputError: `sku_unknown`; `tracking_mismatch`: its pieces have no serials; `document_unknown`,
             `step_impossible`: the order to exchange; `asset_unfit`: it is at another site; `document_exists`.
     """
-    where = number_of(site, "site")
-    what = number_of(material, "material") if material else ""
-    own = number_of(number) if number else ""
+    with all_problems() as part:
+        with part():
+            where = number_of(site, "site")
+        with part():
+            what = number_of(material, "material") if material else ""
+        with part():
+            own = number_of(number) if number else ""
 
     def work(doing: Doing) -> dict[str, Any]:
         settings = settings_for(doing)
-        found = doing.skus([sku])[sku]
-        if settings.tracked and not found.by_unit:
-            problem = Problem("tracking_mismatch", f"{sku} is not tracked by serial", column="sku", value=sku)
-            raise InputError(problem)
+        with all_problems() as part:
+            with part():
+                found = doing.skus([sku])[sku]
+                if settings.tracked and not found.by_unit:
+                    problem = Problem("tracking_mismatch", f"{sku} is not tracked by serial", column="sku", value=sku)
+                    raise InputError(problem)
+            with part():
+                if exchanges:
+                    _check_exchanged(doing, exchanges, where)
         kind = "exchange" if exchanges else "delivery"
         details = {"kind": kind, "site": where, "material": what} | ({"removes": exchanges} if exchanges else {})
         with doing.transaction():
             if exchanges:
-                _fetched(doing, exchanges, where)
+                doing.go(exchanges, step="fetch")
             given = doing.open(ASSET_ORDERS, "pending delivery", number=own, place=where, details=details)
             doing.line(given, 1, sku_id=found.sku_id, qty=1)
             if exchanges:
@@ -133,12 +142,11 @@ def order_asset(
     return answer
 
 
-def _fetched(doing: Doing, number: str, site: str) -> None:
+def _check_exchanged(doing: Doing, number: str, site: str) -> None:
     old = doing.document(number)
     if old.place != site:
         message = f"{number} is at {old.place}: an exchange is at one site"
         raise InputError(Problem("asset_unfit", message, column="site", value=site))
-    doing.go(number, step="fetch")
 
 
 def order_removal(ledger: Ledger, order: str, person: Person, *, note: str = "", key: str = "") -> dict[str, Any]:

@@ -21,11 +21,11 @@ from allocator.flows.devices.goods import (
     told_parts,
 )
 from allocator.flows.devices.orders import ORDERS
-from allocator.flows.doing import Doing, Person, number_of, take
+from allocator.flows.doing import Doing, Person, all_problems, check_reason, number_of, take
 from allocator.flows.flow import Flow, Step, known
-from allocator.flows.quantities import as_qty, read_qty, steps_asked
+from allocator.flows.quantities import as_qty, asked_of, read_qty
 from allocator.ledger.documents import Document, DocumentLine
-from allocator.ledger.lines import Lines, read_lines, text
+from allocator.ledger.lines import Lines, mappings_of, read_lines, text
 
 if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
@@ -141,21 +141,29 @@ def invoice_sale(
         InputError: `stock_short`, with the reason, of every line that cannot be served whole; `sku_unknown`,
             `value_null`, `document_exists`, `role_missing`.
     """
-    rows = [{"qty": 1, **row} if "serial" in row else row for row in read_lines(lines, ("sku",), SOLD)]
-    lacking = [n for n, row in enumerate(rows) if "qty" not in row]
-    if lacking:
-        raise InputError(Problem("value_null", "a line needs qty, or serial", "lines", "qty", n) for n in lacking)
-    who, own = number_of(customer, "customer"), number_of(number) if number else ""
+    with all_problems() as part:
+        with part():
+            rows = [{"qty": 1, **row} if "serial" in row else row for row in read_lines(lines, ("sku",), SOLD)]
+        with part():
+            given_ = mappings_of(lines, "lines")
+            lacking = [n for n, row in enumerate(given_) if row.get("qty") is None and row.get("serial") is None]
+            if lacking:
+                message = "a line needs qty, or serial"
+                raise InputError(Problem("value_null", message, "lines", "qty", n) for n in lacking)
+        with part():
+            who = number_of(customer, "customer")
+        with part():
+            own = number_of(number) if number else ""
 
     def work(doing: Doing) -> dict[str, Any]:
         settings = settings_for(doing)
-        skus = doing.skus(row["sku"] for row in rows)
-        steps = steps_asked(rows, skus)
+        asked = asked_of(doing, rows)
+        asked.check()
         invoice = own or doing.next_number(INVOICES)
         wanted: list[dict[str, Any]] = [
             {**row, "line_id": f"{invoice}/{n}", "order_id": invoice, "location": settings.warehouse, "customer": who,
-             "qty": as_qty(qty, skus[row["sku"]])}
-            for n, (row, qty) in enumerate(zip(rows, steps, strict=True), start=1)
+             "qty": as_qty(asked.steps[n - 1], asked.skus[row["sku"]])}
+            for n, row in enumerate(rows, start=1)
         ]  # fmt: skip
         promises = given(doing, INVOICES, invoice, wanted, settings)
         with doing.transaction("sell", document=invoice, document_kind=INVOICES.name) as heading:
@@ -202,9 +210,11 @@ def issue_credit_note(
             `device_unfit`: a subscription has it still; `stock_short`, `site_unknown`, `document_unknown`,
             `role_missing`.
     """
-    rows = read_parts(parts)
-    if not reason:
-        raise InputError(Problem("reason_missing", "a credit note needs a reason", column="reason"))
+    with all_problems() as part:
+        with part():
+            rows = read_parts(parts)
+        with part():
+            check_reason(reason, "a credit note")
 
     def work(doing: Doing) -> dict[str, Any]:
         settings = settings_for(doing)

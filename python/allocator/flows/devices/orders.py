@@ -11,10 +11,10 @@ from allocator.flows.devices.goods import (
     WAREHOUSE,
     settings_for,
 )
-from allocator.flows.doing import Doing, Person, impossible, number_of, take
+from allocator.flows.doing import Doing, Person, all_problems, check_reason, impossible, number_of, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.promises import promise, promises_to
-from allocator.flows.quantities import quantity, read_qty, steps_asked
+from allocator.flows.quantities import asked_of, quantity, read_qty
 from allocator.ledger.lines import Lines, read_lines, text
 from allocator.model.document import did_you_mean
 
@@ -73,20 +73,25 @@ def place_order(
     Raises:
         InputError: `sku_unknown`, `id_duplicate` (a SKU twice), `document_exists`, `value_empty`, `role_missing`.
     """
-    rows = read_lines(lines, ("sku", "qty"), ASKED)
-    who, own = number_of(customer, "customer"), number_of(number) if number else ""
+    with all_problems() as part:
+        with part():
+            rows = read_lines(lines, ("sku", "qty"), ASKED)
+        with part():
+            who = number_of(customer, "customer")
+        with part():
+            own = number_of(number) if number else ""
 
     def work(doing: Doing) -> dict[str, Any]:
         settings = settings_for(doing)
-        skus = doing.skus(row["sku"] for row in rows)
-        steps = steps_asked(rows, skus, once=True)
+        wanted = asked_of(doing, rows, once=True)
+        wanted.check()
         stage = settings.stages_before[0]
         with doing.transaction():
             given = doing.open(ORDERS, "drafted", number=own, counterparty=who, place=settings.warehouse,
                                details={"customer": who, "stage": stage})  # fmt: skip
             told = []
-            for n, (row, qty) in enumerate(zip(rows, steps, strict=True), start=1):
-                sku = skus[row["sku"]]
+            for n, row in enumerate(rows, start=1):
+                sku, qty = wanted.skus[row["sku"]], wanted.steps[n - 1]
                 doing.line(given, n, sku_id=sku.sku_id, line_id=f"{given}/{n}", qty=qty, state="ordered")
                 told.append({"line": n, "sku": sku.sku, "ordered": quantity(qty, sku)})
         return {"number": given, "state": "drafted", "stage": stage, "lines": told}
@@ -144,8 +149,7 @@ def cancel_order(ledger: Ledger, order: str, person: Person, *, reason: str, key
         InputError: `reason_missing`; `step_impossible`: something is with the customer, or it is over;
             `document_unknown`, `role_missing`.
     """
-    if not reason:
-        raise InputError(Problem("reason_missing", "cancelling needs a reason", column="reason"))
+    check_reason(reason, "cancelling")
 
     def work(doing: Doing) -> dict[str, Any]:
         settings_for(doing)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
 from allocator.flows.devices.goods import CUSTOMER, SERVICE, check_off_subscription
-from allocator.flows.doing import Doing, Person, number_of, take
+from allocator.flows.doing import Doing, Person, all_problems, number_of, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.ledger.devices import register, withdraw
 from allocator.ledger.lines import Lines, read_lines
@@ -50,8 +50,11 @@ def register_devices(
     Raises:
         InputError: As `register_own`; `role_missing`: they are another customer's, or not the customer's to register.
     """
-    rows = read_lines(lines, ("sku", "serial"))
-    who = number_of(customer or person.party, "customer")
+    with all_problems() as part:
+        with part():
+            rows = read_lines(lines, ("sku", "serial"))
+        with part():
+            who = number_of(customer or person.party, "customer")
     _check_own(person, who)
 
     def work(doing: Doing) -> dict[str, Any]:
@@ -97,7 +100,11 @@ def withdraw_devices(
         InputError: `goods_unknown`: it is none of these; `role_missing`: it is used for WiFi or messages;
             `service_enabled`, `device_unfit`: a subscription has it; `document_unknown`, `step_impossible`.
     """
-    named = [number_of(serial, "serials") for serial in serials]
+    named: list[str] = []
+    with all_problems() as part:
+        for serial in serials:
+            with part():
+                named.append(number_of(serial, "serials"))
 
     def work(doing: Doing) -> dict[str, Any]:
         document = doing.begin(registration)

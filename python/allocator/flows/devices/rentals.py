@@ -19,7 +19,7 @@ from allocator.flows.devices.goods import (
     with_readings,
 )
 from allocator.flows.devices.invoices import INVOICES, bought_out
-from allocator.flows.doing import Doing, Person, number_of, take
+from allocator.flows.doing import Doing, Person, all_problems, number_of, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.ledger.care import note_meter
 from allocator.ledger.documents import Document, DocumentLine
@@ -81,15 +81,22 @@ def rent_device(
         InputError: `device_unfit`: the SKU is not rented out; `tracking_mismatch`; `stock_short`: it cannot be had, and
             why; `argument_missing`, `meter_backwards`, `sku_unknown`, `role_missing`.
     """
-    who, named = number_of(customer, "customer"), number_of(serial, "serial") if serial else ""
+    with all_problems() as part:
+        with part():
+            who = number_of(customer, "customer")
+        with part():
+            named = number_of(serial, "serial") if serial else ""
 
     def work(doing: Doing) -> dict[str, Any]:
         settings = settings_for(doing)
         found = doing.skus([sku])[sku]
+        problems = []
         if not found.by_unit:
-            raise InputError(Problem("tracking_mismatch", f"{sku} has no serials", column="sku", value=sku))
+            problems.append(Problem("tracking_mismatch", f"{sku} has no serials", column="sku", value=sku))
         if not found.kept.rentable:
-            raise InputError(Problem("device_unfit", f"{sku} is not rented out", column="sku", value=sku))
+            problems.append(Problem("device_unfit", f"{sku} is not rented out", column="sku", value=sku))
+        if problems:
+            raise InputError(problems)
         number = doing.next_number(RENTALS)
         row = {"line_id": f"{number}/1", "order_id": number, "sku": sku, "qty": 1, "location": settings.warehouse,
                "customer": who} | ({"serial": named} if named else {})  # fmt: skip

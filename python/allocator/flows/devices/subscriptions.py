@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from allocator.errors import InputError, Problem
 from allocator.flows.devices.goods import CUSTOMER, SERVICE, settings_for
 from allocator.flows.devices.rentals import RENTALS, due_back, opened, rental_of
-from allocator.flows.doing import Doing, Person, look, number_of, take
+from allocator.flows.doing import Doing, Person, all_problems, look, number_of, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.settings import settings_of
 from allocator.ledger.devices import enabled_services
@@ -60,7 +60,11 @@ def open_subscription(
     Raises:
         InputError: `document_exists`, `value_empty`, `role_missing`.
     """
-    who, own = number_of(customer, "customer"), number_of(number) if number else ""
+    with all_problems() as part:
+        with part():
+            who = number_of(customer, "customer")
+        with part():
+            own = number_of(number) if number else ""
 
     def work(doing: Doing) -> dict[str, Any]:
         settings_for(doing)

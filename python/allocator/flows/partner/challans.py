@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, impossible, take
+from allocator.flows.doing import Doing, Person, all_problems, impossible, one_of, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.named import Candidate, chosen
 from allocator.flows.partner.indents import INDENTS, check_shelf, close_if_over, due_h, settings_site
@@ -99,7 +99,11 @@ def issue_challan(
     Raises:
         InputError: `document_unknown`, `step_impossible`, `role_missing`, `argument_missing`.
     """
-    told = read_references(references)
+    with all_problems() as part:
+        with part():
+            told = read_references(references)
+        with part():
+            one_of(to, ("technician", "customer"), "to")
 
     def work(doing: Doing) -> dict[str, Any]:
         document = doing.document(indent, INDENTS.name)

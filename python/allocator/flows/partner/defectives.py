@@ -6,17 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, placed, take
+from allocator.flows.doing import Doing, Person, all_problems, check_reason, one_of, placed, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.challans import REVERSE, reverse_goes_on
 from allocator.flows.partner.indents import close_if_over, settings_site
-from allocator.flows.partner.network import bu_of, partner_of, settings_in_force, stock_rows
+from allocator.flows.partner.network import bu_of, line_named, numbers, partner_of, settings_in_force, stock_rows
 from allocator.flows.partner.shipments import in_json, sku_of
 from allocator.flows.quantities import as_qty, quantity, read_qty
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.lines import Lines, number, read_lines, text
 from allocator.ledger.selection import key_of, stock_id, unit, units
-from allocator.model.document import did_you_mean
 
 if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
@@ -41,6 +40,7 @@ BACK: Final[Mapping[str, Callable[[Any], Any]]] = {
 }  # fmt: skip
 BROKEN: Final[Mapping[str, Callable[[Any], Any]]] = {"sku": text, "serial": text, "lot": text, "qty": read_qty}
 OUTCOMES: Final = ("repaired", "refurbished", "scrapped")
+DUE_ONCE: Final = "A defective part is due once its replacement was consumed"
 OUT: Final = ("consumed", "customer", "transit", "rental")
 """Kinds of account from which a part that is known can come back."""
 
@@ -141,18 +141,21 @@ def _wanted(
 ) -> _Wanted:
     line = lines.get(row["line"])
     if line is None:
-        raise InputError(Problem("line_unknown", "no such line", "parts", "line", n, str(row["line"])))
+        hint = f"There are {numbers(lines)}"
+        raise InputError(Problem("line_unknown", "no such line", "parts", "line", n, str(row["line"]), hint))
     name = row.get("sku", doing.book.catalog.sku(line.sku_id or 0).sku)
     sku = doing.skus([name])[name]
-    qty = units(row.get("qty", 1), sku, n)
-    if qty > due[line.n]:
-        message = f"{due[line.n]} defective are due on line {line.n}"
-        hint = "A defective part is due once its replacement was consumed"
-        raise InputError(Problem("qty_out_of_range", message, "parts", "qty", n, str(row.get("qty", 1)), hint))
+    with all_problems() as part:
+        with part():
+            qty = units(row.get("qty", 1), sku, n)
+            if qty > due[line.n]:
+                message, hint = f"{due[line.n]} defective are due on line {line.n}", DUE_ONCE
+                raise InputError(Problem("qty_out_of_range", message, "parts", "qty", n, str(row.get("qty", 1)), hint))
+        with part():
+            if sku.by_unit and "serial" not in row:
+                raise InputError(Problem("tracking_mismatch", f"{name} is tracked by serial", "parts", "serial", n))
     due[line.n] -= qty
     goods_id = None
-    if sku.by_unit and "serial" not in row:
-        raise InputError(Problem("tracking_mismatch", f"{name} is tracked by serial", "parts", "serial", n))
     if "serial" in row:
         doing.book.find_numbers([row["serial"]])
         scopes = (0, sku.sku_id)
@@ -173,9 +176,8 @@ def _taken_in(doing: Doing, heading: Any, wanted: _Wanted, place: str) -> list[t
     book = doing.book
     name = row.get("sku", book.catalog.sku(line.sku_id or 0).sku)
     if goods_id is not None:
-        back = {"serial": row["serial"], "sku": name, "to_location": place, "to_status": "defective",
-                "to_condition": "defective"}  # fmt: skip
-        doing.post(heading, [back])
+        to = {"to_location": place, "to_status": "defective", "to_condition": "defective"}
+        doing.post(heading, [{"serial": row["serial"], "sku": name, **to}])
         return [(line, goods_id, qty)]
     brought = {"sku": name, "location": place, "status": "defective", "condition": "defective"}
     brought |= {each: row[each] for each in ("serial", "lot") if each in row}
@@ -208,11 +210,11 @@ def waive_defective(
 
     def work(doing: Doing) -> dict[str, Any]:
         document = doing.begin(reverse)
-        if not reason:
-            raise InputError(Problem("reason_missing", "waiving needs a reason", column="reason"))
-        found = next((each for each in doing.lines(reverse, [line]) if owed(each) > 0), None)
-        if found is None:
-            raise InputError(Problem("line_unknown", "nothing defective is due on it", column="line", value=str(line)))
+        with all_problems() as part:
+            with part():
+                check_reason(reason, "waiving")
+            with part():
+                found = _due_on(doing, reverse, line)
         with doing.transaction(document=reverse, document_kind=REVERSE.name):
             waived = found.details.get("waived", 0) + owed(found)
             doing.line(reverse, line, progress=found.progress + owed(found), details={"waived": waived})
@@ -222,6 +224,15 @@ def waive_defective(
 
     answer: dict[str, Any] = take(ledger, person, REVERSE, "waive", work, reverse, line, key=key, reason=reason)
     return answer
+
+
+def _due_on(doing: Doing, reverse: str, line: int) -> DocumentLine:
+    found = next((each for each in doing.lines(reverse, [line]) if owed(each) > 0), None)
+    if found is None:
+        due = [each.n for each in doing.lines(reverse) if owed(each) > 0]
+        hint = f"Due on {numbers(due)}" if due else "Nothing is due on any line"
+        raise InputError(Problem("line_unknown", "nothing defective is due on it", "", "line", None, str(line), hint))
+    return found
 
 
 # --- repair ---
@@ -377,15 +388,13 @@ def finish_repair(
 
 
 def _in_repair(doing: Doing, document: Document, line: int, outcome: str, reason: str) -> DocumentLine:
-    if outcome not in OUTCOMES:
-        hint = did_you_mean(str(outcome), OUTCOMES) or f"There are {', '.join(OUTCOMES)}"
-        raise InputError(
-            Problem("argument_value", "no repair ends so", column="outcome", value=str(outcome)[:80], hint=hint)
-        )
-    if outcome == "scrapped" and not reason:
-        raise InputError(Problem("reason_missing", "what is scrapped needs a reason", column="reason"))
-    found = next(iter(doing.lines(document.number, [line])), None)
-    if found is None:
-        raise InputError(Problem("line_unknown", "the repair has no such line", column="line", value=str(line)))
+    with all_problems() as part:
+        with part():
+            one_of(outcome, OUTCOMES, "outcome")
+        with part():
+            if outcome == "scrapped":
+                check_reason(reason, "what is scrapped")
+        with part():
+            found = line_named(doing, document, line)
     doing.book.load_goods([found.goods_id or 0])
     return found

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, take
-from allocator.flows.partner.network import settings_in_force, site_named, stock_rows
+from allocator.flows.doing import Doing, Person, all_problems, check_reason, take
+from allocator.flows.partner.network import line_named, numbers, settings_in_force, site_named, stock_rows
 from allocator.flows.partner.receipt import RECEIPTS, transit
 from allocator.flows.partner.shipments import sku_of
 from allocator.flows.quantities import as_qty
@@ -58,19 +58,18 @@ def settle_difference(
 
     def work(doing: Doing) -> dict[str, Any]:
         document = doing.begin(receipt)
-        found = next(iter(doing.lines(receipt, [line])), None)
-        if found is None:
-            raise InputError(Problem("line_unknown", "the receipt has no such line", column="line", value=str(line)))
+        found = line_named(doing, document, line)
         outcomes = OUTCOMES.get(found.state, ())
         if found.progress == found.qty:
             message = f"line {line} is {found.details.get('outcome', found.state)}: nothing is to be settled"
-            raise InputError(Problem("step_impossible", message, column="line", value=str(line)))
-        if outcome not in outcomes:
-            hint = did_you_mean(str(outcome), outcomes) or f"There are {', '.join(outcomes)}"
-            message = f"what is {found.state} does not end so"
-            raise InputError(Problem("argument_value", message, column="outcome", value=str(outcome)[:80], hint=hint))
-        if outcome in ("lost", "scrapped") and not reason:
-            raise InputError(Problem("reason_missing", f"what is {outcome} needs a reason", column="reason"))
+            hint = f"To be settled: {numbers(each.n for each in doing.lines(receipt) if each.progress < each.qty)}"
+            raise InputError(Problem("step_impossible", message, column="line", value=str(line), hint=hint))
+        with all_problems() as part:
+            with part():
+                _check_outcome(outcome, outcomes, found.state)
+            with part():
+                if outcome in ("lost", "scrapped"):
+                    check_reason(reason, f"what is {outcome}")
         _SETTLED.get(outcome, _recorded)(_Difference(doing, document, found, outcome, reason or outcome))
         left = [each for each in doing.lines(receipt) if each.progress < each.qty]
         return {"number": receipt, "state": "differences" if left else "settled", "line": line, "outcome": outcome}
@@ -78,6 +77,13 @@ def settle_difference(
     answer: dict[str, Any] = take(ledger, person, RECEIPTS, "settle", work, receipt, line, outcome, reason, key=key,
                                   reason=reason, note=note)  # fmt: skip
     return answer
+
+
+def _check_outcome(outcome: str, outcomes: tuple[str, ...], state: str) -> None:
+    if outcome not in outcomes:
+        hint = did_you_mean(str(outcome), outcomes) or f"There are {', '.join(outcomes)}"
+        message = f"what is {state} does not end so"
+        raise InputError(Problem("argument_value", message, column="outcome", value=str(outcome)[:80], hint=hint))
 
 
 @dataclass(frozen=True)

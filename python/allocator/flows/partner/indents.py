@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, take
+from allocator.flows.doing import Doing, Person, all_problems, check_reason, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.choosing import Wanted, choose, demand
-from allocator.flows.partner.network import bu_of, partner_of, parts, settings_in_force, site_named
+from allocator.flows.partner.network import bu_of, no_part, partner_of, settings_in_force, site_named
 from allocator.flows.partner.supply import promises_of, told_short
-from allocator.flows.quantities import quantity, read_qty, steps_asked
+from allocator.flows.quantities import asked_of, quantity, read_qty
 from allocator.ledger.documents import Document
 from allocator.ledger.lines import Lines, Unfit, read_lines, text
 from allocator.ledger.reserve import Wish, reserve
@@ -95,17 +95,24 @@ def raise_indent(
     Raises:
         InputError: `sku_unknown`, `site_unknown`, `qty_step`, `argument_value`, …
     """
-    asked = read_lines(lines, ("sku", "qty"), ASKED)
-    said = _said(customer=customer, service_order=service_order, contract_type=contract_type)
-    needed = _moment(required_by)
+    with all_problems() as part:
+        with part():
+            asked = read_lines(lines, ("sku", "qty"), ASKED)
+        with part():
+            said = _said(customer=customer, service_order=service_order, contract_type=contract_type)
+        with part():
+            needed = _moment(required_by)
 
     def work(doing: Doing) -> dict[str, Any]:
         settings = settings_in_force(doing)
-        own = partner_of(doing, settings, party)
-        skus = parts(doing, [row["sku"] for row in asked])
-        steps = steps_asked(asked, skus)
-        lines_wanted = [(skus[row["sku"]], qty) for row, qty in zip(asked, steps, strict=True)]
-        bu_meant = bu_of(doing, own, bu)
+        with all_problems() as part:
+            with part():
+                own = partner_of(doing, settings, party)
+                bu_meant = bu_of(doing, own, bu)
+            found = asked_of(doing, asked, unfit=no_part)
+            with part():
+                found.check()
+        lines_wanted = [(found.skus[row["sku"]], found.steps[n]) for n, row in enumerate(asked)]
         wanted = Wanted(lines_wanted, contract_type, customer, bu_meant, priority, needed, own.name)
         told = choose(doing, settings, wanted)
         with doing.transaction():
@@ -211,9 +218,11 @@ def assign_indent(
         settings = settings_in_force(doing)
         told = choose(doing, settings, wanted_of(doing, document))
         if site:
-            if not reason:
-                raise InputError(Problem("reason_missing", "naming a site needs a reason", column="reason"))
-            site_named(settings, site, column="site")
+            with all_problems() as part:
+                with part():
+                    check_reason(reason, "naming a site")
+                with part():
+                    site_named(settings, site, column="site")
             told.sort(key=lambda row: row["site"] != site)
             told[0] = told[0] | {"why": "named"}
             if not told[0]["covered"]:
@@ -298,8 +307,7 @@ def cancel_indent(ledger: Ledger, indent: str, person: Person, *, reason: str, k
 
     def work(doing: Doing) -> dict[str, Any]:
         doing.begin(indent)
-        if not reason:
-            raise InputError(Problem("reason_missing", "cancelling needs a reason", column="reason"))
+        check_reason(reason, "cancelling")
         promises = promises_of(doing, indent, "reserved")
         out = any(line.progress for line in doing.lines(indent))
         state = "dispatched" if out else "cancelled"

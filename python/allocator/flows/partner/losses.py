@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, impossible, take
+from allocator.flows.doing import Doing, Person, all_problems, check_reason, impossible, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.challans import CHALLANS, PARTS, accounted_for, parts_of
 from allocator.flows.partner.indents import settings_site
@@ -62,9 +62,11 @@ def report_loss(
         InputError: `reason_missing`; `goods_unknown`: no such part is on it; `stock_short`: it is consumed, back, or
             reported already; `document_unknown`, `step_impossible`, `role_missing`.
     """
-    rows = read_lines(parts, (), PARTS, "parts")
-    if not reason:
-        raise InputError(Problem("reason_missing", "a loss has a reason", column="reason"))
+    with all_problems() as part:
+        with part():
+            rows = read_lines(parts, (), PARTS, "parts")
+        with part():
+            check_reason(reason, "a loss")
 
     def work(doing: Doing) -> dict[str, Any]:
         document = doing.document(challan, CHALLANS.name)
@@ -163,8 +165,7 @@ def reject_loss(
     Raises:
         InputError: `reason_missing`, `document_unknown`, `step_impossible`, `role_missing`.
     """
-    if not reason:
-        raise InputError(Problem("reason_missing", "rejecting needs a reason", column="reason"))
+    check_reason(reason, "rejecting")
 
     def work(doing: Doing) -> dict[str, Any]:
         doing.begin(write_off)

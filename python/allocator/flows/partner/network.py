@@ -13,7 +13,7 @@ from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, within
 from allocator.flows.quantities import whole_units
 from allocator.flows.settings import settings_of
-from allocator.ledger.documents import DocumentLine
+from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.records import Account, Goods, Sku, day_of
 from allocator.model.document import did_you_mean
 from allocator.model.network import PartnerSettings, Site
@@ -23,6 +23,9 @@ SHIPMENT: Final = "shipment"
 
 STATUSES: Final = ("available", "quarantine", "defective", "under repair")
 """The statuses that parts go through; the lifecycle preset `part` has them."""
+
+LINES_TOLD: Final = 10
+"""Lines of a document that a hint names."""
 
 MONEY: Final = pl.Decimal(38, 6)
 KEYS: Final[dict[str, Any]] = {"bu": pl.String, "asp": pl.String, "sku": pl.String}
@@ -109,23 +112,37 @@ def bu_of(doing: Doing, site: Site, bu: str) -> str:
     return bu
 
 
-def parts(doing: Doing, names: Iterable[str]) -> dict[str, Sku]:
-    """SKUs by name, whose lifecycle has every status that parts go through.
+def no_part(sku: Sku) -> Problem | None:
+    """Why a SKU is none that flows of partners handle: its lifecycle lacks a status of parts; None where it is one."""
+    lacking = [status for status in STATUSES if status not in sku.lifecycle.state_of]
+    if not lacking:
+        return None
+    hint = 'Define the SKU with lifecycle = "part", or with one that has its statuses'
+    message = f"the lifecycle {sku.lifecycle.name} of {sku.sku} knows no status {', '.join(lacking)}"
+    return Problem("setting_conflict", message, hint=hint)
+
+
+def line_named(doing: Doing, document: Document, n: int) -> DocumentLine:
+    """A line of a document by its number.
 
     Raises:
-        InputError: `sku_unknown`, `setting_conflict`: every one of them.
+        InputError: `line_unknown`.
     """
-    skus = doing.skus(names)
-    problems = []
-    for row, (name, sku) in enumerate(skus.items()):
-        lacking = [status for status in STATUSES if status not in sku.lifecycle.state_of]
-        if lacking:
-            message = f"the lifecycle {sku.lifecycle.name} of {name} knows no status {', '.join(lacking)}"
-            hint = 'Define the SKU with lifecycle = "part", or with one that has its statuses'
-            problems.append(Problem("setting_conflict", message, "lines", "sku", row, name, hint))
-    if problems:
-        raise InputError(problems)
-    return skus
+    found = next(iter(doing.lines(document.number, [n])), None)
+    if found is None:
+        message, hint = (
+            f"{document.number} has no such line",
+            f"It has {numbers(e.n for e in doing.lines(document.number))}",
+        )
+        raise InputError(Problem("line_unknown", message, column="line", value=str(n), hint=hint))
+    return found
+
+
+def numbers(lines: Iterable[int]) -> str:
+    """Numbers of lines, as a hint names them."""
+    told = [str(n) for n in lines]
+    more = f" and {len(told) - LINES_TOLD} more" if len(told) > LINES_TOLD else ""
+    return f"line{'s' * (len(told) != 1)} {', '.join(told[:LINES_TOLD])}{more}"
 
 
 def stock_rows(doing: Doing, place: str, skus: Collection[int] | None = None) -> list[Row]:

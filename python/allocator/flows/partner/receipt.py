@@ -143,16 +143,26 @@ def _matched(doing: Doing, lines: Sequence[DocumentLine], rows: Sequence[Mapping
 
 
 def _check(doing: Doing, result: _Counted, row: Mapping[str, Any]) -> None:
-    """Makes sure that a line can be so: a condition and a SKU that there are, a serial that nobody counted yet."""
-    if row.get("condition", "good") not in CONDITIONS:
+    """Makes sure that a line can be so: a condition and a SKU that there are, a serial that nobody counted yet.
+
+    Raises:
+        InputError: Everything that cannot be so.
+    """
+    problems = []
+    if (condition := row.get("condition", "good")) not in CONDITIONS:
         hint = f"There are {', '.join(CONDITIONS)}"
-        raise InputError(Problem("argument_value", "no such condition", "counted", "condition", hint=hint))
+        problems.append(Problem("argument_value", "no such condition", "counted", "condition", None, condition, hint))
     if "sku" in row and row["sku"] not in result.skus:
-        doing.skus([row["sku"]])
-    if "serial" in row:
-        if row["serial"] in result.serials:
-            raise InputError(Problem("id_duplicate", "it was counted twice", "counted", "serial", value=row["serial"]))
+        problems += doing.find_skus([row["sku"]])[1]
+    if "serial" not in row:
+        lacking = [name for name in ("sku", "qty") if name not in row]
+        problems += [Problem("value_null", f"a line needs {name}", "counted", name) for name in lacking]
+    elif row["serial"] in result.serials:
+        problems.append(Problem("id_duplicate", "it was counted twice", "counted", "serial", value=row["serial"]))
+    else:
         result.serials.add(row["serial"])
+    if problems:
+        raise InputError(problems)
 
 
 def _state(row: Mapping[str, Any]) -> str:
@@ -170,9 +180,6 @@ def _match_unit(doing: Doing, by_goods: Mapping[int, DocumentLine], result: _Cou
 
 
 def _match_qty(doing: Doing, lines: Sequence[DocumentLine], result: _Counted, row: Mapping[str, Any], n: int) -> None:
-    absent = [name for name in ("sku", "qty") if name not in row]
-    if absent:
-        raise InputError(Problem("value_null", f"a line needs {name}", "counted", name, n) for name in absent)
     sku = doing.skus([row["sku"]])[row["sku"]]
     if sku.by_unit:
         message = f"{sku.sku} is tracked by serial: count each unit by its own"

@@ -6,25 +6,25 @@ Base stock and reorders by trigger are part requests too. What the business does
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 import polars as pl
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, look, take
+from allocator.flows.doing import Doing, Person, all_problems, look, one_of, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.network import (
     KEYS,
     REQUEST,
     bu_of,
     limit_rows,
+    no_part,
     partner_of,
-    parts,
     settings_in_force,
     today,
     warehouse_of,
 )
-from allocator.flows.quantities import quantity, read_qty, steps_asked, whole_units
+from allocator.flows.quantities import Demanded, asked_of, quantity, read_qty, whole_units
 from allocator.ledger.lines import Lines, read_lines, text
 from allocator.ledger.records import Sku
 from allocator.limits import replenish
@@ -117,13 +117,30 @@ def raise_request(
     Raises:
         InputError: `limit_exceeded`, with the figures of each line above its limit; `sku_unknown`, `site_unknown`, …
     """
-    asked = read_lines(lines, ("sku", "qty"), ASKED)
+    with all_problems() as part:
+        with part():
+            asked = read_lines(lines, ("sku", "qty"), ASKED)
+        with part():
+            one_of(kind, get_args(Kind), "kind")
 
     def work(doing: Doing) -> dict[str, Any]:
         settings = settings_in_force(doing)
-        site = partner_of(doing, settings, party)
-        asking = Asking(settings, site, bu_of(doing, site, bu), kind, warehouse, override_reason)
-        return _raised(doing, asking, asked)
+        granted: list[_Granted] = []
+        with all_problems() as part:
+            asking = None
+            with part():
+                site = partner_of(doing, settings, party)
+                asking = Asking(settings, site, bu_of(doing, site, bu), kind, override_reason)
+            with part():
+                place = warehouse_of(settings, warehouse).name
+            wanted = asked_of(doing, asked, once=True, unfit=no_part)
+            with part():
+                wanted.check()
+            if asking is not None:
+                with part():
+                    granted = _granted(doing, asking, asked, wanted)
+        assert asking is not None
+        return _raised(doing, asking, place, granted)
 
     said = (asked, party, bu, kind, warehouse, override_reason)
     answer: dict[str, Any] = take(ledger, person, PART_REQUEST, "raise", work, *said, key=key, note=note,
@@ -148,7 +165,10 @@ def raise_triggered(ledger: Ledger, person: Person, *, party: str = "", key: str
             )
             rows = [{"sku": sku, "qty": qty} for sku, qty in wanted.select("sku", "qty_proposed").iter_rows()]
             if rows:
-                raised.append(_raised(doing, Asking(settings, site, bu, "trigger"), rows))
+                asking, asked = Asking(settings, site, bu, "trigger"), asked_of(doing, rows, unfit=no_part)
+                asked.check()
+                granted = _granted(doing, asking, rows, asked)
+                raised.append(_raised(doing, asking, warehouse_of(settings, "").name, granted))
         return raised
 
     answer: list[dict[str, Any]] = take(ledger, person, PART_REQUEST, "raise", work, "trigger", party, key=key)
@@ -162,8 +182,15 @@ class Asking(NamedTuple):
     site: Site
     bu: str
     kind: str
-    warehouse: str = ""
     override_reason: str = ""
+
+
+class _Granted(NamedTuple):
+    """How much was asked for of a SKU, and what the limits leave of it, in steps."""
+
+    sku: Sku
+    asked: int
+    qty: int
 
 
 def _proposed(doing: Doing, settings: PartnerSettings, site: Site, bu: str) -> pl.DataFrame:
@@ -176,12 +203,7 @@ def _proposed(doing: Doing, settings: PartnerSettings, site: Site, bu: str) -> p
     return replenish(limits=settings.limits, as_of=today(doing), assortment=assortment, **tables)
 
 
-def _raised(doing: Doing, asking: Asking, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    names = [row["sku"] for row in rows]
-    skus = parts(doing, names)
-    steps = dict(zip(names, steps_asked(rows, skus, once=True), strict=True))
-    granted = _granted(doing, asking, skus, steps)
-    warehouse = warehouse_of(asking.settings, asking.warehouse).name
+def _raised(doing: Doing, asking: Asking, warehouse: str, granted: Sequence[_Granted]) -> dict[str, Any]:
     override = {"override": asking.override_reason} if asking.override_reason else {}
     with doing.transaction():
         number_ = doing.open(
@@ -189,31 +211,34 @@ def _raised(doing: Doing, asking: Asking, rows: Sequence[Mapping[str, Any]]) -> 
             details={"kind": asking.kind, **override}, marks=["raised"],
         )  # fmt: skip
         told = []
-        for n, (name, sku) in enumerate(skus.items(), start=1):
-            qty = granted[name]
-            reduced = {"asked": steps[name]} if qty < steps[name] else {}
+        for n, (sku, asked, qty) in enumerate(granted, start=1):
+            reduced = {"asked": asked} if qty < asked else {}
             doing.line(number_, n, sku_id=sku.sku_id, qty=qty, state="requested", details=reduced)
-            told.append({"line": n, "sku": name, "qty": quantity(qty, sku), "asked": quantity(steps[name], sku)})
+            told.append({"line": n, "sku": sku.sku, "qty": quantity(qty, sku), "asked": quantity(asked, sku)})
     return {"number": number_, "state": "requested", "lines": told}
 
 
-def _granted(doing: Doing, asking: Asking, skus: Mapping[str, Sku], steps: Mapping[str, int]) -> dict[str, int]:
-    """What the limits leave of what is asked for, in steps.
+def _granted(doing: Doing, asking: Asking, rows: Sequence[Mapping[str, Any]], wanted: Demanded) -> list[_Granted]:
+    """What the limits leave of the lines that make sense.
 
     Raises:
         InputError: `limit_exceeded`: every line that is above, with the figures; `unit_cost_missing`.
     """
-    settings = asking.settings
-    asked = list(_asked(doing, asking, skus, steps))
-    decided = decide_plainly(settings.limits, asked, today(doing))
+    # A SKU that is there twice was refused: its first line is looked at.
+    first = {rows[n]["sku"]: n for n in sorted(wanted.steps, reverse=True)}
+    good = {name: wanted.skus[name] for name in sorted(first, key=first.__getitem__)}
+    steps = {name: wanted.steps[first[name]] for name in good}
+    asked = list(_asked(doing, asking, good, steps))
+    decided = decide_plainly(asking.settings.limits, asked, today(doing))
     both = list(zip(asked, decided, strict=True))
-    problems = [_above(settings, each, one, n) for n, (each, one) in enumerate(both) if one.decision == "refused"]
+    problems = [_above(asking.settings, each, one, first[each.sku]) for each, one in both if one.decision == "refused"]
     if problems:
         raise InputError(problems)
-    return {
-        each.sku: steps[each.sku] if one.decision == "allowed" else one.qty_granted * 10 ** skus[each.sku].scale
+    return [
+        _Granted(sku := good[each.sku], steps[each.sku],
+                 steps[each.sku] if one.decision == "allowed" else one.qty_granted * 10**sku.scale)
         for each, one in both
-    }
+    ]  # fmt: skip
 
 
 def _asked(doing: Doing, asking: Asking, skus: Mapping[str, Sku], steps: Mapping[str, int]) -> Iterator[Asked]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from allocator.flows.doing import Doing, Person, look, take
+from allocator.flows.doing import Doing, Person, all_problems, look, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.named import Candidate, chosen
 from allocator.flows.partner.network import (
@@ -188,13 +188,16 @@ def raise_return(
 
     def work(doing: Doing) -> dict[str, Any]:
         settings = settings_in_force(doing)
-        site = partner_of(doing, settings, party)
-        found = [_candidate(doing, each) for each in candidates(doing, settings, site)]
-        goods = chosen(doing, rows, found, table="lines", none="no such stock can go back",
-                       hint="See return_candidates", there="can go back")  # fmt: skip
+        with all_problems() as part:
+            with part():
+                site = partner_of(doing, settings, party)
+                found = [_candidate(doing, each) for each in candidates(doing, settings, site)]
+                goods = chosen(doing, rows, found, table="lines", none="no such stock can go back",
+                               hint="See return_candidates", there="can go back")  # fmt: skip
+            with part():
+                place = warehouse_of(settings, warehouse).name
         tied = provenance(doing, {row.goods.goods_id for (row, _), _ in goods})
         with doing.transaction():
-            place = warehouse_of(settings, warehouse).name
             request = doing.open(RETURNS, "requested", bu=bu_of(doing, site, ""), party=site.name, place=place)
             told = []
             for n, ((row, why), qty) in enumerate(goods, start=1):

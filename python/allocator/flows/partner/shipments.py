@@ -20,6 +20,7 @@ from allocator.flows.quantities import quantity
 from allocator.ledger.known import Key
 from allocator.ledger.lines import Unfit, mapping, money
 from allocator.ledger.records import Allocation, Sku
+from allocator.model.document import did_you_mean
 
 if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
@@ -153,13 +154,19 @@ def sku_of(doing: Doing, goods_id: int) -> Sku:
 
 def _rates(doing: Doing, promises: Iterable[Allocation], given: Mapping[str, Any]) -> dict[str, str]:
     names = {(sku := sku_of(doing, each.goods_id)).sku: sku for each in promises}
-    problems, rates = [], {}
+    hint = f"What ships is of {', '.join(sorted(names))}"
+    problems = [
+        Problem("sku_unknown", "nothing of this SKU ships", "rates", str(name)[:80],
+                value=str(rate)[:80], hint=did_you_mean(str(name), list(names)) or hint)
+        for name, rate in given.items() if name not in names
+    ]  # fmt: skip
+    rates = {}
     for name, sku in sorted(names.items()):
         rate = given.get(name, sku.kept.unit_cost)
         try:
             rates[name] = money(rate) if rate is not None else ""
         except Unfit as unfit:
-            problems.append(Problem(unfit.code, str(unfit), "rates", name, value=str(rate)[:80]))
+            problems.append(Problem(unfit.code, str(unfit), "rates", name, value=str(rate)[:80], hint=unfit.hint))
         if rate is None:
             hint = "Give its rate, or set unit_cost of the SKU"
             problems.append(Problem("rate_missing", "nothing ships without a rate", "rates", name, hint=hint))

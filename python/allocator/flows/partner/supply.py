@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, placed, take
-from allocator.flows.partner.network import REQUEST, settings_in_force, site_named, still_wanted
+from allocator.flows.doing import Doing, Person, check_reason, placed, take
+from allocator.flows.partner.network import REQUEST, numbers, settings_in_force, site_named, still_wanted
 from allocator.flows.partner.requests import PART_REQUEST
 from allocator.flows.quantities import quantity, read_qty
 from allocator.ledger.documents import Document, DocumentLine
@@ -85,7 +85,8 @@ def _settled(
         line = by_n.get(given["line"])
         if line is None or given["line"] in done:
             code, what = ("id_duplicate", "this line is there twice") if line else ("line_unknown", "no such line")
-            problems.append(Problem(code, what, "decisions", "line", row, str(given["line"])))
+            hint = "" if line else f"There are {numbers(by_n)}"
+            problems.append(Problem(code, what, "decisions", "line", row, str(given["line"]), hint))
             continue
         assert line.sku_id is not None
         sku = doing.book.catalog.sku(line.sku_id)
@@ -95,10 +96,14 @@ def _settled(
             problems += placed(error, "decisions", row)
             approved = line.qty
         if approved > line.qty:
-            message = f"{quantity(line.qty, sku)} were asked for"
-            problems.append(Problem("qty_out_of_range", message, "decisions", "qty", row, str(given["qty"])))
+            message, hint = (
+                f"{quantity(line.qty, sku)} were asked for",
+                "Approve that, or less with a reason; 0 rejects",
+            )
+            problems.append(Problem("qty_out_of_range", message, "decisions", "qty", row, str(given["qty"]), hint))
         elif approved < line.qty and not given.get("reason"):
-            problems.append(Problem("reason_missing", "less than asked needs a reason", "decisions", "reason", row))
+            message, hint = "less than asked needs a reason", f"Give its reason, or approve {quantity(line.qty, sku)}"
+            problems.append(Problem("reason_missing", message, "decisions", "reason", row, hint=hint))
         done[line.n] = (line, approved, given.get("reason", ""))
     for n in sorted(by_n.keys() - done.keys()):
         problems.append(Problem("line_undecided", "every line must be decided", "decisions", "line", value=str(n)))
@@ -211,8 +216,7 @@ def withdraw_request(ledger: Ledger, request: str, person: Person, *, reason: st
 
     def work(doing: Doing) -> dict[str, Any]:
         doing.begin(request)
-        if not reason:
-            raise InputError(Problem("reason_missing", "withdrawing needs a reason", column="reason"))
+        check_reason(reason, "withdrawing")
         with doing.transaction():
             for line in doing.lines(request):
                 shipped = line.details.get("shipped", 0)

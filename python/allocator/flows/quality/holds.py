@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, take
+from allocator.flows.doing import Doing, Person, all_problems, check_reason, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.named import Candidate, chosen
 from allocator.flows.promises import sku_of_line
@@ -70,10 +70,12 @@ def block_goods(
         InputError: `reason_missing`; `goods_unknown`: it is not in stock; `setting_conflict`: it is blocked for this
             reason already; `stock_short`, `role_missing`.
     """
-    rows = read_lines(lines)
     for_the_business(person)
-    if not reason:
-        raise InputError(Problem("reason_missing", "a block has a reason", column="reason"))
+    with all_problems() as part:
+        with part():
+            rows = read_lines(lines)
+        with part():
+            check_reason(reason, "a block")
 
     def work(doing: Doing) -> dict[str, Any]:
         load(doing.book, rows)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, look, number_of, take
+from allocator.flows.doing import Doing, Person, all_problems, look, number_of, take
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.promises import sku_of_line
 from allocator.flows.quality.holds import PARTS, QUALITY, blocked_parts, for_the_business, unblocking
@@ -190,10 +190,13 @@ def clear_recalled(
         InputError: `note_missing`; `goods_unknown`: no such part is blocked by it; `stock_short`, `document_unknown`,
             `step_impossible`, `role_missing`.
     """
-    rows = read_lines(parts, (), PARTS, "parts")
     for_the_business(person)
-    if not note:
-        raise InputError(Problem("note_missing", "clearing says what was found", column="note"))
+    with all_problems() as part:
+        with part():
+            rows = read_lines(parts, (), PARTS, "parts")
+        with part():
+            if not note:
+                raise InputError(Problem("note_missing", "clearing says what was found", column="note"))
 
     def work(doing: Doing) -> dict[str, Any]:
         doing.begin(recall)

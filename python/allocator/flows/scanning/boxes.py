@@ -73,16 +73,21 @@ def confirm_box(
         for name, value in sizes.items()
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most[name]
     ]
+    lacking = [
+        Problem("argument_missing", "a box has all three dimensions", column=name)
+        for name in ("length_mm", "width_mm", "height_mm")
+        if name not in sizes
+    ]
+    if len(lacking) < 3:
+        problems += lacking
     if problems:
         raise InputError(problems)
 
     def work(doing: Doing) -> dict[str, Any]:
         document, order = order_of_box(doing, box)
         check_operator(doing, order, "packing")
-        lacking = [name for name in given if name != "weight_g" and name not in sizes]
-        if lacking and (document.details["scan"] == "distribution" or len(lacking) < 3):
-            message = "a box has all three dimensions"
-            raise InputError([Problem("argument_missing", message, column=name) for name in lacking])
+        if lacking and document.details["scan"] == "distribution":
+            raise InputError(lacking)
         with doing.transaction():
             doing.go(box, details=sizes, marks=["confirmed"])
         return {"number": box, "state": "confirmed", "order": order.number}

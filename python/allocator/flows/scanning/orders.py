@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
-from allocator.flows.doing import Doing, Person, number_of, take, within
+from allocator.flows.doing import Doing, Person, all_problems, check_reason, number_of, take, within
 from allocator.flows.flow import Flow, Step, known
 from allocator.flows.partner.network import partner_of, settings_in_force
 from allocator.flows.promises import promise, promises_to, told_of
-from allocator.flows.quantities import quantity, read_qty, steps_asked
+from allocator.flows.quantities import asked_of, quantity, read_qty
 from allocator.ledger.documents import Document
 from allocator.ledger.lines import Lines, read_lines, text
 from allocator.model.policy import Policy
@@ -110,20 +110,30 @@ def place_order(
     Raises:
         InputError: `sku_unknown`, `id_duplicate` (a SKU twice), `document_exists`, `site_unknown`, `value_empty`.
     """
-    rows = read_lines(lines, ("sku", "qty"), ORDERED)
-    given = {"customer": number_of(customer, "customer"), "number": number_of(number) if number else ""}
-    where = number_of(place, "place") if place else ""
+    with all_problems() as part:
+        with part():
+            rows = read_lines(lines, ("sku", "qty"), ORDERED)
+        with part():
+            who = number_of(customer, "customer")
+        with part():
+            own_number = number_of(number) if number else ""
+        with part():
+            where = number_of(place, "place") if place else ""
+    given = {"customer": who, "number": own_number}
 
     def work(doing: Doing) -> dict[str, Any]:
-        skus = doing.skus(row["sku"] for row in rows)
-        steps = steps_asked(rows, skus, once=True)
-        at = _place(doing, where)
+        with all_problems() as part:
+            wanted = asked_of(doing, rows, once=True)
+            with part():
+                wanted.check()
+            with part():
+                at = _place(doing, where)
         with doing.transaction():
             own = doing.open(ORDERS, "placed", number=given["number"], party=person.party, bu=bu, place=at,
                              details={"customer": given["customer"]})  # fmt: skip
             told = []
-            for n, (row, qty) in enumerate(zip(rows, steps, strict=True), start=1):
-                sku = skus[row["sku"]]
+            for n, row in enumerate(rows, start=1):
+                sku, qty = wanted.skus[row["sku"]], wanted.steps[n - 1]
                 kind = sku.kept.scan
                 doing.line(own, n, sku_id=sku.sku_id, line_id=f"{own}/{n}", qty=qty, details={"scan": kind})
                 told.append({"line": n, "sku": sku.sku, "scan": kind, "ordered": quantity(qty, sku)})
@@ -158,7 +168,11 @@ def assign_operators(
         InputError: `argument_missing`: nobody is named; `document_unknown`, `step_impossible`, `role_missing`.
     """
     given = {"picking": picking, "packing": packing, "shipping": shipping}
-    named = {task: number_of(name, task) for task, name in given.items() if name}
+    named: dict[str, str] = {}
+    with all_problems() as part:
+        for task, name in given.items():
+            with part():
+                named |= {task: number_of(name, task)} if name else {}
     if not named:
         raise InputError(Problem("argument_missing", "nobody is assigned", column="picking"))
 
@@ -267,8 +281,7 @@ def cancel_order(ledger: Ledger, order: str, person: Person, *, reason: str, key
     Raises:
         InputError: `reason_missing`, `document_unknown`, `step_impossible`.
     """
-    if not reason:
-        raise InputError(Problem("reason_missing", "cancelling needs a reason", column="reason"))
+    check_reason(reason, "cancelling")
 
     def work(doing: Doing) -> dict[str, Any]:
         doing.begin(order)
