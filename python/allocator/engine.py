@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -278,6 +279,19 @@ class Answer:
 def release_memory() -> None:
     """Gives back to the system what is kept of earlier runs for the next one."""
     _core.release_memory()
+
+
+@contextmanager
+def kept_arrays() -> Iterator[None]:
+    """Within it, in this thread or task, new numpy arrays get memory that is kept between runs, as columns of Rust do.
+
+    They may live on behind it.
+    """
+    usual = _core.swap_array_memory()
+    try:
+        yield
+    finally:
+        _core.swap_array_memory(usual)
 
 
 class BoundPlan:

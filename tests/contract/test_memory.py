@@ -41,3 +41,36 @@ def test_a_run_is_served_from_what_the_run_before_it_freed_and_what_is_kept_can_
     assert min(faults[2:]) < faults[0] / 4
     assert resident[-1] < resident[1] * 1.2
     assert released < resident[-1] - 10
+
+
+ARRAYS = """
+import json, resource
+import numpy
+from allocator.engine import kept_arrays, release_memory
+
+def faults(count):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(count):
+        numpy.ones(8_000_000).sum()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+first = faults(20)
+with kept_arrays():
+    faults(1)
+    kept = faults(20)
+    array = numpy.arange(5_000_000)
+after = faults(20)
+release_memory()
+grown = numpy.resize(array, 6_000_000)
+array.resize(7_000_000, refcheck=False)
+print(json.dumps([first, kept, after, int(grown.sum()), int(array.sum())]))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="page faults are counted on Linux")
+def test_arrays_are_made_of_what_was_kept_where_that_is_asked_for_and_live_on_behind_it() -> None:
+    run = subprocess.run([sys.executable, "-c", ARRAYS], capture_output=True, text=True, check=True)
+    first, kept, after, grown, resized = json.loads(run.stdout)
+    assert kept < first / 4 and after > first / 2
+    whole, rest = sum(range(5_000_000)), sum(range(1_000_000))
+    assert (grown, resized) == (whole + rest, whole)

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from allocator.engine import exchanges, gather, line_amounts, lists, pair_sums
+from allocator.engine import exchanges, gather, kept_arrays, line_amounts, lists, pair_sums
 from allocator.frames.quantity import total
 from allocator.model.reallocation import STRATEGIES, Reallocation
 from allocator.plan.spec import SERVED
@@ -158,6 +158,7 @@ class Outcome:
         return changed_pairs(self.base, self.dealt)
 
     @cached_property
+    @kept_arrays()
     def _lines(self) -> pl.DataFrame:
         """The lines in units."""
         base, dealt, demand = self.base, self.dealt, self.world.prepared.demand.frame

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from allocator.engine import kept_arrays
 from allocator.errors import InputError, Problem
 from allocator.frames.read import Source
 from allocator.model.policy import Policy
@@ -64,7 +65,8 @@ def reallocate(
     """
     policy, day = checked_policy(policy), checked_day(as_of)
     plan = checked_plan(plan)
-    return dealt_again(gather(stock, demand, current, plan, policy=policy, as_of=day), plan)
+    with kept_arrays():
+        return dealt_again(gather(stock, demand, current, plan, policy=policy, as_of=day), plan)
 
 
 def checked_plan(plan: object) -> Reallocation:

@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 
 pub mod allocate;
+mod arrays;
 pub mod columns;
 pub mod encode;
 pub mod errors;
@@ -23,6 +24,8 @@ mod _core {
     const VERSION: &str = env!("CARGO_PKG_VERSION");
     #[pymodule_export]
     use crate::allocate::{Answer, Plan};
+    #[pymodule_export]
+    use crate::arrays::swap_array_memory;
     #[pymodule_export]
     use crate::columns::Column;
     #[pymodule_export]
@@ -45,5 +48,6 @@ mod _core {
     #[pymodule_init]
     fn init() {
         crate::errors::keep_panics_quiet();
+        crate::memory::keep_a_quarter();
     }
 }

@@ -14,19 +14,24 @@ static MEMORY: LargeBlocks = LargeBlocks(Mutex::new(Kept {
     blocks: [None; KEPT_BLOCKS],
     count: 0,
     bytes: 0,
+    bytes_max: LARGEST_BYTES,
 }));
 
 /// Blocks from this size on are kept.
 const LARGE_BYTES: usize = 1 << 20;
 
+/// Blocks beyond this size are not.
+const LARGEST_BYTES: usize = 1 << 30;
+
 /// Blocks from this size on get huge pages, where the system has them.
 const HUGE_FROM_BYTES: usize = 4 << 20;
 
-/// What is kept, at most. The system may take pages of it back whenever it is short of memory.
-const KEPT_BYTES: usize = 1 << 30;
-
 /// How many blocks are kept, at most.
-const KEPT_BLOCKS: usize = 128;
+const KEPT_BLOCKS: usize = 512;
+
+/// Large blocks are aligned to this at least, as the system's allocator does anyway: those of numbers of any width serve
+/// for each other.
+const ALIGNED_BYTES: usize = 16;
 
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 
@@ -45,12 +50,13 @@ struct Kept {
     blocks: [Option<Block>; KEPT_BLOCKS],
     count: usize,
     bytes: usize,
+    bytes_max: usize,
 }
 
 impl Kept {
     /// Keeps a block, if it fits.
     fn add(&mut self, block: Block) -> bool {
-        let fits = self.count < KEPT_BLOCKS && self.bytes + block.layout.size() <= KEPT_BYTES;
+        let fits = self.count < KEPT_BLOCKS && self.bytes + block.layout.size() <= self.bytes_max;
         if fits {
             self.blocks[self.count] = Some(block);
             self.count += 1;
@@ -77,6 +83,26 @@ impl Kept {
         self.bytes -= block.layout.size();
         Some(block)
     }
+}
+
+/// Keeps a quarter of the machine's memory at most, where the system may take pages of what is kept back as soon as it is
+/// short of memory; elsewhere as much as one block may have.
+pub fn keep_a_quarter() {
+    #[cfg(target_os = "linux")]
+    if let (Some(pages), Some(bytes), Ok(mut kept)) = (
+        system(libc::_SC_PHYS_PAGES),
+        system(libc::_SC_PAGESIZE),
+        MEMORY.0.lock(),
+    ) {
+        kept.bytes_max = pages.saturating_mul(bytes) / 4;
+    }
+}
+
+/// A property of the system that is a number.
+#[cfg(target_os = "linux")]
+fn system(property: libc::c_int) -> Option<usize> {
+    // SAFETY: it may be called at any time.
+    usize::try_from(unsafe { libc::sysconf(property) }).ok()
 }
 
 /// Gives the system what is kept.
@@ -129,11 +155,11 @@ impl LargeBlocks {
 /// What the system is asked for when someone asks for a large block: one of four sizes for each power of two, so that
 /// blocks of about the same size serve for each other. Memory that nobody touches costs nothing.
 fn large(layout: Layout) -> Option<Layout> {
-    if !(LARGE_BYTES..=KEPT_BYTES).contains(&layout.size()) {
+    if !(LARGE_BYTES..=LARGEST_BYTES).contains(&layout.size()) {
         return None;
     }
     let step = layout.size().next_power_of_two() / 8;
-    Layout::from_size_align(layout.size().next_multiple_of(step), layout.align()).ok()
+    Layout::from_size_align(layout.size().next_multiple_of(step), layout.align().max(ALIGNED_BYTES)).ok()
 }
 
 // SAFETY: every block comes from the system's allocator and goes back to it with the layout that it was given for: that of
