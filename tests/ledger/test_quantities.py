@@ -176,6 +176,7 @@ def test_an_order_hears_of_litres(shop: Ledger) -> None:
         assert [each["qty"] for each in second["allocations"]] == [Decimal("1.25")]
         assert str(second["allocated"]) == "1.25"
         assert "scale" not in second
+    assert shop.outcome("order")["lines"] == [first, second]
 
 
 @pytest.mark.parametrize("outcome", ["keep", "replan"])

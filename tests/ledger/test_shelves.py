@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allocator import Policy
-from allocator.ledger import Ledger, reserve, shelves
+from allocator.ledger import Ledger, known, reserve, shelves
 from allocator.ledger.verify import verify
 from ledger.stock_steps import DAY, PLACES, POLICIES, SKUS, STOCK, answer, steps
 
@@ -37,6 +37,40 @@ def test_a_ledger_with_shelves_answers_as_one_without(policy: Policy, work: list
             assert answer(one, policy, step, number) == expected, step
         assert one.balances().equals(other.balances())
         assert verify(one).clean
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(POLICIES), st.lists(steps, min_size=8, max_size=40))
+def test_a_ledger_that_forgets_answers_as_one_that_keeps_all(policy: Policy, work: list[tuple[Any, ...]]) -> None:
+    with Ledger.open("sqlite://") as one, Ledger.open("sqlite://") as other:
+        for ledger in (one, other):
+            ledger.define([{"sku": sku} for sku in SKUS], actor="ana")
+            ledger.post("receive", STOCK, origin="supplier", document="GRN-0", actor="ana")
+        for number, step in enumerate(work):
+            with patch.object(known, "GOODS_MAX", 0):
+                forgetful = answer(one, policy, step, number)
+            assert forgetful == answer(other, policy, step, number), step
+        assert one.balances().equals(other.balances())
+        assert verify(one).clean
+
+
+def test_the_skus_used_longest_ago_are_forgotten_but_not_the_largest(empty_ledger: Ledger) -> None:
+    empty_ledger.define([{"sku": sku} for sku in SKUS], actor="ana")
+    said = {"origin": "supplier", "document": "GRN", "actor": "ana"}
+    for sku, lots in (("belt", 9), ("cap", 2), ("disc", 2)):
+        empty_ledger.post("receive", [{"sku": sku, "qty": 5, "location": "north"}] * lots, **said)
+
+    def kept_after(sku: str) -> dict[str, int]:
+        empty_ledger.reserve({"line_id": sku, "sku": sku, "qty": 1}, actor="bob", as_of=DAY)
+        kept = empty_ledger.requests._known
+        assert kept is not None
+        names = {sku.sku_id: sku.sku for sku in empty_ledger.requests.catalog.skus()}
+        return {name: n for number, name in names.items() if (n := len(kept.goods_of(number)))}
+
+    with patch.object(known, "GOODS_MAX", 3):
+        assert [kept_after(sku) for sku in ("belt", "cap", "disc")][-1] == {"belt": 9, "disc": 2}
+        assert kept_after("cap") == {"belt": 9, "cap": 2}
+    assert kept_after("disc") == {"belt": 9, "cap": 2, "disc": 2}
 
 
 def test_what_is_asked_for_again_is_decided_from_a_shelf(empty_ledger: Ledger) -> None:

@@ -84,8 +84,8 @@ def block(
     rows = read_lines(lines)
     policy = policy or Policy()
     work = partial(_block, heading=heading, rows=rows, replan=policy if outcome == "replan" else None)
-    answer: dict[str, Any] = ledger.do(work, heading, rows, outcome, policy.fingerprint())
-    return answer | {name: in_units(answer[name]) for name in ("flagged", "lines")}
+    answer: dict[str, Any] = in_units(ledger.do(work, heading, rows, outcome, policy.fingerprint()))
+    return answer
 
 
 def _block(book: Book, heading: Heading, rows: Sequence[Mapping[str, Any]], replan: Policy | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NOTHING: Final = Balance(0, 0)
 
 GOODS_MAX: Final = 500_000
-"""Goods that are kept between transactions at most: about 500 MB."""
+"""Goods that are kept between transactions at most, beside those of the largest SKU: about 500 MB."""
 
 Key = tuple[int, int]
 """Goods and the account that they are in."""
@@ -64,11 +64,13 @@ class Known:
         self.head = head
         self.goods: dict[int, Goods] = {}
         self.balances: dict[Key, Balance] = {}
-        self.accounts_of: dict[int, set[int]] = {}
+        self.accounts_of: dict[int, tuple[int, ...]] = {}
         self.versions: dict[Key, int] = {}
         self.rows: dict[int, Rows] = {}
         self.shelves: dict[tuple[str, int], Shelves] = {}
+        # In the order in which they were used.
         self._ids_of_sku: dict[int, list[int]] = {}
+        self._alone: dict[int, tuple[int]] = {}
         self._skus: set[int] = set()
         self._skus_in_stock: set[int] = set()
 
@@ -90,7 +92,10 @@ class Known:
 
     def load_skus(self, session: Session, tenant: int, ids: Iterable[int], *, in_stock: bool = False) -> None:
         """Reads all goods of some SKUs of which anything is there; of units those alone that are `in_stock`, if so."""
-        lacking = sorted({i for i in ids if i not in self._skus and not (in_stock and i in self._skus_in_stock)})
+        asked = set(ids)
+        for sku_id in asked & self._ids_of_sku.keys():
+            self._use(sku_id)
+        lacking = sorted({i for i in asked if i not in self._skus and not (in_stock and i in self._skus_in_stock)})
         if not lacking:
             return
         columns = ", ".join(f"g.{name}" for name in Goods._fields)
@@ -127,7 +132,7 @@ class Known:
     def add(self, goods: Goods) -> None:
         """Goods that were not known before."""
         self.goods[goods.goods_id] = goods
-        self.accounts_of[goods.goods_id] = set()
+        self.accounts_of[goods.goods_id] = ()
         self._ids_of_sku.setdefault(goods.sku_id, []).append(goods.goods_id)
 
     def forget(self, goods: Goods) -> None:
@@ -138,20 +143,30 @@ class Known:
 
     def put(self, key: Key, balance: Balance, *, in_stock: bool) -> None:
         """What of some goods is in an account from now on."""
+        goods_id, account_id = key
         self.balances[key] = balance
-        (self.accounts_of[key[0]].add if balance.qty else self.accounts_of[key[0]].discard)(key[1])
-        if in_stock and (rows := self.rows.get(sku_id := self.goods[key[0]].sku_id)) is not None:
+        places, sku_id = self.accounts_of[goods_id], self.goods[goods_id].sku_id
+        if (account_id in places) != (balance.qty > 0):
+            rest = tuple(each for each in places if each != account_id)
+            self.accounts_of[goods_id] = self._with(rest, account_id) if balance.qty else rest
+        self._use(sku_id)
+        if in_stock and (rows := self.rows.get(sku_id)) is not None:
             rows.put(key, balance)
             for shelves in self.shelves.values():
                 shelves.put(key, sku_id, balance.qty - balance.reserved)
 
     def _know(self, goods_id: int, account_id: int, qty: int, reserved: int, version: int) -> None:
-        self.balances[goods_id, account_id] = Balance(qty, reserved)
-        self.versions[goods_id, account_id] = version
-        self.accounts_of[goods_id].add(account_id)
+        key = goods_id, account_id
+        self.balances[key] = Balance(qty, reserved)
+        self.versions[key] = version
+        self.accounts_of[goods_id] = self._with(self.accounts_of[goods_id], account_id)
+
+    def _with(self, places: tuple[int, ...], account_id: int) -> tuple[int, ...]:
+        # Nearly all goods are in one account: those of an account share what says so.
+        return (*places, account_id) if places else self._alone.setdefault(account_id, (account_id,))
 
     def settle(self, head: Head, written: Mapping[Key, int]) -> Known:
-        """All this after a commit, which wrote some balances under new versions."""
+        """All this after a commit, which wrote some balances under new versions; without what is too much to keep."""
         for key, version in written.items():
             if self.balances[key].qty:
                 self.versions[key] = version
@@ -159,4 +174,31 @@ class Known:
                 del self.balances[key]
                 self.versions.pop(key, None)
         self.head = head
-        return self if len(self.goods) <= GOODS_MAX else Known(head)
+        if len(self.goods) > GOODS_MAX:
+            self._shed()
+        return self
+
+    def _use(self, sku_id: int) -> None:
+        self._ids_of_sku[sku_id] = self._ids_of_sku.pop(sku_id)
+
+    def _shed(self) -> None:
+        """Forgets the SKUs that were used longest ago. The largest stays: to read it for each order would take long."""
+        largest = max(self._ids_of_sku, key=lambda sku_id: len(self._ids_of_sku[sku_id]))
+        beside = len(self.goods) - len(self._ids_of_sku[largest])
+        for sku_id in [each for each in self._ids_of_sku if each != largest]:
+            if beside <= GOODS_MAX:
+                return
+            beside -= len(self._ids_of_sku[sku_id])
+            self._forget_sku(sku_id)
+
+    def _forget_sku(self, sku_id: int) -> None:
+        for goods_id in self._ids_of_sku.pop(sku_id):
+            del self.goods[goods_id]
+            for account_id in self.accounts_of.pop(goods_id):
+                del self.balances[goods_id, account_id]
+                self.versions.pop((goods_id, account_id), None)
+        self.rows.pop(sku_id, None)
+        for shelves in self.shelves.values():
+            shelves.forget(sku_id)
+        self._skus.discard(sku_id)
+        self._skus_in_stock.discard(sku_id)

@@ -256,8 +256,8 @@ class Ledger(Questions):
         kind = None if alone else ("reserve", wish.policy.fingerprint(), heading.day)
         ahead = None if alone else reserve_at_once
         request = Request(work, heading.key, content, kind, reserve_together, ahead, (heading, wish), alone=alone)
-        answer: dict[str, Any] = self.requests.do(request)
-        return answer | {"lines": in_units(answer["lines"])}
+        answer: dict[str, Any] = in_units(self.requests.do(request))
+        return answer
 
     def _planned(self, heading: Heading, wish: Wish, frame: pl.DataFrame | None) -> Callable[[Book], dict[str, Any]]:
         """What takes a large wish, which is decided before others have to wait."""
@@ -346,7 +346,7 @@ class Ledger(Questions):
     def outcome(self, key: str) -> Any:  # noqa: ANN401 - what the request answered
         """What became of the request with this key: its answer, or None if it never happened."""
         check("key", key=key)
-        return self.requests.outcome(key)
+        return in_units(self.requests.outcome(key))
 
     def heading(self, type: str, *, day: dt.date | None = None, **said: Any) -> Heading:  # noqa: A002, ANN401
         """What is said of a transaction, with every problem of it."""

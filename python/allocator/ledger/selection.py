@@ -93,9 +93,18 @@ def scale_of(sku: Sku) -> dict[str, int]:
     return {"scale": sku.scale} if sku.scale else {}
 
 
-def in_units(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What was answered of lines or promises, as callers hear it: the quantities of SKUs with decimal places exact."""
-    return [_in_units(dict(each), each["scale"]) if "scale" in each else each for each in told]
+def in_units(answer: Any) -> Any:  # noqa: ANN401 - what the work answered
+    """An answer as callers hear it: what it tells of SKUs with decimal places in exact units."""
+    if not isinstance(answer, dict):
+        return answer
+    return {
+        name: [_exact(each) for each in said] if isinstance(said, list) else _exact(said)
+        for name, said in answer.items()
+    }
+
+
+def _exact(told: Any) -> Any:  # noqa: ANN401
+    return _in_units(dict(told), told["scale"]) if isinstance(told, dict) and "scale" in told else told
 
 
 def _in_units(told: dict[str, Any], scale: int) -> dict[str, Any]:

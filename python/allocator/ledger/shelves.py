@@ -131,6 +131,12 @@ class Shelves:
                 # It would have to lie between the others: the SKU is decided on as ever, until it is asked for again.
                 del shelves[where]
 
+    def forget(self, sku_id: int) -> None:
+        """Takes down what is laid out of a SKU, whose stock is not known any more."""
+        self._of_sku.pop(sku_id, None)
+        for spot in [each for each in self._asked if each[0] == sku_id]:
+            del self._asked[spot]
+
     def lay_out(self, book: Book, lines: Iterable[Mapping[str, Any]]) -> bool:
         """Lays out the stock that lines ask for, if any of it was asked for before; whether it did."""
         wanted: dict[Spot, Sku] = {}

@@ -78,9 +78,8 @@ def pick_scanned(
     first = policy or Policy()
     second = other_policy or first
     work = partial(_pick, heading=heading, line=line, policies=(first, second))
-    answer: dict[str, Any] = ledger.do(work, heading, line, first.fingerprint(), second.fingerprint())
-    other = answer["other"]
-    return answer | {"other": other and in_units([other])[0]}
+    answer: dict[str, Any] = in_units(ledger.do(work, heading, line, first.fingerprint(), second.fingerprint()))
+    return answer
 
 
 def _pick(book: Book, heading: Heading, line: Mapping[str, Any], policies: tuple[Policy, Policy]) -> dict[str, Any]:
