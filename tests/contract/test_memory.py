@@ -39,7 +39,8 @@ def test_a_run_is_served_from_what_the_run_before_it_freed_and_what_is_kept_can_
     faults, resident = zip(*runs, strict=True)
     # The system may take pages that are not in use for a moment, and then hands them out again: not in every run.
     assert min(faults[2:]) < faults[0] / 4
-    assert resident[-1] < resident[1] * 1.2
+    # Threads overlap in another way in each run, so some need a block more; nothing is added up from run to run.
+    assert resident[-1] < resident[1] * 1.4
     assert released < resident[-1] - 10
 
 
