@@ -177,7 +177,7 @@ def test_an_order_of_an_asset_and_a_block_tell_all_that_is_wrong_with_them(shop:
             ("value_empty", "site", None), ("value_empty", "material", None), ("value_empty", "number", None),
         ]  # fmt: skip
         assert told(assets.order_asset, ledger, "30yd", OFF, site="Acme", exchanges="AO-9") == [
-            ("sku_unknown", "sku", 0), ("document_unknown", "number", None),
+            ("sku_unknown", "sku", None), ("document_unknown", "number", None),
         ]  # fmt: skip
     quinn = selling.Person("quinn", "quality")
     assert told(quality.block_goods, shop, [{"sku": "cable", "qty": 1.5}], quinn, reason="") == [
@@ -229,3 +229,34 @@ def test_a_refusal_says_what_helps(partners: Ledger) -> None:
     receipt = flow.receive_shipment(partners, shipment, SAM, counted=[{"sku": "seal", "qty": 1}])["number"]
     assert hints(flow.settle_difference, receipt, 9, "lost", OLGA, reason="x") == ["line_unknown: It has lines 1, 2"]
     assert hints(flow.settle_difference, receipt, 1, "lost", OLGA) == ["step_impossible: To be settled: line 2"]
+
+
+def test_a_refused_scan_and_asset_say_what_to_do_next() -> None:
+    def told_of(function: Callable[..., Any], *said: Any, **more: Any) -> tuple[str, str, str, int | None, str]:
+        with pytest.raises(InputError) as refusal:
+            function(ledger, *said, **more)
+        each = refusal.value.problems[0]
+        return each.code, each.table, each.column, each.row, each.hint
+
+    with Ledger.open("sqlite://") as ledger:
+        packing.set_up(ledger)
+        order = packing.ordered(ledger, [{"sku": "CM-500", "qty": 1}, {"sku": "cable", "qty": 2}])
+        step = told_of(scanning.scan, order, "cable", PAM, qty="1.505")
+        assert step[:4] == ("qty_step", "", "qty", None), "a scan has no lines: what is wrong is its quantity"
+        assert "at most 2" in told_of(scanning.scan, order, "cable", PAM, qty=3)[4]
+        scanning.scan(ledger, order, "CM500-2025-0046", PAM)
+        for what, hint in (
+            ("CM500-2025-0046", "undo_scan"), ("CM500-2025-0047", "Put it back"), ("USED-1", "scan_counts"),
+        ):  # fmt: skip
+            assert hint in told_of(scanning.scan, order, what, PAM)[4], what
+        assert "box_contents" in told_of(scanning.undo_scan, order, "cable", PAM)[4]
+        scanning.save_box(ledger, "BOX-000001", PAM)
+        scanning.confirm_box(ledger, "BOX-000001", PAM, length_mm=1, width_mm=1, height_mm=1)
+        assert "cancel" in told_of(scanning.undo_scan, order, "CM500-2025-0046", PAM)[4]
+        assert "Scan 2.00 more" in told_of(scanning.confirm_packing, order, PAM)[4]
+    with Ledger.open("sqlite://") as ledger:
+        hauling.set_up(ledger)
+        wanted = hauling.pending(ledger)
+        for named in ({}, {"asset": "S1"}, {"asset": "C99"}):
+            assert "choices" in told_of(assets.deliver_asset, wanted, hauling.DAN, **named)[4], named
+        assert told_of(assets.order_asset, "30yd", OFF, site="Acme")[:4] == ("sku_unknown", "", "sku", None)

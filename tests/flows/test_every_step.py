@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pytest
 
+from allocator import flows
 from allocator.errors import InputError
 from allocator.flows import FLOWS, Person
 from allocator.flows import partner as flow
@@ -134,3 +138,30 @@ def test_two_who_take_the_same_step_at_once_take_it_once(network: Ledger) -> Non
         thread.join()
     assert got.count(1) == 1
     assert set(got) <= {0, 1, "step_impossible"}
+
+
+STRANGE = (None, 7, b"x", {"a": 1}, [[]], object(), float("nan"), Decimal(1), pl.DataFrame({"a": [1]}))
+EVERY = {**flows.STEPS, **flows.QUESTIONS}
+
+
+@pytest.mark.parametrize("name", sorted(EVERY))
+def test_an_argument_of_another_kind_is_told_and_nothing_is_done(worked: Ledger, name: str) -> None:
+    """A number that is no text reached the database driver, a table as a note the comparison of two columns."""
+    function = EVERY[name]
+    known = inspect.signature(function).parameters
+    texts = [each for each, it in known.items() if it.annotation == "str"]
+    before = head(worked)
+    for strange in STRANGE:
+        said: dict[str, Any] = dict.fromkeys(texts, strange)
+        others: dict[str, Any] = {"line": 1, "parts": ALL, "lines": ALL, "decisions": ALL, "readings": {}, "usage": {}}
+        said |= {
+            each: others.get(each, "x") for each, it in known.items() if it.default is it.empty and each not in texts
+        }
+        if texts:
+            with pytest.raises(InputError) as refused:
+                function(**said | {"ledger": worked, "person": OLGA})
+            assert [problem.column for problem in refused.value.problems] == texts, f"{name}: {strange!r}"
+            assert {problem.code for problem in refused.value.problems} == {"argument_type"}
+        with pytest.raises(InputError, match="argument_type"):
+            function(**dict.fromkeys(said, "x") | {"ledger": worked, "person": strange})
+    assert head(worked) == before

@@ -96,6 +96,16 @@ def test_people_read_what_waits_and_what_a_document_went_through(told) -> None:
     assert (code, out.strip()) == (0, "leakage: nothing.")
 
 
+def test_who_does_what_is_told_in_words(told) -> None:
+    """It stood there as code: operators: {'picking': 'pat'}."""
+    line = '-alines=[{"sku": "valve", "qty": 1}]'
+    placed = ("flow", "do", URL, "scanning.place_order", "--as", DANA, "-acustomer=Metro", "-aplace=WH", line)
+    number = answer(told, *placed)["number"]
+    named = ("-apicking=pat", "-apacking=pam")
+    code, out, _ = told("flow", "do", URL, "assign_operators", "--as", "sue:supervisor", f"-aorder={number}", *named)
+    assert code == 0 and "operators: picking=pat, packing=pam" in out
+
+
 def test_every_step_says_what_it_is_told(told) -> None:
     code, out, _ = told("flow", "steps")
     assert code == 0 and "partner.raise_request" in out and "question" in out

@@ -152,7 +152,8 @@ class TestScans:
         ("(01)05901234123457(21)PH-0", "scan_mismatch"), ("(10)LOT", "scan_mismatch"), ("phone", "tracking_mismatch"),
         ("(01)09520123456788", "tracking_mismatch"), ("cable", "scan_mismatch"), ("05901234123457", "scan_mismatch"),
         ("", "value_empty"), ("PH-0\n", "value_text"), ("PH\0", "text_nul"), (" PH-0", "value_text"),
-        ("x" * 500, "value_text"), ("]" + "1" * 100_000, "label_malformed"), (None, "value_text"), (7.5, "value_text"),
+        ("x" * 500, "value_text"), ("]" + "1" * 100_000, "label_malformed"), (None, "argument_type"),
+        (7.5, "argument_type"),
     ])  # fmt: skip
     def test_a_bad_scan_is_refused_with_its_reason_and_counts_nothing(self, shop: Ledger, what: Any, code: str) -> None:
         order = ordered(shop, [{"sku": "phone", "qty": 2}])
@@ -316,7 +317,7 @@ class TestBoxes:
         assert [(p.code, p.column) for p in told.value.problems] == [
             ("argument_missing", "width_mm"), ("argument_missing", "height_mm")]  # fmt: skip
         with refused("argument_value"):
-            confirm_box(shop, box, PAM, length_mm=0, width_mm=-1, height_mm=True)
+            confirm_box(shop, box, PAM, length_mm=0, width_mm=-1, height_mm=100_001)
         confirm_box(shop, box, PAM, **BIG)
         row = box_contents(shop, order, PAM).to_dicts()[0]
         assert (row["length_mm"], row["width_mm"], row["height_mm"], row["packed_by"]) == (400, 300, 200, "pam")

@@ -258,8 +258,7 @@ def tell(answer: Any, title: str) -> None:  # noqa: ANN401 - whatever was answer
     tables = {name: each for name, each in answer.items() if isinstance(each, pl.DataFrame) or _is_rows(each)}
     for name, value in answer.items():
         if name not in tables and value not in (None, "", [], {}):
-            words = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            say(f"{name.replace('_', ' ')}: {words}")
+            say(f"{name.replace('_', ' ')}: {_words(value)}")
     for name, rows in tables.items():
         frame = (
             rows
@@ -276,6 +275,10 @@ def _is_rows(value: object) -> bool:
 
 
 def _cell(value: object) -> str | None:
-    if value is None:
-        return None
+    return None if value is None else _words(value)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={each}" for name, each in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -15,6 +15,7 @@ from allocator.errors import InputError, PolicyError, Problem
 from allocator.flows.delivery import Event, deliver
 from allocator.flows.doing import Doing, Person, look
 from allocator.flows.flow import FLOWS
+from allocator.flows.given import checked
 from allocator.flows.settings import keep_settings, settings_of
 from allocator.flows.steps import STEPS, named, parameters, take_step
 from allocator.ledger.lines import TEXT_LENGTH_MAX
@@ -35,6 +36,7 @@ APPLIED: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
+@checked
 def keep_rules(ledger: Ledger, rules: Automation, person: Person, *, reason: str = "", key: str = "") -> str:
     """Puts rules in force, in the place of those before; the number of their document.
 
@@ -92,6 +94,7 @@ def _nonsense(rule: Rule, place: str) -> list[Problem]:
     return problems
 
 
+@checked
 def automate(ledger: Ledger, person: Person, *, limit: int = 1000) -> pl.DataFrame:
     """Applies the rules in force to what happened since they were last applied, and to what follows from that.
 

@@ -10,6 +10,7 @@ from allocator.errors import InputError
 from allocator.flows.doing import Doing, Person, look, unknown_document
 from allocator.flows.events import now_of, seen_by
 from allocator.flows.flow import FLOWS, Step
+from allocator.flows.given import checked
 from allocator.flows.quantities import quantity
 from allocator.ledger.documents import DocumentLine
 from allocator.ledger.records import moment_of
@@ -27,6 +28,7 @@ BOARD: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
+@checked
 def board(ledger: Ledger, person: Person, *, limit: int = ROWS_MAX) -> pl.DataFrame:
     """What waits for a person: every document in a state in which a step is theirs to take.
 
@@ -59,6 +61,7 @@ def board(ledger: Ledger, person: Person, *, limit: int = ROWS_MAX) -> pl.DataFr
     )
 
 
+@checked
 def document_of(ledger: Ledger, number: str, person: Person) -> dict[str, Any]:
     """A document as it is now, and what can be done with it next.
 

@@ -191,6 +191,17 @@ class Doing:
             raise InputError(problems)
         return found
 
+    def sku(self, name: str) -> Sku:
+        """The SKU that the argument `sku` names.
+
+        Raises:
+            InputError: `sku_unknown`.
+        """
+        found, problems = self.find_skus([name])
+        if problems:
+            raise InputError(replace(each, table="", row=None) for each in problems)
+        return found[name]
+
     def find_skus(self, names: Iterable[str]) -> tuple[dict[str, Sku], list[Problem]]:
         """SKUs by name, and what is to be said of those that there are not."""
         wanted = list(names)
@@ -363,7 +374,7 @@ def placed(error: InputError, table: str, row: int) -> list[Problem]:
 
 def unknown_document(number: str, what: str) -> Problem:
     """What is said of a document that is not there, and of one that is somebody else's."""
-    hint = "Look its number up: the board lists what waits for you, `events` all that you may see"
+    hint = "The board lists what waits for you, `events` all that you may see"
     return Problem("document_unknown", f"there is no such {what}", column="number", value=str(number)[:80], hint=hint)
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Person, unknown_document
+from allocator.flows.given import checked
 from allocator.ledger.snapshot import MOMENT, Snapshot, snapshot
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ ROWS_MAX: Final = 10_000
 """Events that one call tells at most."""
 
 
+@checked
 def events(ledger: Ledger, since: int = 0, *, limit: int = 1000, person: Person | None = None) -> pl.DataFrame:
     """The steps that documents took after a transaction, in their order.
 
@@ -66,6 +68,7 @@ def events(ledger: Ledger, since: int = 0, *, limit: int = 1000, person: Person 
         return _told(moment.frame(_SQL + where, EVENT, since=since, last=last or since, **params), person)
 
 
+@checked
 def history_of(ledger: Ledger, number: str, person: Person | None = None) -> pl.DataFrame:
     """Every step that a document took, as `events` tells them.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, look, number_of, unknown_document
+from allocator.flows.given import checked
 from allocator.flows.promises import promises_to, sku_of_line, told_of
 from allocator.flows.quantities import quantity
 from allocator.flows.scanning.boxes import packing_data
@@ -28,6 +29,7 @@ class Asked(NamedTuple):
     currency: str
 
 
+@checked
 def paper_of(
     ledger: Ledger, number: str, person: Person, *, issuer: str, currency: str = ""
 ) -> tuple[str, dict[str, Any]]:

@@ -71,6 +71,18 @@ def asked_of(
     return Demanded(skus, steps, problems)
 
 
+def steps_of(qty: int | Decimal, sku: Sku) -> int:
+    """The quantity that the argument `qty` gives, in the steps that the SKU is counted in.
+
+    Raises:
+        InputError: `qty_step`, `qty_out_of_range`.
+    """
+    try:
+        return units(qty, sku, 0)
+    except InputError as error:
+        raise InputError(replace(each, table="", row=None) for each in error.problems) from None
+
+
 def whole_units(steps: int, sku: Sku) -> int:
     """A quantity in whole units: what is begun counts."""
     return int(-(-steps // 10**sku.scale))

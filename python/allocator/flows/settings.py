@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from allocator.flows.doing import Doing, Person, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.ledger.book import Book
 from allocator.model.document import Document
 
@@ -30,6 +31,7 @@ SETTINGS: Final = known(
 Settings = TypeVar("Settings", bound=Document)
 
 
+@checked
 def keep_settings(ledger: Ledger, settings: Document, person: Person, *, reason: str = "", key: str = "") -> str:
     """Puts settings in force, in the place of those of their kind; the number of their document.
 

@@ -146,7 +146,7 @@ def _reader(function: Callable[..., Any], annotation: str) -> Callable[[Any], An
     if kind.startswith("Literal["):
         choices = ast.literal_eval(f"({kind.removeprefix('Literal[').removesuffix(']')},)")
     elif kind in ("Kind", "Outcome"):
-        choices = get_args(function.__globals__[kind])
+        choices = get_args(inspect.unwrap(function).__globals__[kind])
     if choices:
         return lambda value: _one_of(value, choices)
     return READERS[kind]

@@ -19,6 +19,7 @@ AVAILABLE: Final = "Available"
 RESERVED: Final = "Reserved"
 IN_USE: Final = "In Use"
 MISSING: Final = "Unable to Locate"
+CHOOSE: Final = "Name one that `choices` lists for the order"
 CANDIDATES_MAX: Final = 5
 """How many other assets a refusal names."""
 
@@ -50,13 +51,16 @@ def asset_of(doing: Doing, serial: str, order: Document) -> Asset:
         goods_id = unit(doing.book, line, None)
     except InputError as error:
         if error.code != "goods_ambiguous":
-            raise InputError(replace(each, column="asset") for each in error.problems) from None
+            raise InputError(
+                replace(each, column="asset", hint=each.hint or CHOOSE) for each in error.problems
+            ) from None
         (own,) = doing.lines(order.number)
         assert own.sku_id is not None
         goods_id = unit(doing.book, {**line, "sku": doing.book.catalog.sku(own.sku_id).sku}, None)
     found = seen_now(doing, goods_id)
     if found is None:
-        raise InputError(Problem("goods_unknown", "there is no such asset", column="asset", value=serial[:80]))
+        message = "there is no such asset"
+        raise InputError(Problem("goods_unknown", message, column="asset", value=serial[:80], hint=CHOOSE))
     return found
 
 
@@ -88,7 +92,7 @@ def own_asset(doing: Doing, order: str) -> Asset | None:
 def free_assets(doing: Doing, sku: str) -> list[str]:
     """The serials of available assets of a product, in their order."""
     book = doing.book
-    found = doing.skus([sku])[sku]
+    found = doing.sku(sku)
     book.load_skus([found.sku_id])
     serials = [
         goods.serial for goods in book.goods_of(found.sku_id) for number in book.accounts_of[goods.goods_id]

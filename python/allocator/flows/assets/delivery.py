@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from allocator.errors import InputError, Problem
 from allocator.flows.assets.asset import (
     AVAILABLE,
+    CHOOSE,
     IN_USE,
     MISSING,
     RESERVED,
@@ -21,6 +22,7 @@ from allocator.flows.assets.asset import (
 )
 from allocator.flows.assets.order import ASSET_ORDERS, exception_raised, marked, settings_for
 from allocator.flows.doing import Doing, Person, number_of, take
+from allocator.flows.given import checked
 from allocator.ledger.documents import Document
 from allocator.model.assets import AssetSettings
 
@@ -31,6 +33,7 @@ ELSEWHERE: Final = (IN_USE, RESERVED, MISSING)
 """Statuses in which an asset can be chosen as an exception."""
 
 
+@checked
 def reserve_asset(
     ledger: Ledger, order: str, asset: str, person: Person, *, client: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -71,10 +74,11 @@ def _fitting(doing: Doing, order: Document, serial: str) -> Asset:
     wanted = doing.book.catalog.sku(line.sku_id).sku
     if found.sku != wanted:
         message = f"{found.serial} is a {found.sku}, and a {wanted} is ordered"
-        raise InputError(Problem("asset_unfit", message, column="asset", value=serial[:80]))
+        raise InputError(Problem("asset_unfit", message, column="asset", value=serial[:80], hint=CHOOSE))
     return found
 
 
+@checked
 def deliver_asset(
     ledger: Ledger,
     order: str,
@@ -151,7 +155,8 @@ def deliver_asset(
 
 def _named(asset: str) -> str:
     if not asset:
-        raise InputError(Problem("argument_missing", "an asset is delivered, and none is reserved", column="asset"))
+        message = "an asset is delivered, and none is reserved"
+        raise InputError(Problem("argument_missing", message, column="asset", hint=CHOOSE))
     return asset
 
 
@@ -170,7 +175,8 @@ def check_exception(doing: Doing, settings: AssetSettings, asset: Asset, photo: 
         raise taken(doing, asset, asset.sku)
     if settings.photo_required and not photo:
         message = f"{asset.serial} is {asset.seen}: taking it needs a photo"
-        raise InputError(Problem("photo_missing", message, column="photo"))
+        hint = "Say where the photo is kept; or name an asset that is available"
+        raise InputError(Problem("photo_missing", message, column="photo", hint=hint))
 
 
 def bring(doing: Doing, order: Document, asset: Asset, settings: AssetSettings) -> None:

@@ -23,6 +23,7 @@ from allocator.flows.assets.asset import (
 )
 from allocator.flows.assets.order import ASSET_ORDERS, EXCEPTIONS, settings_for
 from allocator.flows.doing import Doing, Person, check_reason, look, take
+from allocator.flows.given import checked
 from allocator.ledger.documents import Document
 from allocator.ledger.records import moment_of
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
 
 
+@checked
 def assign_asset(ledger: Ledger, order: str, asset: str, person: Person, *, note: str, key: str = "") -> dict[str, Any]:
     """Gives an order without an asset another one, which is where the order says; its exception is resolved (FA-10).
 
@@ -75,7 +77,8 @@ def assign_asset(ledger: Ledger, order: str, asset: str, person: Person, *, note
 
 def _check_note(note: str) -> None:
     if not note:
-        raise InputError(Problem("note_missing", "reconciling needs a note", column="note"))
+        hint = "Say in note what you found out"
+        raise InputError(Problem("note_missing", "reconciling needs a note", column="note", hint=hint))
 
 
 def _open_numbers(doing: Doing) -> set[str]:
@@ -100,6 +103,7 @@ def _put(doing: Doing, order: Document, asset: Asset) -> None:
             left_at(doing, heading, asset, order.place)
 
 
+@checked
 def confirm_exception(ledger: Ledger, exception: str, person: Person, *, note: str, key: str = "") -> dict[str, Any]:
     """Leaves everything as the driver booked it; the order that lost its asset leaves the queue (FA-10).
 
@@ -125,6 +129,7 @@ def confirm_exception(ledger: Ledger, exception: str, person: Person, *, note: s
     return answer
 
 
+@checked
 def cancel_asset_order(ledger: Ledger, order: str, person: Person, *, reason: str, key: str = "") -> dict[str, Any]:
     """Gives up an order before its delivery; an asset that was reserved for it is available again.
 
@@ -158,6 +163,7 @@ OPEN_EXCEPTIONS: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
+@checked
 def choices(ledger: Ledger, order: str, person: Person) -> pl.DataFrame:
     """The assets that may be chosen for an order now, as its settings let: what the driver's app shows.
 
@@ -204,6 +210,7 @@ def _same_site(order: Document, asset: Asset) -> bool:
     return same and other is not None and other.state in ("in use", "pending removal")
 
 
+@checked
 def assign_queue(ledger: Ledger, person: Person) -> pl.DataFrame:
     """The queue 'assign asset': orders that stand without an asset, by number (FA-5).
 
@@ -228,6 +235,7 @@ def assign_queue(ledger: Ledger, person: Person) -> pl.DataFrame:
     return pl.DataFrame(look(ledger, person, asked), schema=QUEUE, orient="row")
 
 
+@checked
 def open_exceptions(ledger: Ledger, person: Person) -> pl.DataFrame:
     """What the office has to reconcile, the oldest first (FA-5, FA-9, FA-10).
 
@@ -245,6 +253,7 @@ def open_exceptions(ledger: Ledger, person: Person) -> pl.DataFrame:
     return pl.DataFrame(look(ledger, person, asked), schema=OPEN_EXCEPTIONS, orient="row")
 
 
+@checked
 def report_missing(ledger: Ledger, asset: str, person: Person, *, note: str = "", key: str = "") -> int:
     """Says that an asset is not where the books have it; an order that has it keeps it. The transaction's number.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, all_problems, number_of, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.settings import settings_of
 from allocator.ledger.documents import Document
 from allocator.model.assets import AssetSettings
@@ -83,6 +84,7 @@ def settings_for(doing: Doing, client: str | None = None) -> AssetSettings:
     return settings
 
 
+@checked
 def order_asset(
     ledger: Ledger, sku: str, person: Person, *, site: str, material: str = "", exchanges: str = "", number: str = "",
     note: str = "", key: str = "",
@@ -119,7 +121,7 @@ def order_asset(
         settings = settings_for(doing)
         with all_problems() as part:
             with part():
-                found = doing.skus([sku])[sku]
+                found = doing.sku(sku)
                 if settings.tracked and not found.by_unit:
                     problem = Problem("tracking_mismatch", f"{sku} is not tracked by serial", column="sku", value=sku)
                     raise InputError(problem)
@@ -149,6 +151,7 @@ def _check_exchanged(doing: Doing, number: str, site: str) -> None:
         raise InputError(Problem("asset_unfit", message, column="site", value=site))
 
 
+@checked
 def order_removal(ledger: Ledger, order: str, person: Person, *, note: str = "", key: str = "") -> dict[str, Any]:
     """Has the asset of an order fetched; `number` and `state`.
 

@@ -9,6 +9,7 @@ from allocator.flows.assets.asset import AVAILABLE, IN_USE, MISSING, Asset, asse
 from allocator.flows.assets.delivery import check_exception, displaced
 from allocator.flows.assets.order import ASSET_ORDERS, marked, settings_for
 from allocator.flows.doing import Doing, Person, impossible, number_of, take
+from allocator.flows.given import checked
 from allocator.ledger.documents import Document
 from allocator.model.assets import AssetSettings
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
 
 
+@checked
 def remove_asset(
     ledger: Ledger,
     order: str,

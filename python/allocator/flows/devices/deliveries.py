@@ -21,6 +21,7 @@ from allocator.flows.devices.goods import (
 from allocator.flows.devices.orders import ORDERS
 from allocator.flows.doing import Doing, Person, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.named import Candidate, chosen
 from allocator.flows.promises import promises_to, sku_of_line
 from allocator.flows.quantities import as_qty, quantity
@@ -60,6 +61,7 @@ RETURN_NOTES: Final = known(
 )
 
 
+@checked
 def deliver_order(
     ledger: Ledger, order: str, person: Person, *, parts: Lines | None = None, note: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -163,6 +165,7 @@ def deliveries_of(doing: Doing, order: str) -> list[Document]:
     return [each for each in found if each and each.flow == DELIVERIES.name and not each.closed]
 
 
+@checked
 def take_back_delivered(
     ledger: Ledger, order: str, person: Person, *, parts: Lines | None = None, place: str = "", condition: str = "",
     reason: str = "", note: str = "", key: str = "",
@@ -238,6 +241,7 @@ def settle_parts(doing: Doing, shares: Sequence[tuple[Out, int]], step: str) -> 
         doing.go(number, "settled" if over else "delivered", step=step, marks=["settled"] if over else ())
 
 
+@checked
 def complete_order(ledger: Ledger, order: str, person: Person, *, reason: str = "", key: str = "") -> dict[str, Any]:
     """Completes an order: what is promised still is delivered with it, what is short is given up.
 

@@ -23,6 +23,7 @@ from allocator.flows.devices.goods import (
 from allocator.flows.devices.orders import ORDERS
 from allocator.flows.doing import Doing, Person, all_problems, check_reason, number_of, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.quantities import as_qty, asked_of, read_qty
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.lines import Lines, mappings_of, read_lines, text
@@ -59,6 +60,7 @@ CREDIT_NOTES: Final = known(
 SOLD: Final[Mapping[str, Callable[[Any], Any]]] = {"sku": text, "serial": text, "qty": read_qty}
 
 
+@checked
 def invoice_order(
     ledger: Ledger, order: str, person: Person, *, parts: Lines | None = None, number: str = "", note: str = "",
     key: str = "",
@@ -120,6 +122,7 @@ def _issued(
     return {"number": invoice, "state": "issued", **linked, "lines": told_parts(doing, told)}
 
 
+@checked
 def invoice_sale(
     ledger: Ledger, lines: Lines, person: Person, *, customer: str, number: str = "", note: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -185,6 +188,7 @@ def bought_out(doing: Doing, rental: Document, line: DocumentLine) -> dict[str, 
     return _issued(doing, "", rental.details["customer"], [(line, 1)], [account], rental=rental.number)
 
 
+@checked
 def issue_credit_note(
     ledger: Ledger, invoice: str, person: Person, *, parts: Lines | None = None, place: str = "", condition: str = "",
     reason: str, note: str = "", key: str = "",

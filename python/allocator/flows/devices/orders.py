@@ -13,6 +13,7 @@ from allocator.flows.devices.goods import (
 )
 from allocator.flows.doing import Doing, Person, all_problems, check_reason, impossible, number_of, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.promises import promise, promises_to
 from allocator.flows.quantities import asked_of, quantity, read_qty
 from allocator.ledger.lines import Lines, read_lines, text
@@ -53,6 +54,7 @@ ORDERS: Final = known(
 ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {"sku": text, "qty": read_qty}
 
 
+@checked
 def place_order(
     ledger: Ledger, lines: Lines, person: Person, *, customer: str, number: str = "", note: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -100,6 +102,7 @@ def place_order(
     return answer
 
 
+@checked
 def advance_order(ledger: Ledger, order: str, stage: str, person: Person, *, key: str = "") -> dict[str, Any]:
     """Brings an order to another stage; the first one in progress promises it stock, a later one what it lacks (WD-4).
 
@@ -139,6 +142,7 @@ def advance_order(ledger: Ledger, order: str, stage: str, person: Person, *, key
     return answer
 
 
+@checked
 def cancel_order(ledger: Ledger, order: str, person: Person, *, reason: str, key: str = "") -> dict[str, Any]:
     """Gives an order up of which nothing is with the customer; what is promised to it is free again.
 

@@ -8,6 +8,7 @@ from allocator.errors import InputError, Problem
 from allocator.flows.devices.goods import CUSTOMER, SERVICE, check_off_subscription
 from allocator.flows.doing import Doing, Person, all_problems, number_of, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.ledger.devices import register, withdraw
 from allocator.ledger.lines import Lines, read_lines
 from allocator.ledger.selection import unit
@@ -31,6 +32,7 @@ REGISTRATIONS: Final = known(
 )  # fmt: skip
 
 
+@checked
 def register_devices(
     ledger: Ledger, lines: Lines, person: Person, *, customer: str = "", note: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -79,6 +81,7 @@ def _check_own(person: Person, customer: str) -> None:
         raise InputError(Problem("role_missing", message, column="customer", value=customer))
 
 
+@checked
 def withdraw_devices(
     ledger: Ledger, registration: str, person: Person, *, serials: tuple[str, ...] | list[str] = (), reason: str = "",
     key: str = "",

@@ -21,6 +21,7 @@ from allocator.flows.devices.goods import (
 from allocator.flows.devices.invoices import INVOICES, bought_out
 from allocator.flows.doing import Doing, Person, all_problems, number_of, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.ledger.care import note_meter
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.model.devices import DeviceSettings
@@ -58,6 +59,7 @@ Readings = Mapping[str, "int | Decimal"]
 """What meters show, by meter."""
 
 
+@checked
 def rent_device(
     ledger: Ledger, sku: str, person: Person, *, customer: str, serial: str = "", readings: Readings | None = None,
     note: str = "", key: str = "",
@@ -89,7 +91,7 @@ def rent_device(
 
     def work(doing: Doing) -> dict[str, Any]:
         settings = settings_for(doing)
-        found = doing.skus([sku])[sku]
+        found = doing.sku(sku)
         problems = []
         if not found.by_unit:
             problems.append(Problem("tracking_mismatch", f"{sku} has no serials", column="sku", value=sku))
@@ -143,6 +145,7 @@ def _rented(doing: Doing, rental: str) -> tuple[Document, DocumentLine]:
     return document, line
 
 
+@checked
 def read_rental(
     ledger: Ledger, rental: str, readings: Readings, person: Person, *, correction: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -179,6 +182,7 @@ def read_rental(
     return answer
 
 
+@checked
 def end_rental(ledger: Ledger, rental: str, person: Person, *, reason: str = "", key: str = "") -> dict[str, Any]:
     """Says that a rented device should come back; it is the customer's to bring, and due after some days.
 
@@ -208,6 +212,7 @@ def due_back(doing: Doing, rental: str, settings: DeviceSettings) -> None:
     doing.go(rental, "due back", step="end", due_s=lasted_s + settings.return_days * 86_400)
 
 
+@checked
 def return_rental(
     ledger: Ledger, rental: str, person: Person, *, readings: Readings | None = None, correction: str = "",
     place: str = "", condition: str = "used", note: str = "", key: str = "",
@@ -254,6 +259,7 @@ def return_rental(
     return answer
 
 
+@checked
 def buy_rental(ledger: Ledger, rental: str, person: Person, *, note: str = "", key: str = "") -> dict[str, Any]:
     """Invoices a rented device: its customer keeps it, and title passes.
 

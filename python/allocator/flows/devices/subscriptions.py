@@ -10,6 +10,7 @@ from allocator.flows.devices.goods import CUSTOMER, SERVICE, settings_for
 from allocator.flows.devices.rentals import RENTALS, due_back, opened, rental_of
 from allocator.flows.doing import Doing, Person, all_problems, look, number_of, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.settings import settings_of
 from allocator.ledger.devices import enabled_services
 from allocator.ledger.documents import Document
@@ -52,6 +53,7 @@ SUBSCRIPTIONS: Final = known(
 )  # fmt: skip
 
 
+@checked
 def open_subscription(
     ledger: Ledger, person: Person, *, customer: str, number: str = "", note: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -76,6 +78,7 @@ def open_subscription(
     return answer
 
 
+@checked
 def add_device(
     ledger: Ledger, subscription: str, serial: str, person: Person, *, note: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -160,6 +163,7 @@ def _left(doing: Doing, subscription: str, goods_id: int, state: str) -> None:
         doing.line(subscription, line.n, progress=1, state=state)
 
 
+@checked
 def remove_device(
     ledger: Ledger, subscription: str, serial: str, person: Person, *, reason: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -196,6 +200,7 @@ def remove_device(
     return answer
 
 
+@checked
 def replace_device(
     ledger: Ledger, subscription: str, serial: str, by: str, person: Person, *, reason: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -228,6 +233,7 @@ def replace_device(
     return answer
 
 
+@checked
 def enable_service(
     ledger: Ledger, subscription: str, serial: str, service: str, person: Person, *, key: str = ""
 ) -> dict[str, Any]:
@@ -240,6 +246,7 @@ def enable_service(
     return _set(ledger, (subscription, serial, service), person, "enable", key)
 
 
+@checked
 def disable_service(
     ledger: Ledger, subscription: str, serial: str, service: str, person: Person, *, key: str = ""
 ) -> dict[str, Any]:
@@ -271,6 +278,7 @@ def _check_service(service: str, offered: tuple[str, ...], column: str = "servic
         raise InputError(Problem("setting_unknown", message, column=column, value=str(service)[:80], hint=hint))
 
 
+@checked
 def device_actions(ledger: Ledger, subscription: str, serial: str, person: Person) -> list[str]:
     """What else a device of a subscription offers now: the actions of the services that are enabled on it (WD-17).
 
@@ -290,6 +298,7 @@ def _actions(doing: Doing, goods_id: int) -> list[str]:
     return [action for service in enabled_services(doing.book, goods_id) for action in offered.get(service, ())]
 
 
+@checked
 def act_on_device(
     ledger: Ledger, subscription: str, serial: str, action: str, person: Person, *, key: str = ""
 ) -> dict[str, Any]:
@@ -314,6 +323,7 @@ def act_on_device(
     return answer
 
 
+@checked
 def log_usage(
     ledger: Ledger, subscription: str, serial: str, service: str, person: Person, *, usage: Mapping[str, object],
     key: str = "",
@@ -350,6 +360,7 @@ def log_usage(
     return answer
 
 
+@checked
 def end_subscription(
     ledger: Ledger, subscription: str, person: Person, *, reason: str = "", key: str = ""
 ) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from allocator.flows.partner.dashboard import (
     stock_view,
     turnaround,
 )
-from allocator.flows.partner.defectives import finish_repair, inward_defectives, send_to_repair, waive_defective
+from allocator.flows.partner.defectives import inward_defectives, waive_defective
 from allocator.flows.partner.differences import settle_difference
 from allocator.flows.partner.indents import allocate_indent, assign_indent, cancel_indent, raise_indent
 from allocator.flows.partner.losses import approve_loss, reject_loss, report_loss
 from allocator.flows.partner.provenance import trace
 from allocator.flows.partner.receipt import receive_shipment
+from allocator.flows.partner.repairs import finish_repair, send_to_repair
 from allocator.flows.partner.requests import raise_request, raise_triggered, suggest
 from allocator.flows.partner.returns import (
     decide_return,

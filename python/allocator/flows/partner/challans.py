@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, all_problems, impossible, one_of, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.named import Candidate, chosen
 from allocator.flows.partner.indents import INDENTS, check_shelf, close_if_over, due_h, settings_site
 from allocator.flows.partner.network import settings_in_force
@@ -69,6 +70,7 @@ REVERSE: Final = known(
 PARTS: Final[Mapping[str, Callable[[Any], Any]]] = {"line": number, "sku": text, "serial": text, "qty": read_qty}
 
 
+@checked
 def issue_challan(
     ledger: Ledger,
     indent: str,
@@ -184,6 +186,7 @@ def _dispatched(doing: Doing, document: Document, promises: Sequence[Allocation]
 # --- what becomes of the parts ---
 
 
+@checked
 def consume(
     ledger: Ledger, challan: str, parts: Lines, person: Person, *, note: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -206,6 +209,7 @@ def consume(
     return _ended(ledger, challan, parts, person, step="consume", note=note, key=key)
 
 
+@checked
 def return_unused(
     ledger: Ledger, challan: str, parts: Lines, person: Person, *, note: str = "", key: str = ""
 ) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import polars as pl
 
 from allocator.flows.doing import Person
 from allocator.flows.events import now_of
+from allocator.flows.given import checked
 from allocator.flows.partner.network import MONEY
 from allocator.flows.partner.reading import (
     HOUR,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
 
 
+@checked
 def stock_view(ledger: Ledger, person: Person, *, party: str = "") -> pl.DataFrame:
     """What each site has (SP-24).
 
@@ -68,6 +70,7 @@ def _sums() -> list[pl.Expr]:
     ]
 
 
+@checked
 def ageing(ledger: Ledger, person: Person, *, party: str = "") -> pl.DataFrame:
     """How old the stock of each site is, since its first receipt (SP-24).
 
@@ -85,6 +88,7 @@ def _ageing(view: View) -> pl.DataFrame:
     )  # fmt: skip
 
 
+@checked
 def expiring(ledger: Ledger, person: Person, *, party: str = "") -> pl.DataFrame:
     """What expires within the days of the settings, or has expired and is still there: the first first (SP-23).
 
@@ -104,6 +108,7 @@ def _expiring(view: View) -> pl.DataFrame:
     )  # fmt: skip
 
 
+@checked
 def msl_cover(ledger: Ledger, person: Person, *, party: str = "") -> pl.DataFrame:
     """How far the stock of each partner is from its limits: as `replenish` tells it, for all that a limit holds for."""
     return _msl_cover(View.of(ledger, person, party))
@@ -127,6 +132,7 @@ def _msl_cover(view: View) -> pl.DataFrame:
     )  # fmt: skip
 
 
+@checked
 def turnaround(ledger: Ledger, person: Person, *, since: dt.date | None = None) -> pl.DataFrame:
     """How long indents took to be allocated, dispatched and closed, against the SLA of contract and priority (SP-15).
 
@@ -173,6 +179,7 @@ def turnaround(ledger: Ledger, person: Person, *, since: dt.date | None = None) 
 _STAGES: Final = ("allocate", "dispatch", "close")
 
 
+@checked
 def fill_rate(ledger: Ledger, person: Person, *, since: dt.date | None = None) -> pl.DataFrame:
     """How much of what indents asked for was dispatched (SP-24).
 
@@ -191,6 +198,7 @@ def fill_rate(ledger: Ledger, person: Person, *, since: dt.date | None = None) -
     ).sort("contract_type", nulls_last=True)  # fmt: skip
 
 
+@checked
 def leakage(ledger: Ledger, person: Person, *, since: dt.date | None = None) -> pl.DataFrame:
     """What went out and is neither consumed nor back, the defectives that are due, and what was lost: by age (SP-13).
 
@@ -237,6 +245,7 @@ def leakage(ledger: Ledger, person: Person, *, since: dt.date | None = None) -> 
     )  # fmt: skip
 
 
+@checked
 def cost_by_contract(ledger: Ledger, person: Person, *, since: dt.date | None = None) -> pl.DataFrame:
     """What the parts cost that were consumed, by who pays: warranty, AMC, out of warranty (SP-24).
 
@@ -253,6 +262,7 @@ def cost_by_contract(ledger: Ledger, person: Person, *, since: dt.date | None = 
     )  # fmt: skip
 
 
+@checked
 def dashboard(
     ledger: Ledger, person: Person, *, party: str = "", since: dt.date | None = None
 ) -> dict[str, pl.DataFrame]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, all_problems, check_reason, take
+from allocator.flows.given import checked
 from allocator.flows.partner.network import line_named, numbers, settings_in_force, site_named, stock_rows
 from allocator.flows.partner.receipt import RECEIPTS, transit
 from allocator.flows.partner.shipments import sku_of
@@ -32,6 +33,7 @@ the shipment is kept (it comes out of the warehouse's stock) or goes back as it 
 all, scrapped, or wait in quarantine to be returned."""
 
 
+@checked
 def settle_difference(
     ledger: Ledger, receipt: str, line: int, outcome: Outcome, person: Person, *, reason: str = "", note: str = "",
     key: str = "",

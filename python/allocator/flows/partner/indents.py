@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, all_problems, check_reason, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.partner.choosing import Wanted, choose, demand
 from allocator.flows.partner.network import bu_of, no_part, partner_of, settings_in_force, site_named
 from allocator.flows.partner.supply import promises_of, told_short
@@ -56,6 +57,7 @@ SITES_TOLD: Final = 10
 """Sites that the document keeps of a choice."""
 
 
+@checked
 def raise_indent(
     ledger: Ledger,
     lines: Lines,
@@ -192,6 +194,7 @@ def _seen(doing: Doing, told: Sequence[Mapping[str, Any]], site: str | None) -> 
     ]
 
 
+@checked
 def assign_indent(
     ledger: Ledger, indent: str, person: Person, *, site: str = "", reason: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -246,6 +249,7 @@ def wanted_of(doing: Doing, document: Document) -> Wanted:
                   _moment(needed), said["job_at"])  # fmt: skip
 
 
+@checked
 def allocate_indent(ledger: Ledger, indent: str, person: Person, *, key: str = "") -> dict[str, Any]:
     """Promises stock of the site to an indent: what its contract permits, in the order of its policy (SP-10, SP-11).
 
@@ -298,6 +302,7 @@ def check_shelf(doing: Doing, document: Document) -> None:
         raise InputError(Problem("role_missing", message, column="number", value=document.number))
 
 
+@checked
 def cancel_indent(ledger: Ledger, indent: str, person: Person, *, reason: str, key: str = "") -> dict[str, Any]:
     """Gives up what of an indent is not dispatched; what was promised to it is free again.
 

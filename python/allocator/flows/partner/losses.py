@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, all_problems, check_reason, impossible, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.partner.challans import CHALLANS, PARTS, accounted_for, parts_of
 from allocator.flows.partner.indents import settings_site
 from allocator.flows.partner.shipments import in_json, sku_of
@@ -41,6 +42,7 @@ LOSSES: Final = known(
 )  # fmt: skip
 
 
+@checked
 def report_loss(
     ledger: Ledger, challan: str, parts: Lines, person: Person, *, reason: str, note: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -110,6 +112,7 @@ def _reported(doing: Doing, challan: str) -> dict[int, int]:
     return found
 
 
+@checked
 def approve_loss(ledger: Ledger, write_off: str, person: Person, *, note: str = "", key: str = "") -> dict[str, Any]:
     """Writes lost parts off: they leave the books, and nothing of them is due any more; `leakage` counts them as lost.
 
@@ -154,6 +157,7 @@ def _goods(doing: Doing, line: DocumentLine, account: int, qty: int) -> dict[str
     return {"stock_id": stock_id(goods_id, account), "qty": as_qty(qty, sku_of(doing, goods_id))}
 
 
+@checked
 def reject_loss(
     ledger: Ledger, write_off: str, person: Person, *, reason: str, note: str = "", key: str = ""
 ) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, look
+from allocator.flows.given import checked
 from allocator.flows.partner.network import SHIPMENT
 from allocator.flows.quantities import quantity
 from allocator.ledger.documents import DocumentLine
@@ -66,6 +67,7 @@ def _replaced(doing: Doing, lines: Iterable[tuple[str, DocumentLine]]) -> dict[i
     return found
 
 
+@checked
 def trace(
     ledger: Ledger, person: Person, *, reference: str | None = None, serial: str | None = None, sku: str | None = None
 ) -> pl.DataFrame:
@@ -107,7 +109,7 @@ def _of_serial(doing: Doing, serial: str, sku: str | None) -> set[int]:
     goods = {goods_id for _, goods_id in doing.book.numbers[serial]}
     doing.book.load_goods(goods)
     if sku is not None:
-        wanted = doing.skus([sku])[sku].sku_id
+        wanted = doing.sku(sku).sku_id
         goods = {each for each in goods if doing.book.goods[each].sku_id == wanted}
     return goods
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, number_of, placed, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.partner.network import settings_in_force, site_named, still_wanted
 from allocator.flows.partner.requests import PART_REQUEST
 from allocator.flows.partner.shipments import CHALLANS_WAREHOUSE, SHIPMENTS, sku_of
@@ -69,6 +70,7 @@ class _Counted:
         self.left[line.n] -= qty
 
 
+@checked
 def receive_shipment(
     ledger: Ledger, shipment: str, person: Person, *, counted: Lines | None = None, final: bool = True, note: str = "",
     key: str = "",

@@ -13,6 +13,7 @@ import polars as pl
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, all_problems, look, one_of, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.partner.network import (
     KEYS,
     REQUEST,
@@ -73,6 +74,7 @@ PART_REQUEST: Final = known(
 ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {"sku": text, "qty": read_qty}
 
 
+@checked
 def suggest(ledger: Ledger, person: Person, *, party: str = "", bu: str = "") -> pl.DataFrame:
     """What a partner should ask for now: MSL less on hand, in transit and requested (SP-2); as `replenish` tells it."""
 
@@ -84,6 +86,7 @@ def suggest(ledger: Ledger, person: Person, *, party: str = "", bu: str = "") ->
     return look(ledger, person, asked)
 
 
+@checked
 def raise_request(
     ledger: Ledger,
     lines: Lines,
@@ -148,6 +151,7 @@ def raise_request(
     return answer
 
 
+@checked
 def raise_triggered(ledger: Ledger, person: Person, *, party: str = "", key: str = "") -> list[dict[str, Any]]:
     """Raises a request for every partner whose position of a SKU fell to its trigger (SP-3); those that were raised.
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from allocator.flows.doing import Doing, Person, all_problems, look, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.named import Candidate, chosen
 from allocator.flows.partner.network import (
     MONEY,
@@ -88,6 +89,7 @@ CANDIDATE: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
+@checked
 def return_candidates(ledger: Ledger, person: Person, *, party: str = "") -> pl.DataFrame:
     """What a partner could send back: defective, damaged, expired, or long unused (SP-16).
 
@@ -164,6 +166,7 @@ def _candidate(doing: Doing, found: tuple[Row, int, str]) -> Candidate[tuple[Row
     return Candidate((row, why), doing.book.catalog.sku(row.goods.sku_id), row.goods.goods_id, free, says)
 
 
+@checked
 def raise_return(
     ledger: Ledger, lines: Lines, person: Person, *, party: str = "", warehouse: str = "", note: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -213,6 +216,7 @@ def raise_return(
     return answer
 
 
+@checked
 def decide_return(
     ledger: Ledger, request: str, decisions: Lines, person: Person, *, note: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -229,6 +233,7 @@ def decide_return(
     return answer
 
 
+@checked
 def withdraw_return(ledger: Ledger, request: str, person: Person, *, reason: str = "", key: str = "") -> dict[str, Any]:
     """Keeps what was asked to go back, and is not shipped."""
 
@@ -242,6 +247,7 @@ def withdraw_return(ledger: Ledger, request: str, person: Person, *, reason: str
     return answer
 
 
+@checked
 def ship_return(
     ledger: Ledger,
     request: str,

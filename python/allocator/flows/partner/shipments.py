@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.partner.network import SHIPMENT, settings_in_force, site_named, still_wanted
 from allocator.flows.partner.requests import PART_REQUEST
 from allocator.flows.partner.supply import promises_of
@@ -62,6 +63,7 @@ CHALLANS_WAREHOUSE: Final = known(
 )  # fmt: skip
 
 
+@checked
 def ship_request(
     ledger: Ledger,
     request: str,

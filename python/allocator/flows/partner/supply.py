@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, check_reason, placed, take
+from allocator.flows.given import checked
 from allocator.flows.partner.network import REQUEST, numbers, settings_in_force, site_named, still_wanted
 from allocator.flows.partner.requests import PART_REQUEST
 from allocator.flows.quantities import quantity, read_qty
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 DECIDED: Final[Mapping[str, Callable[[Any], Any]]] = {"line": number, "qty": read_qty, "reason": text}
 
 
+@checked
 def decide_request(
     ledger: Ledger, request: str, decisions: Lines, person: Person, *, note: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -112,6 +114,7 @@ def _settled(
     return [done[n] for n in sorted(done)]
 
 
+@checked
 def allocate_request(ledger: Ledger, request: str, person: Person, *, key: str = "") -> dict[str, Any]:
     """Promises warehouse stock to what was approved and is not sent yet, as the policy of supply says (SP-5).
 
@@ -179,6 +182,7 @@ def promises_of(doing: Doing, request: str, stage: str) -> list[dict[str, Any]]:
     return [{"allocation_id": n} for n in mine]
 
 
+@checked
 def pick_request(ledger: Ledger, request: str, person: Person, *, key: str = "") -> dict[str, Any]:
     """Takes what is promised to a request from its bins: a pick list, with places and serials, as `lines` (SP-5)."""
 
@@ -207,6 +211,7 @@ def _pick(doing: Doing, allocation_id: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@checked
 def withdraw_request(ledger: Ledger, request: str, person: Person, *, reason: str, key: str = "") -> dict[str, Any]:
     """Gives up what of a request is not shipped; what is on its way stays to be received.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, all_problems, check_reason, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.named import Candidate, chosen
 from allocator.flows.promises import sku_of_line
 from allocator.flows.quantities import as_qty, quantity, read_qty
@@ -50,6 +51,7 @@ def for_the_business(person: Person) -> None:
         raise InputError(Problem("role_missing", message, column="party", value=person.party[:80]))
 
 
+@checked
 def block_goods(
     ledger: Ledger, lines: Lines, person: Person, *, reason: str, note: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -93,6 +95,7 @@ def block_goods(
     return answer
 
 
+@checked
 def lift_hold(
     ledger: Ledger, hold: str, person: Person, *, parts: Lines | None = None, note: str = "", key: str = ""
 ) -> dict[str, Any]:

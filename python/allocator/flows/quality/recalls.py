@@ -13,6 +13,7 @@ import polars as pl
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, all_problems, look, number_of, take
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.promises import sku_of_line
 from allocator.flows.quality.holds import PARTS, QUALITY, blocked_parts, for_the_business, unblocking
 from allocator.flows.quantities import quantity
@@ -52,6 +53,7 @@ REACH: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
+@checked
 def raise_recall(
     ledger: Ledger, person: Person, *, lots: str | Sequence[str] = (), serials: str | Sequence[str] = (),
     text: str = "", skus: str | Sequence[str] | None = None, note: str = "", key: str = "",
@@ -129,6 +131,7 @@ def _contacts(lines: Iterable[DocumentLine]) -> list[str]:
     return sorted({line.details["contact"] for line in lines if line.state == OUT})
 
 
+@checked
 def tell_contact(
     ledger: Ledger, recall: str, contact: str, person: Person, *, channel: str, note: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -170,6 +173,7 @@ def tell_contact(
     return answer
 
 
+@checked
 def clear_recalled(
     ledger: Ledger, recall: str, parts: Lines, person: Person, *, note: str, key: str = ""
 ) -> dict[str, Any]:
@@ -214,6 +218,7 @@ def clear_recalled(
     return answer
 
 
+@checked
 def close_recall(ledger: Ledger, recall: str, person: Person, *, note: str = "", key: str = "") -> dict[str, Any]:
     """Closes a recall whose contacts were all told; what is blocked by it stays blocked until it is disposed of.
 
@@ -243,6 +248,7 @@ def close_recall(ledger: Ledger, recall: str, person: Person, *, note: str = "",
     return answer
 
 
+@checked
 def recall_reach(ledger: Ledger, recall: str, person: Person) -> pl.DataFrame:
     """What a recall reaches, and how far it is.
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, look, take
+from allocator.flows.given import checked
 from allocator.flows.promises import sku_of_line
 from allocator.flows.quantities import quantity
 from allocator.flows.scanning.orders import BOXES, ORDERS, begin_as, boxes_of, check_operator
@@ -29,6 +30,7 @@ CONTENTS: Final = {
 }  # fmt: skip
 
 
+@checked
 def save_box(ledger: Ledger, box: str, person: Person, *, key: str = "") -> dict[str, Any]:
     """Saves a box: it is full, and the next scan opens another (OS-6). What is in it can still be undone.
 
@@ -52,6 +54,7 @@ def save_box(ledger: Ledger, box: str, person: Person, *, key: str = "") -> dict
     return answer
 
 
+@checked
 def confirm_box(
     ledger: Ledger, box: str, person: Person, *, length_mm: int | None = None, width_mm: int | None = None,
     height_mm: int | None = None, weight_g: int | None = None, key: str = "",
@@ -74,7 +77,7 @@ def confirm_box(
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most[name]
     ]
     lacking = [
-        Problem("argument_missing", "a box has all three dimensions", column=name)
+        Problem("argument_missing", "a box has all three dimensions", column=name, hint="In millimetres, whole")
         for name in ("length_mm", "width_mm", "height_mm")
         if name not in sizes
     ]
@@ -96,6 +99,7 @@ def confirm_box(
     return answer
 
 
+@checked
 def confirm_packing(ledger: Ledger, order: str, person: Person, *, key: str = "") -> dict[str, Any]:
     """Confirms packing, where everything ordered is scanned and every box confirmed (OS-9); scanning is closed then.
 
@@ -117,7 +121,8 @@ def confirm_packing(ledger: Ledger, order: str, person: Person, *, key: str = ""
             if line.progress != line.qty:
                 sku = sku_of_line(doing, line)
                 message = f"{quantity(line.progress, sku)} of {quantity(line.qty, sku)} of {sku.sku} are scanned"
-                problems.append(Problem("scan_pending", message, "lines", "scanned", line.n - 1, sku.sku))
+                hint = f"Scan {quantity(line.qty - line.progress, sku)} more, or cancel the order"
+                problems.append(Problem("scan_pending", message, "lines", "scanned", line.n - 1, sku.sku, hint))
         problems += [
             Problem(
                 "scan_pending", f"the box is {box.state}", "boxes", value=box.number, hint="Save it, then confirm it"
@@ -135,6 +140,7 @@ def confirm_packing(ledger: Ledger, order: str, person: Person, *, key: str = ""
     return answer
 
 
+@checked
 def scan_counts(ledger: Ledger, order: str, person: Person) -> pl.DataFrame:
     """How far an order is: one row per line, `scanned` and `pending` together being `ordered` (OS-5).
 
@@ -158,6 +164,7 @@ def scan_counts(ledger: Ledger, order: str, person: Person) -> pl.DataFrame:
     return pl.DataFrame(look(ledger, person, asked), schema=schema, orient="row")
 
 
+@checked
 def box_contents(ledger: Ledger, order: str, person: Person) -> pl.DataFrame:
     """What is in the boxes of an order (OS-10): one row per unit, or per scan of a product.
 
@@ -190,6 +197,7 @@ def _rows(doing: Doing, box: Document) -> list[dict[str, Any]]:
     return told
 
 
+@checked
 def packing_data(
     ledger: Ledger, order: str, person: Person, *, issuer: str, address: tuple[str, ...] = ()
 ) -> dict[str, Any]:

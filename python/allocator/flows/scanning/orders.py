@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, all_problems, check_reason, number_of, take, within
 from allocator.flows.flow import Flow, Step, known
+from allocator.flows.given import checked
 from allocator.flows.partner.network import partner_of, settings_in_force
 from allocator.flows.promises import promise, promises_to, told_of
 from allocator.flows.quantities import asked_of, quantity, read_qty
@@ -87,6 +88,7 @@ BOXES: Final = known(
 ORDERED: Final[Mapping[str, Callable[[Any], Any]]] = {"sku": text, "qty": read_qty}
 
 
+@checked
 def place_order(
     ledger: Ledger, lines: Lines, person: Person, *, customer: str, place: str = "", number: str = "", bu: str = "",
     note: str = "", key: str = "",
@@ -155,6 +157,7 @@ def _place(doing: Doing, place: str) -> str:
     return place or own
 
 
+@checked
 def assign_operators(
     ledger: Ledger, order: str, person: Person, *, picking: str = "", packing: str = "", shipping: str = "",
     key: str = "",
@@ -207,6 +210,7 @@ def check_operator(doing: Doing, order: Document, task: str) -> None:
         raise InputError(Problem("role_missing", message, column=task, value=doing.person.name[:80], hint=hint))
 
 
+@checked
 def pick_order(
     ledger: Ledger, order: str, person: Person, *, policy: Policy | None = None, key: str = ""
 ) -> dict[str, Any]:
@@ -248,6 +252,7 @@ def boxes_of(doing: Doing, order: str) -> list[Document]:
     return [box for box in boxes if box.state != "discarded"]
 
 
+@checked
 def ship_order(ledger: Ledger, order: str, person: Person, *, carrier: str, key: str = "") -> dict[str, Any]:
     """The shipping operator hands the boxes over; everything in them leaves stock.
 
@@ -275,6 +280,7 @@ def ship_order(ledger: Ledger, order: str, person: Person, *, carrier: str, key:
     return answer
 
 
+@checked
 def cancel_order(ledger: Ledger, order: str, person: Person, *, reason: str, key: str = "") -> dict[str, Any]:
     """Gives up an order that has not left: what was scanned is put back, what was promised is free.
 

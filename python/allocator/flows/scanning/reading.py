@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from allocator.errors import CODES, InputError, Problem
@@ -138,7 +139,10 @@ def _line_of(doing: Doing, order: Document, sku_id: int, scan: str) -> tuple[Doc
     sku = doing.book.catalog.sku(sku_id)
     mine = doing.book.documents.lines_of_skus([order.number], [sku_id])
     if not mine:
-        raise InputError(_about("scan_mismatch", f"it is of {sku.sku}, which {order.number} does not ask for", scan))
+        message = f"it is of {sku.sku}, which {order.number} does not ask for"
+        raise InputError(
+            replace(_about("scan_mismatch", message, scan), hint="Put it back; scan_counts lists what is pending")
+        )
     return mine[0][1], sku
 
 

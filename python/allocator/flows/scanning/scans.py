@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, number_of, take
+from allocator.flows.given import checked
 from allocator.flows.promises import demand, promises_to
-from allocator.flows.quantities import quantity, read_qty
+from allocator.flows.quantities import quantity, read_qty, steps_of
 from allocator.flows.scanning.orders import BOXES, ORDERS, begin_as
 from allocator.flows.scanning.reading import Found, find
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.lines import Unfit
 from allocator.ledger.records import Allocation
 from allocator.ledger.reserve import Wish, reserve
-from allocator.ledger.selection import units
 from allocator.model.policy import Policy
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SCANNED: Final = "scanned"
 
 
+@checked
 def scan(
     ledger: Ledger, order: str, what: str, person: Person, *, qty: int | Decimal | str = 1, sku: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -90,11 +91,12 @@ def _wanted(found: Found, asked: int | Decimal) -> int:
     line, sku = found.line, found.sku
     if found.goods_id is not None and asked != 1:
         raise InputError(Problem("serial_quantity", "a serial is one unit", column="qty", value=str(asked)))
-    wanted = units(asked, sku, 0)
+    wanted = steps_of(asked, sku)
     pending = line.qty - line.progress
     if wanted > pending and (found.goods_id is None or pending):
         message = f"{quantity(line.qty, sku)} of {sku.sku} are ordered, {quantity(line.progress, sku)} of them scanned"
-        raise InputError(Problem("scan_excess", message, column="qty", value=str(asked)))
+        hint = f"Scan at most {quantity(pending, sku)}" if pending else "Put it back: nothing more of it is ordered"
+        raise InputError(Problem("scan_excess", message, column="qty", value=str(asked), hint=hint))
     return wanted
 
 
@@ -117,14 +119,18 @@ def _of_unit(doing: Doing, order: Document, found: Found, what: str) -> int:
     promise = book.allocations[numbers[0]] if numbers else None
     if promise is not None and promise.line_id == found.line.line_id:
         if promise.stage != "reserved":
-            raise InputError(_refused("scan_repeated", f"it was scanned for {order.number} already", what))
+            message, hint = (
+                f"it was scanned for {order.number} already",
+                "Scan the next one; undo_scan takes a scan back",
+            )
+            raise InputError(_refused("scan_repeated", message, what, hint))
         return promise.allocation_id
     if promise is not None:
         message = f"it is promised to {promise.line_id.rpartition('/')[0] or promise.line_id}"
         raise InputError(_refused("scan_mismatch", message, what, "Fetch one of the pick list, or one that is free"))
     if found.line.progress >= found.line.qty:
         message = f"all {found.line.qty} of {found.sku.sku} are scanned"
-        raise InputError(_refused("scan_excess", message, what))
+        raise InputError(_refused("scan_excess", message, what, "Put it back: nothing more of it is ordered"))
     return _exchanged(doing, order, found, what)
 
 
@@ -141,7 +147,7 @@ def _exchanged(doing: Doing, order: Document, found: Found, what: str) -> int:
         (got,) = reserve(doing.book, heading, Wish([row], policy, heading.day))["lines"]
         if not got["allocations"]:
             message = f"it may not serve {order.number}: {got['reason']}"
-            raise InputError(_refused("scan_mismatch", message, what))
+            raise InputError(_refused("scan_mismatch", message, what, "Fetch one of the pick list"))
     return int(got["allocations"][0]["allocation_id"])
 
 
@@ -212,6 +218,7 @@ def _told(doing: Doing, order: Document, found: Found, box: str) -> dict[str, An
     }  # fmt: skip
 
 
+@checked
 def undo_scan(
     ledger: Ledger, order: str, what: str, person: Person, *, qty: int | Decimal | str = 1, sku: str = "", key: str = ""
 ) -> dict[str, Any]:
@@ -228,7 +235,7 @@ def undo_scan(
     def work(doing: Doing) -> dict[str, Any]:
         document = begin_as(doing, order, "packing")
         found = find(doing, document, what, sku)
-        wanted = units(asked, found.sku, 0)
+        wanted = steps_of(asked, found.sku)
         taken = _scanned(doing, document, found, wanted, what)
         with doing.transaction("put_back", document=order, document_kind=ORDERS.name) as heading:
             for box, line, part in taken:
@@ -263,12 +270,13 @@ def _scanned(
             taken.append((box, line, part))
     if left and confirmed:
         message = f"it is in {', '.join(sorted(set(confirmed)))}, which is confirmed"
-        raise InputError(_refused("scan_confirmed", message, what))
+        hint = "Its contents are final: cancel the order to unpack it"
+        raise InputError(_refused("scan_confirmed", message, what, hint))
     if left:
         code, message = ("goods_unknown", f"it was not scanned for {order.number}")
         if taken:
             code, message = "qty_out_of_range", f"only {quantity(wanted - left, found.sku)} were scanned"
-        raise InputError(_refused(code, message, what))
+        raise InputError(_refused(code, message, what, "box_contents lists what is in its boxes"))
     return taken
 
 
