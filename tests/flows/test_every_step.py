@@ -165,3 +165,16 @@ def test_an_argument_of_another_kind_is_told_and_nothing_is_done(worked: Ledger,
         with pytest.raises(InputError, match="argument_type"):
             function(**dict.fromkeys(said, "x") | {"ledger": worked, "person": strange})
     assert head(worked) == before
+
+
+@pytest.mark.parametrize("number", ["PR-\0", "\ud800"], ids=ascii)
+def test_a_text_that_no_store_can_look_up_is_told_on_either(network: Ledger, number: str) -> None:
+    """PostgreSQL's driver raised an error of its own for each of them."""
+    for function in EVERY.values():
+        known = inspect.signature(function).parameters
+        needed = [each for each, it in known.items() if it.default is it.empty and each not in ("ledger", "person")]
+        others: dict[str, Any] = {"line": 1, "parts": ALL, "lines": ALL, "decisions": ALL, "readings": {}, "usage": {}}
+        said = {each: others.get(each, number) for each in needed}
+        if said.keys() - others.keys():
+            with pytest.raises(InputError, match="text_nul" if "\0" in number else "value_text"):
+                function(network, person=OLGA, **said)

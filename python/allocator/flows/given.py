@@ -54,7 +54,8 @@ def checked(function: Callable[Said, Told]) -> Callable[Said, Told]:
     """A step or a question that looks at its arguments first: what is of another kind is told, and all of it at once.
 
     The function raises:
-        InputError: `argument_type`: every argument that is something else than its annotation says.
+        InputError: `argument_type`: every argument that is something else than its annotation says; `text_nul`,
+            `value_text`: a text that no store can look up.
 
     Example:
         >>> @checked
@@ -76,14 +77,28 @@ def checked(function: Callable[Said, Told]) -> Callable[Said, Told]:
         problems = []
         for name, value in signature.bind(*said, **more).arguments.items():
             fits, wanted = kinds.get(name, (None, ""))
-            if fits is None or fits(value) or (value is None and signature.parameters[name].default is None):
+            if fits is None or (value is None and signature.parameters[name].default is None):
                 continue
-            problems.append(Problem("argument_type", wanted, column=name, value=type(value).__name__))
+            if not fits(value):
+                problems.append(Problem("argument_type", wanted, column=name, value=type(value).__name__))
+            elif unfit := _unfit(value):
+                problems.append(Problem(*unfit, column=name, value=ascii(value)[:80]))
         if problems:
             raise InputError(problems)
         return function(*said, **more)
 
     return whole
+
+
+def _unfit(value: object) -> tuple[str, str] | None:
+    """Why a text, or one of several, cannot be looked up anywhere: code and message."""
+    whole = value if isinstance(value, str) else "".join(value) if isinstance(value, list | tuple) else ""
+    if whole.isascii() and "\0" not in whole:
+        return None
+    if "\0" in whole:
+        return "text_nul", "the text contains a NUL character"
+    halves = any("\ud800" <= character <= "\udfff" for character in whole)
+    return ("value_text", "the text contains half a character") if halves else None
 
 
 def _kind_of(each: inspect.Parameter) -> _Kind | None:
