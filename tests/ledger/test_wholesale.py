@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import postgres
 from allocator import Policy
 from allocator.errors import InputError
 from allocator.ledger import Ledger, ledger, wholesale
@@ -98,6 +99,24 @@ def test_holds_in_columns_end_like_others(stocked: Ledger) -> None:
     assert stocked.allocations()["stage"].to_list() == ["held"] * 3
     stocked.reserve(lines(1, "pump"), actor="bob", as_of=DAY)
     assert stocked.allocations()["sku"].to_list() == ["pump"]
+
+
+def test_a_line_is_found_among_others_whatever_the_language_of_the_server(postgres_server: postgres.Server) -> None:
+    # In English b3 comes before Z1, and no name lies between Z1 and b3.
+    postgres_server.execute("CREATE DATABASE english TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
+    with Ledger.open(postgres_server.url("english")) as shop:
+        shop.define([{"sku": "belt"}], actor="ana")
+        shop.post("receive", {"sku": "belt", "qty": 9, "location": "north"}, **SAID)
+        for names in (["a2"], ["Z1", "a2", "b3"]):
+            asked = [{"line_id": name, "sku": "belt", "qty": 2} for name in names]
+            answer = shop.reserve(asked, actor="bob", as_of=DAY)
+        assert [line["allocated"] for line in answer["lines"]] == [2, 0, 2]
+        with shop.store.session() as session:
+            sql = "SELECT DISTINCT collation_name FROM information_schema.columns WHERE collation_name IS NOT NULL"
+            tables = f"{sql} AND table_schema = 'public' AND table_name IN (SELECT tablename FROM pg_tables)"
+            others = session.rows(f"{tables} AND table_name <> 'alembic_version'")
+    postgres_server.drop("english")
+    assert others == [("C",)]
 
 
 def test_what_another_took_since_is_decided_again(stocked: Ledger) -> None:

@@ -42,6 +42,9 @@ ALIKE: Final = {
 
 _BLANK: Final = text("''")
 
+WORDS: Final = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text in the order of its bytes, as in SQLite: in that of a language it would take longer to look for."""
+
 
 def _number(name: str, *, null: bool = False, default: int | None = None) -> Column[int]:
     return Column(name, BigInteger, nullable=null, server_default=None if default is None else text(str(default)))
@@ -52,7 +55,7 @@ def _small(name: str, default: int = 0) -> Column[int]:
 
 
 def _words(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False, server_default=_BLANK)
+    return Column(name, WORDS, nullable=False, server_default=_BLANK)
 
 
 # An index begins with what tells rows apart. One that began with the tenant would look as good as the key to a planner
@@ -82,7 +85,7 @@ TENANT: Final = Table(
     "tenant",
     METADATA,
     Column("tenant", BigInteger, primary_key=True, autoincrement=False),
-    Column("name", Text, nullable=False, unique=True),
+    Column("name", WORDS, nullable=False, unique=True),
     _number("seq", default=0),
     Column("hash", LargeBinary, nullable=False),
     _number("recorded_at", default=0),
@@ -100,11 +103,11 @@ SKU: Final = _table(
     "sku",
     "sku_id",
     _number("sku_id"),
-    Column("sku", Text, nullable=False),
-    Column("tracking", Text, nullable=False),
+    Column("sku", WORDS, nullable=False),
+    Column("tracking", WORDS, nullable=False),
     _small("scale"),
-    Column("lifecycle", Text, nullable=False),
-    Column("settings", Text, nullable=False),
+    Column("lifecycle", WORDS, nullable=False),
+    Column("settings", WORDS, nullable=False),
     UniqueConstraint("sku", "tenant", name="sku_once"),
     CheckConstraint("tracking IN ('none', 'lot', 'serial', 'both')", name="tracking_known"),
     CheckConstraint("scale BETWEEN 0 AND 9", name="scale_range"),
@@ -114,9 +117,9 @@ SKU: Final = _table(
 LIFECYCLE: Final = _table(
     "lifecycle",
     "name seq",
-    Column("name", Text, nullable=False),
+    Column("name", WORDS, nullable=False),
     _number("seq"),
-    Column("document", Text, nullable=False),
+    Column("document", WORDS, nullable=False),
 )
 """One row per lifecycle and the transaction from which on it is in force, as JSON."""
 
@@ -144,7 +147,7 @@ ACCOUNT: Final = _table(
     "account",
     "account_id",
     _number("account_id"),
-    Column("kind", Text, nullable=False),
+    Column("kind", WORDS, nullable=False),
     _words("location"),
     _words("status"),
     _words("condition"),
@@ -189,8 +192,8 @@ TXN: Final = _table(
     "txn",
     "seq",
     _number("seq"),
-    Column("type", Text, nullable=False),
-    Column("actor", Text, nullable=False),
+    Column("type", WORDS, nullable=False),
+    Column("actor", WORDS, nullable=False),
     _words("role"),
     _words("approved_by"),
     _words("document_kind"),
@@ -258,8 +261,8 @@ it was promised before (`unreserved`, at `from_id`) and is promised after (`rese
 LINE: Final = _table(
     "line",
     "line_id",
-    Column("line_id", Text, nullable=False),
-    Column("order_id", Text, nullable=False),
+    Column("line_id", WORDS, nullable=False),
+    Column("order_id", WORDS, nullable=False),
     _number("sku_id"),
     _number("qty"),
     _number("allocated", default=0),
@@ -279,7 +282,7 @@ ALLOCATION: Final = _table(
     "allocation",
     "allocation_id",
     _number("allocation_id"),
-    Column("line_id", Text, nullable=False),
+    Column("line_id", WORDS, nullable=False),
     _number("goods_id"),
     _number("account_id"),
     _small("unit"),
@@ -316,9 +319,9 @@ ALLOCATION: Final = _table(
 NUMBER: Final = _table(
     "number",
     "kind scope value",
-    Column("kind", Text, nullable=False),
+    Column("kind", WORDS, nullable=False),
     _number("scope", default=0),
-    Column("value", Text, nullable=False),
+    Column("value", WORDS, nullable=False),
     _number("goods_id"),
     _number("seq"),
     _number("until_seq", null=True),
@@ -333,8 +336,8 @@ ATTRIBUTE: Final = _table(
     "attribute",
     "goods_id name",
     _number("goods_id"),
-    Column("name", Text, nullable=False),
-    Column("value", Text, nullable=False),
+    Column("name", WORDS, nullable=False),
+    Column("value", WORDS, nullable=False),
     _number("seq"),
     _of("goods", "goods_id"),
 )
@@ -343,14 +346,14 @@ ATTRIBUTE: Final = _table(
 REQUEST: Final = _table(
     "request",
     "key",
-    Column("key", Text, nullable=False),
+    Column("key", WORDS, nullable=False),
     Column("content", LargeBinary, nullable=False),
-    Column("answer", Text, nullable=False),
+    Column("answer", WORDS, nullable=False),
     _number("recorded_at"),
 )
 """One row per idempotency key: the hash of what was asked, and the answer that was given, a refusal included."""
 
-COUNTER: Final = _table("counter", "name", Column("name", Text, nullable=False), _number("value"))
+COUNTER: Final = _table("counter", "name", Column("name", WORDS, nullable=False), _number("value"))
 """One row per sequence of numbers that are generated: the last one given out."""
 
 PURGE: Final = _table(

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, Text, text
+from sqlalchemy import CheckConstraint, Column, Index, Integer, text
 
-from allocator.ledger.schema import _number, _of, _small, _table, _words
+from allocator.ledger.schema import WORDS, _number, _of, _small, _table, _words
 
 DOCUMENT: Final = _table(
     "document",
     "number",
-    Column("number", Text, nullable=False),
-    Column("flow", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("number", WORDS, nullable=False),
+    Column("flow", WORDS, nullable=False),
+    Column("state", WORDS, nullable=False),
     _small("closed"),
     _words("bu"),
     _words("party"),
@@ -39,7 +39,7 @@ due; `marks` are moments that it passed, `details` the rest of what it says, bot
 DOCUMENT_LINE: Final = _table(
     "document_line",
     "number n",
-    Column("number", Text, nullable=False),
+    Column("number", WORDS, nullable=False),
     Column("n", Integer, nullable=False),
     _number("sku_id", null=True),
     _number("goods_id", null=True),
@@ -66,9 +66,9 @@ DOCUMENT_LINE: Final = _table(
 DOCUMENT_LINK: Final = _table(
     "document_link",
     "number kind other",
-    Column("number", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("other", Text, nullable=False),
+    Column("number", WORDS, nullable=False),
+    Column("kind", WORDS, nullable=False),
+    Column("other", WORDS, nullable=False),
     _number("seq"),
     _of("document", "number"),
     _of("txn", "seq"),
@@ -81,10 +81,10 @@ DOCUMENT_EVENT: Final = _table(
     "seq n",
     _number("seq"),
     Column("n", Integer, nullable=False),
-    Column("number", Text, nullable=False),
-    Column("step", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("patch", Text, nullable=False),
+    Column("number", WORDS, nullable=False),
+    Column("step", WORDS, nullable=False),
+    Column("state", WORDS, nullable=False),
+    Column("patch", WORDS, nullable=False),
     _of("txn", "seq"),
     Index("document_event_of_number", "number", "seq", "tenant"),
 )
