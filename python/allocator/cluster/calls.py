@@ -22,7 +22,7 @@ from allocator.frames.quantity import quantity_columns
 from allocator.model.policy import Policy
 from allocator.model.reallocation import STRATEGIES, Reallocation
 from allocator.model.tables import CURRENT, DEMAND, STOCK
-from allocator.reallocation.outcome import AMOUNTS, WHY
+from allocator.reallocation.outcome import AMOUNTS, STAGE, WHY
 from allocator.reallocation.reallocate import checked_plan
 from allocator.result import REASON, checked_day, checked_policy, checked_threads
 
@@ -209,7 +209,7 @@ def _outputs(tables: dict[str, Table], qty: pl.DataType, plan: Reallocation | No
             "reason": REASON,
             "to_lines": pl.List(line),
         },
-        "allocations": {"line_id": line, "stock_id": row, "qty": qty, "qty_served": qty, "stage": pl.String()},
+        "allocations": {"line_id": line, "stock_id": row, "qty": qty, "qty_served": qty, "stage": STAGE},
         "moves": {"stock_id": row, "from_line": line, "to_line": line, "qty": qty},
     }
 

@@ -41,6 +41,9 @@ WHY: Final = {
 _WHY = pl.Enum(list(WHY))
 _STRATEGY = pl.Enum(list(STRATEGIES))
 
+STAGE: Final = pl.Enum(STAGES)
+"""The type of the stage of an allocation."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -57,7 +60,8 @@ class Outcome:
         """One row per line, stock row and stage afterwards, ready to be given as `current` again.
 
         Columns: `line_id`, `stock_id` (as given; a shipped row that is not in stock is left out); `qty` (units of the
-        stock row), `qty_served` (units of the line), both Int64 or Decimal; `stage`. By the rows of demand, then stock.
+        stock row), `qty_served` (units of the line), both Int64 or Decimal; `stage` (Enum). By the rows of demand, then
+        stock.
         """
         world, dealt, base = self.world, self.dealt, self.base
         skips = pl.Series((self.wishes.strategy == SKIP)[world.held["l"].to_numpy()])
@@ -76,7 +80,7 @@ class Outcome:
                 "stock_id": gather(stock.frame["stock_id"], pairs["s"]),
                 "qty": quantity(pairs["qty"], stock),
                 "qty_served": quantity(pairs["served"], demand),
-                "stage": gather(pl.Series(STAGES), pairs["stage"].cast(pl.UInt32)),
+                "stage": pairs["stage"].cat.to(STAGE),
             }
         )
 
