@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
@@ -11,6 +14,7 @@ from allocator.errors import InputError
 from allocator.flows import Person, board
 from allocator.flows.partner import (
     allocate_indent,
+    approve_loss,
     assign_indent,
     cancel_indent,
     consume,
@@ -24,9 +28,12 @@ from allocator.flows.partner import (
     msl_cover,
     raise_indent,
     raise_request,
+    report_loss,
     return_unused,
     stock_view,
+    suggest,
     turnaround,
+    waive_defective,
 )
 from allocator.ledger import Ledger
 from flows.network import DESK, EVE, OLGA, SAM, TIM, WALT, shipped, stocked
@@ -39,6 +46,18 @@ def steps(ledger: Ledger, person: Person) -> list[tuple[str, str]]:
 def job(ledger: Ledger, order: str, qty: int = 2, **said: object) -> str:
     given = {"customer": "C-7", "service_order": order, "party": "ASP-1"} | said
     return str(raise_indent(ledger, [{"sku": "valve", "qty": qty}], DESK, **given)["number"])  # type: ignore[arg-type]
+
+
+@contextmanager
+def later(ledger: Ledger, **after: float) -> Iterator[None]:
+    """The ledger some time later."""
+    late = dt.timedelta(**after) // dt.timedelta(microseconds=1)
+    with ledger.store.session("write") as session:
+        session.run("UPDATE tenant SET recorded_at = recorded_at + :late", {"late": late})
+    yield
+    with ledger.store.session("write") as session:
+        session.run("DROP TRIGGER head_forward")
+        session.run("UPDATE tenant SET recorded_at = recorded_at - :late", {"late": late})
 
 
 def test_each_step_waits_for_those_who_take_it(network: Ledger) -> None:
@@ -97,6 +116,26 @@ def test_cover_is_what_is_on_hand_of_the_limit(partners: Ledger) -> None:
     ]
 
 
+def test_cover_counts_what_is_asked_for_and_on_its_way_as_the_suggestion_does(partners: Ledger) -> None:
+    """It proposed what was on its way once more: stock was all that it looked at."""
+    stocked(partners, [{"sku": "valve", "qty": 5}, {"sku": "seal", "qty": 10}, {"sku": "pump", "qty": 1}])
+    shipped(partners, [{"sku": "valve", "qty": 6}, {"sku": "grease", "qty": Decimal("1.25")}])
+    raise_request(partners, [{"sku": "valve", "qty": 4}], SAM)
+    shipped(partners, [{"sku": "valve", "qty": 7}], EVE)
+    figures = ("sku", "on_hand", "in_transit", "requested_open", "headroom", "qty_proposed", "reason")
+    mine = msl_cover(partners, SAM).select(figures)
+    assert mine.rows() == [
+        ("grease", 0, 2, 0, 98, 98, "proposed"), ("pump", 1, 0, 0, 4, 4, "proposed"),
+        ("seal", 10, 0, 0, 90, 90, "proposed"), ("valve", 5, 6, 4, 5, 5, "proposed"),
+    ]  # fmt: skip
+    assert suggest(partners, SAM).select(figures).rows() == mine.rows()
+    every = msl_cover(partners, OLGA)
+    assert every.filter(asp="ASP-1").select(figures).rows() == mine.rows()
+    assert every.filter(asp="ASP-2").select(figures).rows() == [("valve", 0, 7, 0, 13, 13, "proposed")]
+    assert msl_cover(partners, OLGA, party="ASP-2").select(figures).height == 1
+    assert dashboard(partners, SAM)["msl_cover"].select(figures).rows() == mine.rows()
+
+
 def test_lots_that_expire_soon_are_told_the_first_first(partners: Ledger) -> None:
     today = dt.datetime.now(dt.UTC).date()
     days = {"G-2": 10, "G-3": 40, "G-4": -1}
@@ -130,6 +169,23 @@ class TestJobs:
         ]
         assert leakage(jobs, EVE).is_empty()
 
+    def test_what_is_waived_is_due_no_more_and_what_was_lost_is_never_late(self, jobs: Ledger) -> None:
+        def told(**since: dt.date) -> list[tuple[str, bool]]:
+            return leakage(jobs, SAM, **since).select("what", "late").rows()
+
+        waive_defective(jobs, "RDC-000002", 1, OLGA, reason="melted")
+        assert told() == [("part", False)]
+        approve_loss(jobs, report_loss(jobs, "DC-000002", [{"line": 1}], TIM, reason="stolen")["number"], OLGA)
+        stocked(jobs, [{"sku": "valve", "qty": 5}])
+        allocate_indent(jobs, "IN-000003", SAM)
+        issue_challan(jobs, "IN-000003", SAM, holder="tim")
+        assert told() == [("lost", False), ("part", False)]
+        assert told(since=dt.date(2100, 1, 1)) == [("part", False)], (
+            "what was lost before is left out, not what is open"
+        )
+        with later(jobs, days=400):
+            assert told() == [("lost", False), ("part", True)]
+
     def test_turnaround_is_measured_against_the_sla_of_contract_and_priority(self, jobs: Ledger) -> None:
         rows = turnaround(jobs, OLGA).filter(contract_type="AMC").select("stage", "indents", "done", "sla_hours", "met")
         assert rows.rows() == [("allocate", 2, 1, 4, 1), ("dispatch", 2, 1, None, 0), ("close", 2, 0, None, 0)]
@@ -143,18 +199,30 @@ class TestJobs:
         assert 0 < done["hours_median"] < 1
 
     def test_what_is_late_and_not_done_counts_as_missed(self, jobs: Ledger) -> None:
-        with jobs.store.session("write") as session:
-            session.run("UPDATE tenant SET recorded_at = recorded_at + :late", {"late": 5 * 3_600_000_000})
-        row = turnaround(jobs, OLGA).filter(contract_type="AMC", stage="allocate").row(0, named=True)
-        assert (row["met"], row["missed"]) == (1, 1)
-        assert board(jobs, SAM).filter(number="IN-000003")["late"].to_list() == [True]
-        with jobs.store.session("write") as session:
-            session.run("DROP TRIGGER head_forward")
-            session.run("UPDATE tenant SET recorded_at = recorded_at - :late", {"late": 5 * 3_600_000_000})
+        with later(jobs, hours=5):
+            row = turnaround(jobs, OLGA).filter(contract_type="AMC", stage="allocate").row(0, named=True)
+            assert (row["met"], row["missed"]) == (1, 1)
+            assert board(jobs, SAM).filter(number="IN-000003")["late"].to_list() == [True]
+
+    def test_nine_of_ten_jobs_took_no_longer(self, jobs: Ledger) -> None:
+        stocked(jobs, [{"sku": "valve", "qty": 12}])
+        numbers = [job(jobs, f"SR-1{n}", 1, contract_type="AMC", priority=5) for n in range(11)]
+        for number in numbers:
+            allocate_indent(jobs, number, SAM)
+        with jobs.store.session() as session:
+            rows = session.rows("SELECT opened_at, marks FROM document WHERE number = ANY(:ids)", {"ids": numbers})
+        took = sorted((json.loads(marks)["allocated"] - opened) / 3_600_000_000 for opened, marks in rows)
+        told = turnaround(jobs, OLGA).filter(priority=5, stage="allocate").row(0, named=True)
+        assert (told["hours_median"], told["hours_p90"]) == (took[5], took[9])
+        assert took[9] < took[10]
 
     def test_fill_is_what_was_dispatched_of_what_was_asked(self, jobs: Ledger) -> None:
         told = fill_rate(jobs, OLGA).select("contract_type", "indents", "units_asked", "units_dispatched", "unit_fill")
         assert told.rows() == [("AMC", 2, 6, 2, 2 / 6), ("warranty", 1, 2, 2, 1.0)]
+        allocate_indent(jobs, "IN-000003", SAM)
+        issue_challan(jobs, "IN-000003", SAM, holder="tim")
+        amc = fill_rate(jobs, OLGA).filter(contract_type="AMC").row(0, named=True)
+        assert (amc["units_dispatched"], amc["lines"], amc["line_fill"]) == (4, 2, 0.5), "two of four fill no line"
 
     def test_jobs_that_do_not_take_place_are_measured_by_nobody(self, jobs: Ledger) -> None:
         before = turnaround(jobs, OLGA), fill_rate(jobs, OLGA)

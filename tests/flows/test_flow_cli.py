@@ -106,6 +106,34 @@ def test_who_does_what_is_told_in_words(told) -> None:
     assert code == 0 and "operators: picking=pat, packing=pam" in out
 
 
+@pytest.mark.parametrize("width", [100, 120, 200])
+def test_the_dashboard_is_read_on_a_screen_of_any_width(told, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """The limits had 26 columns, cut off at the right, and names were broken in two."""
+    with Ledger.open(URL) as ledger:
+        network.stocked(ledger, [{"sku": "valve", "qty": 12}, {"sku": "seal", "qty": 100}])
+        network.shipped(ledger, [{"sku": "valve", "qty": 3}])
+    monkeypatch.setenv("COLUMNS", str(width))
+    code, out, err = told("flow", "dashboard", URL, "--as", OLGA)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= width
+    stock, cover = out.split("Ageing")[0], out.split("Msl cover")[1].split("Fill rate")[0]
+    assert len(re.findall(r"^ ?Central ", stock, re.MULTILINE)) == 4
+    for figures in (
+        ["ASP-1", "seal", "all", "100", "100", "0", "0", "at_limit", "1"],
+        ["ASP-1", "valve", "valves", "20", "12", "3", "5", "5", "proposed", "0.60"],
+    ):
+        rows = [[word for word in line.split() if word != "0"] for line in cover.splitlines()]
+        assert [figure for figure in figures if figure != "0"] in rows, cover
+    code, out, _ = told("flow", "ask", URL, "msl_cover", "--as", OLGA)
+    assert code == 0 and max(map(len, out.splitlines())) <= width
+    monkeypatch.setenv("COLUMNS", "60")
+    _, out, _ = told("flow", "dashboard", URL, "--as", OLGA)
+    assert max(map(len, out.splitlines())) <= 60
+    assert "cover" in out.replace("\n", ""), "what has no room is broken, and not cut off"
+    assert len(answer(told, "flow", "ask", URL, "msl_cover", "--as", OLGA)["rows"][0]) == 27, "JSON has all"
+
+
 def test_every_step_says_what_it_is_told(told) -> None:
     code, out, _ = told("flow", "steps")
     assert code == 0 and "partner.raise_request" in out and "question" in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -216,3 +217,35 @@ class TestTrace:
         assert len(set(texts)) == 1
         with refused("argument_value"):
             trace(store, EVE)
+
+
+def test_what_is_promised_to_a_job_or_usable_today_does_not_go_back(partners: Ledger) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    stocked(partners, [{"sku": "valve", "qty": 5}])
+    lot = {"sku": "grease", "qty": 1, "lot": "G-9", "expires_on": today, "location": "ASP-1/store"}
+    partners.post("receive", lot, origin="found", reason="count", note="shelf", actor="walt")
+    said = {"customer": "C-7", "service_order": "SR-1", "party": "ASP-1"}
+    allocate_indent(partners, raise_indent(partners, [{"sku": "valve", "qty": 2}], DESK, **said)["number"], SAM)
+    assert return_candidates(partners, SAM).select("sku", "qty", "why").rows() == [("valve", "3", "unused")]
+
+
+def test_where_goods_were_at_others_is_none_of_a_partners_business(partners: Ledger) -> None:
+    """Valves of one receipt were shared out among two partners: each sees its own orders and jobs alone."""
+    stocked(partners, [{"sku": "valve", "qty": 3}])
+    stocked(partners, [{"sku": "valve", "qty": 3}], EVE)
+    said = {"customer": "C-8", "service_order": "SR-EVE", "party": "ASP-2"}
+    number = raise_indent(partners, [{"sku": "valve", "qty": 1}], DESK, **said)["number"]
+    allocate_indent(partners, number, EVE)
+    issue_challan(partners, number, EVE, holder="ed")
+    for person, orders in ((SAM, ["8000000001"]), (EVE, ["8000000002"])):
+        (row,) = return_candidates(partners, person).filter(sku="valve").to_dicts()
+        assert (row["orders"], row["jobs"]) == (orders, ["SR-EVE"] if person is EVE else [])
+
+
+def test_of_two_units_with_one_number_that_of_the_named_product_is_traced(partners: Ledger) -> None:
+    partners.define([{"sku": "motor", "tracking": "serial", "lifecycle": "part", "unit_cost": "9"}], actor="ada")
+    unit = {"sku": "motor", "serial": "P-0", "location": "WH/B", "received_on": "2026-01-01"}
+    partners.post("receive", unit, origin="supplier", document="PO-2", actor="walt")
+    stocked(partners, [{"sku": "pump", "qty": 1}, {"sku": "motor", "qty": 1}])
+    assert set(trace(partners, SAM, serial="P-0")["sku"]) == {"pump", "motor"}
+    assert set(trace(partners, SAM, serial="P-0", sku="motor")["sku"]) == {"motor"}

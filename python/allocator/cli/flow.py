@@ -242,12 +242,25 @@ def ask_(
     with opened(url, tenant) as ledger, working("asking"):
         answer = ask(ledger, given["name"], given["person"], given["arguments"])
     if isinstance(answer, pl.DataFrame):
-        say_frame(answer, without_empty(answer), name, out=out, rows=rows, as_json=as_json)
+        say_frame(answer, without_empty(told(given["name"], answer)), name, out=out, rows=rows, as_json=as_json)
     elif as_json:
         say_json({part: each.to_dicts() if isinstance(each, pl.DataFrame) else each for part, each in answer.items()}
                  if isinstance(answer, dict) else answer)  # fmt: skip
     else:
         tell(answer, name)
+
+
+TOLD: Final[Mapping[str, tuple[str, ...]]] = {
+    "msl_cover": ("bu", "asp", "sku", "rule", "units_max", "value_max", "on_hand", "in_transit", "requested_open",
+                  "headroom", "qty_proposed", "reason", "cover"),
+}  # fmt: skip
+"""Of questions with more columns than anyone reads, those that are shown; JSON and files have all."""
+
+
+def told(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """The columns of an answer that people are shown."""
+    wanted = TOLD.get(name.rpartition(".")[2], tuple(frame.columns))
+    return frame.select(column for column in wanted if column != "bu" or (frame["bu"] != "").any())
 
 
 def tell(answer: Any, title: str) -> None:  # noqa: ANN401 - whatever was answered
@@ -267,7 +280,8 @@ def tell(answer: Any, title: str) -> None:  # noqa: ANN401 - whatever was answer
                 [{column: _cell(value) for column, value in row.items()} for row in rows], infer_schema_length=None
             )
         )
-        say_frame(frame, without_empty(frame), name.replace("_", " ") or title, out=None, rows=50, as_json=False)
+        shown = without_empty(told(name, frame))
+        say_frame(frame, shown, name.replace("_", " ") or title, out=None, rows=50, as_json=False)
 
 
 def _is_rows(value: object) -> bool:

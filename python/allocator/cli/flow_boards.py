@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from allocator.cli.flow import As, app, person_of, tell
+from allocator.cli.flow import As, app, person_of, tell, told
 from allocator.cli.given import Json
 from allocator.cli.ledger_tables import say_frame, without_empty
 from allocator.cli.opened import Key, Out, Rows, Tenant, Url, opened
@@ -69,7 +69,8 @@ def dashboard(url: Url, *, who: As, tenant: Tenant = "main", as_json: Json = Fal
         say_json({name: frame.to_dicts() for name, frame in found.items()})
         return
     for name, frame in found.items():
-        say_frame(frame, without_empty(frame), name.replace("_", " ").capitalize(), out=None, rows=20, as_json=False)
+        shown = without_empty(told(name, frame))
+        say_frame(frame, shown, name.replace("_", " ").capitalize(), out=None, rows=20, as_json=False)
 
 
 @app.command("events")

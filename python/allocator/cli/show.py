@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from rich import box
 from rich.console import Console
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 PROBLEMS_SHOWN: Final = 50
 PIPED_WIDTH: Final = 160
 """Columns of a table that goes into a file or a pipe, unless COLUMNS says else."""
+
+
+PADDING: Final = 3
+"""What stands between two columns of a table."""
+WORD_MAX: Final = 12
+"""Letters of a word that a narrow column does not break."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -59,21 +65,62 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
 
 
 def say_table(frame: pl.DataFrame, title: str = "", *, percent: Sequence[str] = (), rows_max: int = 20) -> None:
-    """The first rows of a frame; numbers to the right with thousands apart, columns of `percent` as shares."""
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    """The first rows of a frame; numbers to the right with thousands apart, columns of `percent` as shares.
+
+    On a narrow screen what stands above a column takes a line for each word of it; where that is not enough, columns of
+    nothing but zero are named below instead.
+    """
     ids = {"sku", "lot", "serial", "location", "customer"}
-    for name, dtype in frame.schema.items():
-        number = dtype.is_numeric() and name not in ids and not name.endswith("_id")
-        justify: Literal["right", "left"] = "right" if number else "left"
-        short = number or dtype.is_temporal()
-        table.add_column(name.replace("_", " "), justify=justify, overflow="fold", no_wrap=short)
-    for row in frame.head(rows_max).iter_rows(named=True):
-        plain = (name in ids or name.endswith("_id") for name in row)
-        cells = (cell(v, percent=n in percent, plain=p) for (n, v), p in zip(row.items(), plain, strict=True))
-        table.add_row(*map(Text, cells))
+    room = console().width
+    columns = []
+    for name, values in frame.head(rows_max).to_dict(as_series=False).items():
+        is_id, dtype = name in ids or name.endswith("_id"), frame.schema[name]
+        cells = [cell(value, percent=name in percent, plain=is_id) for value in values]
+        is_number = dtype.is_numeric() and not is_id
+        columns.append(_Column(name.replace("_", " "), cells, is_number, is_number or dtype.is_temporal(),
+                               is_number and bool((frame[name].fill_null(0) == 0).all())))  # fmt: skip
+    is_wide = sum(column.widest + PADDING for column in columns) > room
+    nothing: list[str] = []
+    if is_wide and sum(column.least + PADDING for column in columns) > room:
+        nothing = [column.head for column in columns if column.is_nothing]
+        columns = [column for column in columns if not column.is_nothing]
+    # Where it does not fit even so, words are broken, but nothing is cut off.
+    fits = sum(column.least + PADDING for column in columns) <= room
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        head = column.head.replace(" ", "\n") if is_wide else column.head
+        justify: Literal["right", "left"] = "right" if column.is_number else "left"
+        least = column.least if is_wide and fits else None
+        table.add_column(head, justify=justify, overflow="fold", no_wrap=column.is_short and fits, min_width=least)
+    for row in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*map(Text, row))
     console().print(table)
+    if nothing:
+        say(f"Nothing but 0: {', '.join(nothing)}", style="dim")
     if frame.height > rows_max:
         say(f"… and {frame.height - rows_max:,} more rows", style="dim")
+
+
+class _Column(NamedTuple):
+    """A column as it is printed: what stands above it, and its cells: numbers, kept on one line, or nothing but 0."""
+
+    head: str
+    cells: list[str]
+    is_number: bool
+    is_short: bool
+    is_nothing: bool
+
+    @property
+    def widest(self) -> int:
+        """Its width where there is room."""
+        return max(map(len, (self.head, *self.cells)))
+
+    @property
+    def least(self) -> int:
+        """The width that breaks no number, and no word but long ones."""
+        words = [min(len(word), WORD_MAX) for text in self.cells for word in text.split()]
+        numbers = [len(text) for text in self.cells if self.is_number]
+        return max([*words, *numbers, *map(len, self.head.split())], default=0)
 
 
 def cell(value: Any, *, percent: bool = False, plain: bool = False) -> str:  # noqa: ANN401 - whatever a column holds

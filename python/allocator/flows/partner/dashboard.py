@@ -11,7 +11,7 @@ import polars as pl
 from allocator.flows.doing import Person
 from allocator.flows.events import now_of
 from allocator.flows.given import checked
-from allocator.flows.partner.network import MONEY
+from allocator.flows.partner.network import MONEY, REQUEST, SHIPMENT
 from allocator.flows.partner.reading import (
     HOUR,
     View,
@@ -110,8 +110,8 @@ def _expiring(view: View) -> pl.DataFrame:
 
 @checked
 def msl_cover(ledger: Ledger, person: Person, *, party: str = "") -> pl.DataFrame:
-    """How far the stock of each partner is from its limits: as `replenish` tells it, for all that a limit holds for."""
-    return _msl_cover(View.of(ledger, person, party))
+    """How far each partner is from its limits, with what it expects: as `replenish` tells it, where a limit holds."""
+    return _msl_cover(View.of(ledger, person, party, expected=True))
 
 
 def _msl_cover(view: View) -> pl.DataFrame:
@@ -126,7 +126,12 @@ def _msl_cover(view: View) -> pl.DataFrame:
              for sku, text in view.skus.iter_rows() if (kept := json.loads(text)) is not None]  # fmt: skip
     schema = {"sku": pl.String, "sku_group": pl.String, "unit_cost": pl.String, "pack": pl.Int64}
     frame = pl.DataFrame(known, schema=schema, orient="row").with_columns(pl.col("unit_cost").cast(MONEY))
-    told = replenish(stock, settings.limits, as_of=the_day(), skus=frame)
+    bu_of_party = pl.col("party").replace_strict(bus, default="", return_dtype=pl.String)
+    coming = view.expected.select("what", "sku", "qty", bu=bu_of_party, asp="party")
+    told = replenish(
+        stock, settings.limits, as_of=the_day(), skus=frame, in_transit=coming.filter(what=SHIPMENT).drop("what"),
+        open_requests=coming.filter(what=REQUEST).drop("what"),
+    )  # fmt: skip
     return told.filter(pl.col("rule").is_not_null()).with_columns(
         cover=pl.when(pl.col("units_max") > 0).then(pl.col("on_hand") / pl.col("units_max"))
     )  # fmt: skip
@@ -267,7 +272,7 @@ def dashboard(
     ledger: Ledger, person: Person, *, party: str = "", since: dt.date | None = None
 ) -> dict[str, pl.DataFrame]:
     """Everything of this page, by name, for one person: of their own site, or of all that they see (SP-24)."""
-    view = View.of(ledger, person, party)
+    view = View.of(ledger, person, party, expected=True)
     return {
         "stock": _stock_view(view),
         "ageing": _ageing(view),

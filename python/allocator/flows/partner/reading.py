@@ -12,7 +12,7 @@ import polars as pl
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Doing, Person, look, within
 from allocator.flows.events import seen_by
-from allocator.flows.partner.network import MONEY, partner_of, settings_in_force
+from allocator.flows.partner.network import MONEY, REQUEST, SHIPMENT, partner_of, settings_in_force
 from allocator.ledger.snapshot import Snapshot, snapshot
 from allocator.model.network import PartnerSettings, Site
 
@@ -56,22 +56,45 @@ class View:
     Attributes:
         settings: What the flows of partners act by.
         rows: One row per account, SKU, lot, receipt day, expiry and cost.
+        expected: What partners requested and was not sent, and what is on its way to them, where that was asked for:
+            `what` (`part request`, `shipment`), `party`, `sku`, `qty` in units.
         skus: Name and settings of each SKU.
         scale: The decimal places that hold every quantity.
     """
 
     settings: PartnerSettings
     rows: pl.DataFrame
+    expected: pl.DataFrame
     skus: pl.DataFrame
     scale: int
 
     @classmethod
-    def of(cls, ledger: Ledger, person: Person, party: str) -> View:
+    def of(cls, ledger: Ledger, person: Person, party: str, *, expected: bool = False) -> View:
         """What a person may see now: of one partner, or of all that are theirs to see."""
         settings, sites = theirs(ledger, person, party)
         with snapshot(ledger) as moment:
             rows = _stock(moment, sites, settings)
-            return cls(settings, rows, moment.skus.select("sku", "settings"), moment.scale)
+            coming = _expected(moment, person, sites) if expected else pl.DataFrame(schema=EXPECTED)
+            return cls(settings, rows, coming, moment.skus.select("sku", "settings"), moment.scale)
+
+
+EXPECTED: Final[dict[str, Any]] = {"what": pl.String, "party": pl.String, "sku": pl.String, "qty": pl.Int64}
+
+
+def _expected(moment: Snapshot, person: Person, sites: list[Site]) -> pl.DataFrame:
+    """What of the open requests of sites was not sent, and of shipments to them has not arrived; in units."""
+    said = pl.col("line").str.json_path_match
+    approved, shipped = (said(f"$.{name}").cast(pl.Int64) for name in ("approved", "shipped"))
+    parts = []
+    for flow, left in (
+        (REQUEST, pl.coalesce(approved, "qty") - shipped.fill_null(0)), (SHIPMENT, pl.col("qty") - pl.col("progress")),
+    ):  # fmt: skip
+        heads = heads_of(moment, flow, person, None, closed=0).select("number", "party")
+        lines = lines_of(moment, flow, person, None, closed=0).join(heads, on="number").with_columns(left=left)
+        # Steps are added up before they are counted in units: what is begun counts once.
+        sums = lines.filter(pl.col("left") > 0).group_by("party", "sku", "scale").agg(pl.col("left").sum())
+        parts.append(sums.select("party", "sku", what=pl.lit(flow), qty=units_of(pl.col("left"), pl.col("scale"))))
+    return pl.concat(parts).select(list(EXPECTED)).filter(pl.col("party").is_in([site.name for site in sites]))
 
 
 def the_day() -> dt.date:
