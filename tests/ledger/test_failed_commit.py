@@ -10,9 +10,10 @@ import psycopg
 import pysqlite3
 import pytest
 
-from allocator.errors import InternalError, StoreError
+from allocator.errors import InputError, InternalError, StoreError
 from allocator.ledger import Ledger, receipts
 from allocator.ledger.verify import verify
+from allocator.model.lifecycle import Lifecycle
 
 
 @contextmanager
@@ -58,16 +59,32 @@ def test_goods_go_where_they_were_sent_after_a_commit_that_failed_opened_another
     assert verify(empty_ledger).clean
 
 
+def named(preset: str) -> Lifecycle:
+    """A lifecycle of the house, as a preset has it."""
+    return Lifecycle.load(preset).model_copy(update={"name": "house"})
+
+
 def test_what_was_defined_in_vain_gives_way_to_what_others_defined(
     empty_ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    empty_ledger.define([{"sku": "belt"}], actor="ana")
     with failing_commits(empty_ledger, monkeypatch):
-        empty_ledger.define([{"sku": "filter"}], actor="ana")
+        empty_ledger.define([{"sku": "filter", "lifecycle": "house"}], lifecycles=[named("asset")], actor="ana")
     with Ledger.open(empty_ledger.store.url) as other:
-        other.define([{"sku": "filter", "tracking": "lot", "lifecycle": "device"}], actor="ana")
+        said = {"sku": "filter", "tracking": "lot", "lifecycle": "house"}
+        other.define([said], lifecycles=[named("device")], actor="ana")
     line = {"sku": "filter", "lot": "K1", "qty": 1, "location": "store"}
     empty_ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+    assert empty_ledger.stock()["status"].to_list() == [Lifecycle.load("device").default]
     assert verify(empty_ledger).clean
+
+
+def test_what_was_defined_in_vain_is_unknown(empty_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    with failing_commits(empty_ledger, monkeypatch):
+        empty_ledger.define([{"sku": "filter"}], actor="ana")
+    with pytest.raises(InputError) as caught:
+        receive(empty_ledger, "filter", "north")
+    assert caught.value.code == "sku_unknown"
 
 
 def test_what_a_failed_commit_promised_is_free(empty_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
