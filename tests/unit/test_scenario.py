@@ -221,6 +221,34 @@ def test_segments_that_demand_does_not_have_are_refused() -> None:
     assert [problem.code for problem in caught.value.problems] == ["column_missing", "argument_value"]
 
 
+def test_segments_by_a_quantity_are_told_as_the_planner_wrote_it_whatever_the_column_is_called() -> None:
+    demand = {"line_id": ["1", "2"], "sku": "PIN", "qty": [Decimal("4.5"), Decimal("6.25")], "lines": ["a", "b"]}
+    demand = pl.DataFrame(demand)
+    stock = {"stock_id": ["A"], "sku": ["PIN"], "qty_on_hand": [10]}
+    surged = Scenario(name="more", levers=[surge(line_id="1")])
+    found = Base(stock, demand, as_of=AS_OF, by=["qty", "lines"]).run(surged).segments
+    assert found.select("qty", "lines", "lines_base", "lines_scenario").rows() == [
+        (Decimal("4.50"), "a", 1, None),
+        (Decimal("6.25"), "b", 1, 1),
+        (Decimal("9.00"), "a", None, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("by", "codes"),
+    [
+        (5, ["argument_type"]),
+        ([1], ["argument_type"]),
+        (["customer", "customer", "region"], ["argument_value", "column_missing"]),
+        ("lines_base", ["argument_value"]),
+    ],
+)
+def test_segments_that_make_no_sense_are_refused(by: object, codes: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        Base(STOCK, pl.DataFrame(DEMAND).with_columns(lines_base=1), as_of=AS_OF, by=by)
+    assert [problem.code for problem in caught.value.problems] == codes
+
+
 def test_a_quantity_that_cannot_be_counted_is_refused() -> None:
     huge = {"lever": "demand_surge", "where": {"sku": "NUT"}, "factor": 2**62}
     assert problems(huge) == [("value_overflow", "levers.0.factor")]

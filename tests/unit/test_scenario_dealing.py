@@ -60,6 +60,31 @@ def test_a_fair_share_cuts_every_line_alike_and_says_so() -> None:
     assert kpi(found, "jain") > 0.99
 
 
+NO_QUOTA = [{"region": "S", "starts_on": "2026-01-01", "qty": 1}]
+
+
+@pytest.mark.parametrize(
+    "lever",
+    [
+        {"lever": "fair_share", "rule": PROPORTIONAL},
+        {"lever": "rations", "terms": {"quota_by": ["region"], "without_quota": "refuse"}, "quotas": NO_QUOTA},
+    ],
+)
+def test_a_line_that_no_stock_could_serve_says_so_whatever_limits_there_are(lever: dict) -> None:
+    stock = {
+        "stock_id": ["A", "B"],
+        "sku": ["X", "Y"],
+        "qty_on_hand": [5, 5],
+        "expires_on": [None, dt.date(2020, 1, 1)],
+    }
+    demand = {"line_id": ["1", "2", "3"], "sku": ["X", "Y", "Z"], "qty": 9, "region": "N"}
+    base = Base(stock, pl.DataFrame(demand), as_of=AS_OF)
+    lines = base.run(Scenario(name="tried", levers=[lever])).reasons
+    short = dict(lines.select("reason", "lines_scenario").rows())
+    limited = "shared" if lever["lever"] == "fair_share" else "rationed"
+    assert short == {limited: 1, "expired": 1, "unknown_sku": 1} | {"insufficient": 0}
+
+
 def test_a_fair_share_is_that_of_the_recipe_on_whole_tables() -> None:
     possible = allocate(STOCK, DEMAND, as_of=AS_OF).lines.join(DEMAND.select("line_id", "sku"), on="line_id")
     supply = possible.group_by("sku").agg(qty=pl.col("allocated").sum())

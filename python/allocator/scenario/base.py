@@ -26,17 +26,16 @@ from allocator.model.policy import Policy
 from allocator.model.scenario import Scenario
 from allocator.plan.compile import compile_columns
 from allocator.plan.keys import Columns, PartColumns, Picks
-from allocator.plan.spec import SERVED
 from allocator.result import Bound, Result, bound_with_columns
 from allocator.scenario.additions import ROW, added, bases, quantities_named, quantities_of
-from allocator.scenario.ceilings import Ceilings, capped, ceilings, noted
+from allocator.scenario.ceilings import Ceilings, capped, ceilings, noted, reasons
 from allocator.scenario.compare import After, Comparison
 from allocator.scenario.compete import Competition, Numbers
 from allocator.scenario.dealt import dealt
 from allocator.scenario.draw import Draws, check_per
 from allocator.scenario.given import expect
 from allocator.scenario.laid import Laid, picks
-from allocator.scenario.measure import Measures, Terms
+from allocator.scenario.measure import Measures, terms_of
 from allocator.scenario.msl import fullness
 from allocator.scenario.orders import Orders
 from allocator.scenario.part import Answered, Part
@@ -88,7 +87,8 @@ class Base:
             threads: How many threads work on it.
 
         Raises:
-            InputError: As `allocate`; `column_missing`: demand has no column of `by`; `days_range`.
+            InputError: As `allocate`; `column_missing`: demand has no column of `by`; `argument_type`,
+                `argument_value`: of `by` or `horizon_days`.
             PolicyError: As `allocate`.
             FileError: As `allocate`.
 
@@ -107,7 +107,7 @@ class Base:
         """
         self.bound, self._columns = bound_with_columns(stock, demand, policy, as_of=as_of)
         self.threads = threads
-        self.terms = _terms(by, horizon_days, self.bound.prepared.demand.frame)
+        self.terms = terms_of(by, horizon_days, self.bound.prepared.demand.frame)
         self.result: Result = self.bound.run(threads=threads)
         self._answered = Answered(self.result.answer, self.bound.prepared)
 
@@ -305,7 +305,7 @@ class Base:
         heights = {name: table.frame.height for name, table in bases(self.bound.prepared).items()}
         known = picks(fresh, heights, start.stretches, None if start.stretches is None else self._laid)
         result = self._bound(fresh, policy, known).run(threads=self.threads)
-        limits = ceilings(scenario.levers, result, findings)
+        limits, possible = ceilings(scenario.levers, result, findings), result
         _raise_any(findings)
         if limits is not None:
             result = self._bound(capped(fresh, limits), policy, known).run(threads=self.threads)
@@ -320,9 +320,8 @@ class Base:
         _raise_any(findings)
         lines, takes = Answered(result.answer, fresh).whole()
         if limits is not None:
-            had_all = lines["allocated"] >= limits.units
-            own = pl.when(had_all).then(limits.reason.fill_null(SERVED)).otherwise("reason")
-            lines = lines.with_columns(reason=own)
+            could = Answered(possible.answer, fresh).whole()[0]
+            lines = lines.with_columns(reason=reasons(lines, limits, could))
         held = quantities_of(fresh)
         part = Part(fresh.stock.frame, fresh.demand.frame, lines, takes, policy, fresh.stock.scale, day, held)
         return After(part, result, outcome, self._further(scenario, part, limits))
@@ -369,23 +368,6 @@ class Base:
         columns = Columns(*tables, CORE) if known is None else PartColumns(*tables, self._columns, known, CHANGED)
         plan = BoundPlan(compile_columns(columns, prepared, policy, self.bound.as_of))
         return Bound(prepared, policy, self.bound.as_of, plan)
-
-
-def _terms(by: str | Sequence[str], horizon_days: object, demand: pl.DataFrame) -> Terms:
-    names = [by] if isinstance(by, str) else list(by)
-    problems = [
-        Problem(
-            "column_missing", "demand has no such column, or it holds no value", "demand", name, hint="Correct `by`"
-        )
-        for name in names
-        if name not in demand.columns
-    ]
-    if not isinstance(horizon_days, int) or isinstance(horizon_days, bool) or not 0 <= horizon_days <= 100_000:
-        message = "a horizon is a number of days from 0 to 100,000"
-        problems.append(Problem("argument_value", message, column="horizon_days", value=str(horizon_days)[:80]))
-    if problems:
-        raise InputError(problems)
-    return Terms(tuple(names), int(horizon_days))  # type: ignore[call-overload]
 
 
 def _raise_any(findings: Findings) -> None:

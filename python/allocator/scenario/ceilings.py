@@ -16,6 +16,7 @@ from allocator.frames.findings import Findings
 from allocator.frames.prepare import Prepared
 from allocator.model.dealing import CeilingLever, FairShares, Rations, StockLimits
 from allocator.model.levers import Lever
+from allocator.plan.spec import GATE, SERVED
 from allocator.result import Result, quantity
 from allocator.scenario.given import as_given, steps_within
 from allocator.scenario.msl import granted
@@ -88,6 +89,20 @@ def capped(prepared: Prepared, found: Ceilings) -> Prepared:
     """The tables where every line asks for what it may have at most."""
     demand = prepared.demand.frame.with_columns(found.units.alias("qty"))
     return Prepared(prepared.stock, replace(prepared.demand, frame=demand))
+
+
+def reasons(lines: pl.DataFrame, found: Ceilings, possible: pl.DataFrame) -> pl.Expr:
+    """Why lines have no more: a line that no row could serve at all says so, not that its share is nothing.
+
+    Args:
+        lines: What lines get and why they get no more, by their rows: `allocated`, `reason`.
+        found: What they may have.
+        possible: The same as `lines`, of the run without ceilings.
+    """
+    limited = lines["allocated"] >= found.units
+    own = pl.when(limited).then(found.reason.fill_null(SERVED)).otherwise("reason")
+    nothing = (possible["reason"] < len(GATE)) & (lines["allocated"] == 0)
+    return pl.when(nothing).then(possible["reason"]).otherwise(own)
 
 
 class _Limits(NamedTuple):

@@ -111,7 +111,7 @@ class Comparison:
 
     @cached_property
     def segments(self) -> pl.DataFrame:
-        """One row per segment, in order of the columns of `by`, which come first.
+        """One row per segment, in order of the columns of `by`, which come first, as they were given.
 
         Then `lines`, `line_fill` and `unit_fill`, each as `_base` (null for a segment that is new) and `_scenario`
         (null for one that is gone), and `line_fill_difference`, `unit_fill_difference` (Float64, shares of 1).
@@ -119,23 +119,25 @@ class Comparison:
         Raises:
             InputError: `argument_missing`: the base was bound without `by`.
         """
-        names = list(self.base.terms.by)
+        keys, names, demand = self.base.terms.keys, self.base.terms.by, self.base.bound.prepared.demand
         if not names:
             message, hint = "there are no segments", "Bind the base with by='customer', or any columns of demand"
             raise InputError(Problem("argument_missing", message, column="by", hint=hint))
         sides = [
             measures.segments.select(
-                *names,
+                *keys,
                 pl.col("lines").alias(f"lines_{side}"),
                 (pl.col("lines_full") / pl.col("lines")).alias(f"line_fill_{side}"),
                 pl.when(pl.col("qty") > 0).then(pl.col("share") / pl.col("qty")).alias(f"unit_fill_{side}"),
             )
             for side, measures in (("base", self.base.measures), ("scenario", self.measures))
         ]
-        both = sides[0].join(sides[1], on=names, how="full", coalesce=True, nulls_equal=True).sort(names)
+        both = sides[0].join(sides[1], on=keys, how="full", coalesce=True, nulls_equal=True).sort(keys)
+        held = (key for key, name in zip(keys, names, strict=True) if name in demand.quantities)
+        both = both.with_columns(quantity(both[key], demand).alias(key) for key in held)
         shares = ("line_fill", "unit_fill")
         differences = ((pl.col(f"{s}_scenario") - pl.col(f"{s}_base")).alias(f"{s}_difference") for s in shares)
-        return both.with_columns(differences)
+        return both.with_columns(differences).rename(dict(zip(keys, names, strict=True)))
 
     @cached_property
     def changes(self) -> pl.DataFrame:

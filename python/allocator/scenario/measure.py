@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
+from allocator.errors import InputError, Problem
 from allocator.fairness.measures import fairness
 from allocator.frames.columns import is_text
 from allocator.scenario.part import Part
@@ -54,17 +56,53 @@ BY_LEVER: Final[Mapping[str, str]] = {
 """What is measured only where a lever says of what."""
 
 
+FIGURES: Final = tuple(
+    f"{figure}_{of}" for figure in ("lines", "line_fill", "unit_fill") for of in ("base", "scenario", "difference")
+)
+"""What is said of each segment beside its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What is measured.
 
     Attributes:
-        by: Demand columns whose values are the segments.
+        by: Demand columns whose values are the segments. Among figures they go by their `keys`, as a column may be
+            called as a figure is.
         horizon_days: Stock left over that expires within so many days counts as wasted.
     """
 
     by: tuple[str, ...]
     horizon_days: int
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What the columns of segments are called among figures."""
+        return tuple(f"${number}" for number in range(len(self.by)))
+
+
+def terms_of(by: str | Sequence[str], horizon_days: object, demand: pl.DataFrame) -> Terms:
+    """The terms, if they make sense."""
+    names = [by] if isinstance(by, str) else by
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        message, hint = "segments go by columns of demand", "Give the name of a column, or a list of names"
+        raise InputError(Problem("argument_type", message, column="by", value=str(by)[:80], hint=hint))
+    problems = []
+    for name, count in Counter(names).items():
+        if name not in demand.columns:
+            message = "demand has no such column, or it holds no value"
+            problems.append(Problem("column_missing", message, "demand", name, hint="Correct `by`"))
+        elif name in FIGURES:
+            message, hint = "a figure of each segment has this name", "Rename the column"
+            problems.append(Problem("argument_value", message, column="by", value=name, hint=hint))
+        if count > 1:
+            problems.append(Problem("argument_value", "the column is named twice", column="by", value=name))
+    if not isinstance(horizon_days, int) or isinstance(horizon_days, bool) or not 0 <= horizon_days <= 100_000:
+        message = "a horizon is a number of days from 0 to 100,000"
+        problems.append(Problem("argument_value", message, column="horizon_days", value=str(horizon_days)[:80]))
+    if problems:
+        raise InputError(problems)
+    return Terms(tuple(names), int(horizon_days))  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +111,8 @@ class Measures:
 
     Attributes:
         sums: Whole numbers by name; units in steps of the scale, values in millionths of a step.
-        segments: One row per segment: the columns of `by`, `lines`, `lines_full`, `qty`, `share` (units in steps).
+        segments: One row per segment: the columns of `by` as `Terms.keys`, `lines`, `lines_full`, `qty`, `share` (units
+            in steps).
         terms: What was measured.
         scale: Decimals of the quantities.
     """
@@ -101,17 +140,17 @@ class Measures:
         sums = {name: total - before.sums[name] + after.sums[name] for name, total in self.sums.items()}
         segments = self.segments
         if self.terms.by:
-            counted = pl.all().exclude(self.terms.by)
+            counted = pl.all().exclude(self.terms.keys)
             parts = [self.segments, before.segments.with_columns(-counted), after.segments]
-            summed = pl.concat(parts, how="vertical_relaxed").group_by(self.terms.by).agg(counted.sum())
-            segments = summed.filter(pl.col("lines") > 0).sort(self.terms.by)
+            summed = pl.concat(parts, how="vertical_relaxed").group_by(self.terms.keys).agg(counted.sum())
+            segments = summed.filter(pl.col("lines") > 0).sort(self.terms.keys)
         return Measures(sums, segments, self.terms, self.scale)
 
     def kpis(self) -> dict[str, float | None]:
         """The measures by name, as in `KPIS`; None where there is nothing to measure."""
         sums, unit = self.sums, float(10**self.scale)
         money, served = unit * 10**MICRO, sums["lines_served"]
-        even = fairness(self.segments, by=self.terms.by).row(0, named=True) if self.terms.by else {}
+        even = fairness(self.segments, by=self.terms.keys).row(0, named=True) if self.terms.by else {}
         return {
             "lines": float(sums["lines"]),
             "line_fill": _share(sums["lines_full"], sums["lines"]),
@@ -225,11 +264,14 @@ def _at_risk(lines: pl.LazyFrame, rows: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _segments(lines: pl.LazyFrame, part: Part, terms: Terms) -> pl.LazyFrame:
-    keys = [pl.col(name).cast(pl.String) if is_text(part.demand.schema[name]) else pl.col(name) for name in terms.by]
+    keys = [
+        (pl.col(name).cast(pl.String) if is_text(part.demand.schema[name]) else pl.col(name)).alias(key)
+        for key, name in zip(terms.keys, terms.by, strict=True)
+    ]
     counted = {
         "lines": pl.len().cast(pl.Int64),
         "lines_full": (pl.col("got") >= pl.col("qty")).sum().cast(pl.Int64),
         "qty": pl.col("qty").sum(),
         "share": pl.col("got").sum(),
     }
-    return lines.group_by(keys).agg(**counted).sort(terms.by) if keys else lines.select(**counted)
+    return lines.group_by(keys).agg(**counted).sort(terms.keys) if keys else lines.select(**counted)
