@@ -89,6 +89,26 @@ def test_a_network_is_divided_by_region_then_by_sku_then_among_lines():
     assert out.filter(pl.col("region") == "north")["reason"].unique().to_list() == ["group_max"]
 
 
+def test_bounds_of_a_group_may_have_the_decimals_of_the_tables_and_no_more():
+    lines = {
+        "line_id": [1, 2],
+        "sku": ["X", "X"],
+        "region": ["north", "south"],
+        "qty": [Decimal("4.0"), Decimal("6.0")],
+    }
+    bounds = [{"value": "north", "qty_max": "1.5"}, {"value": "south", "qty_min": 2.5, "qty_max": 3}]
+    level = {"by": "region", "method": "proportional", "bounds": bounds}
+    rule = FairShare(method="equal_gains", levels=[level])
+    supply = {"sku": ["X"], "qty": [10]}
+    assert shares(supply, lines, rule) == {1: Decimal("1.5"), 2: Decimal(3)}
+    assert FairShare(**rule.model_dump(mode="json")) == rule and "at least 2.5, at most 3 of" in rule.describe()
+    with pytest.raises(InputError) as caught:
+        share(supply, lines | {"qty": [4, 6]}, rule)
+    problems = [(problem.code, problem.table, problem.column) for problem in caught.value.problems]
+    at = "levels.0.bounds"
+    assert problems == [("qty_step", "share", f"{at}.0.qty_max"), ("qty_step", "share", f"{at}.1.qty_min")]
+
+
 def test_a_tier_takes_what_it_needs_but_not_what_is_guaranteed_to_later_ones():
     rule = FairShare(
         tier_by="segment",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import polars as pl
 
@@ -46,7 +47,8 @@ def share(supply: Source, demand: Source, rule: FairShare) -> pl.DataFrame:
 
     Raises:
         InputError: All problems of both tables: what `docs/tables.md` says of columns; `guarantee_above_max`;
-            `group_unknown`, a line that is in no tier; `column_reserved`; `mixed_keys`; `argument_type`.
+            `group_unknown`, a line that is in no tier; `column_reserved`; `mixed_keys`; `qty_step`, a bound that the
+            tables cannot count; `argument_type`.
         FileError: A file cannot be read.
 
     Example:
@@ -136,6 +138,7 @@ def _read(supply: Source, demand: Source, rule: FairShare) -> Tables:
     tables.to_units()
     if "demand" in tables.frames:
         _check_lines(tables, rule)
+    _check_bounds(rule, tables)
     tables.findings.raise_any()
     lines = tables.frames["demand"]
     if "qty" not in lines.columns:
@@ -159,6 +162,20 @@ def _check_lines(tables: Tables, rule: FairShare) -> None:
     tables.findings.run("demand", lines, checks)
 
 
+def _check_bounds(rule: FairShare, tables: Tables) -> None:
+    """Notes bounds of groups that are no whole number of the smallest units of the tables."""
+    for number, tier in enumerate(rule.steps):
+        within = f"tiers.{number}." if rule.tiers else ""
+        places = ((n, m, bound) for n, level in enumerate(tier.levels) for m, bound in enumerate(level.bounds))
+        for n, m, bound in places:
+            for name, qty in (("qty_min", bound.qty_min), ("qty_max", bound.qty_max)):
+                if qty is not None and qty.scaleb(tables.scale) % 1:
+                    step, path = Decimal(1).scaleb(-tables.scale), f"{within}levels.{n}.bounds.{m}.{name}"
+                    message = f"the tables count in steps of {step}, which do not add up to it"
+                    hint = "Give the quantities of the tables as Decimal with as many decimals"
+                    tables.findings.add("qty_step", message, "share", path, value=qty, hint=hint)
+
+
 def _tier_codes(lines: pl.DataFrame, rule: FairShare) -> pl.Series:
     numbers = {value: number for number, tier in enumerate(rule.tiers) for value in tier.values or ()}
     values = lines[str(rule.tier_by)].cast(pl.String)
@@ -178,13 +195,15 @@ def _steps(tier: Tier, weights: list[str], groups: dict[str, pl.Series], tables:
         bounds: list[tuple[int, int]] = []
         given = {bound.value: bound for bound in level.bounds}
         if given:
-            step = 10**tables.scale
             for value in groups[level.by].cast(pl.String):
                 bound = given.get(value)
-                least = 0 if bound is None else min(bound.qty_min * step, QTY_MAX)
-                most = QTY_MAX if bound is None or bound.qty_max is None else min(bound.qty_max * step, QTY_MAX)
-                bounds.append((least, most))
+                least, most = (None, None) if bound is None else (bound.qty_min, bound.qty_max)
+                bounds.append((_units(least, tables.scale, 0), _units(most, tables.scale, QTY_MAX)))
         weight = None if level.weight is None else weights.index(level.weight)
         steps.append((methods.index(level.method), weight, columns.index(level.by), bounds))
     steps.append((methods.index(tier.method), None if tier.weight is None else weights.index(tier.weight), None, []))
     return steps
+
+
+def _units(qty: Decimal | None, scale: int, absent: int) -> int:
+    return absent if qty is None else min(int(qty.scaleb(scale)), QTY_MAX)

@@ -119,6 +119,14 @@ Qty = Annotated[
 ]
 """A quantity above zero, in base units."""
 
+QtyOrZero = Annotated[
+    Decimal,
+    BeforeValidator(_quantity, json_schema_input_type=float | NumberText),
+    PlainSerializer(_plain, return_type=int | float, when_used="json"),
+    Field(ge=0, max_digits=18),
+]
+"""A quantity, or nothing at all, in base units."""
+
 Constant = Annotated[
     bool | int | Decimal | dt.date | str,
     Field(union_mode="smart"),

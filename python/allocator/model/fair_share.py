@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from allocator.errors import PolicyError, Problem
 from allocator.model.document import Document, Name, Names, Part
-from allocator.model.limits import Key, Units
+from allocator.model.exact import QtyOrZero
+from allocator.model.limits import Key
 
 Method = Literal["proportional", "equal_gains", "equal_cover", "equal_losses", "priority"]
 """How an amount is divided.
@@ -62,13 +64,13 @@ class Bound(Part):
 
     Attributes:
         value: The group: a value of the level's column. Integers are compared as their decimal text.
-        qty_min: Guaranteed to the group, as far as it asks for it.
+        qty_min: Guaranteed to the group, as far as it asks for it. A number, with as many decimals as the tables have.
         qty_max: The most it gets; None is as much as it asks.
     """
 
     value: Key
-    qty_min: Units = 0
-    qty_max: Units | None = None
+    qty_min: QtyOrZero = Decimal(0)
+    qty_max: QtyOrZero | None = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
