@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from allocator.errors import FileError, InputError
-from allocator.ledger import Ledger
+from allocator.ledger import Ledger, sheets
 from allocator.ledger.backup import backup, restore
 from allocator.ledger.export import export_ledger, import_ledger
 from allocator.ledger.reports import audit
@@ -55,6 +55,28 @@ def test_export_import_export_gives_the_same_bytes(shop: Ledger, tmp_path: Path,
         assert copy.outcome("order 1") == shop.outcome("order 1")
         copy.post("move", {"sku": "filter", "qty": 1, "location": "store", "to_location": "van"}, actor="ana")
         assert verify(copy).frame.is_empty(), "the chain goes on from where it was"
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["into an empty folder", "into a new folder"])
+def test_an_export_that_fails_leaves_nothing_in_the_way_of_the_next(
+    shop: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    folder = tmp_path / "out"
+    if there:
+        folder.mkdir()
+
+    def full(frame: pl.DataFrame, path: Path) -> None:
+        if path.stem == "entry":
+            raise OSError(28, "No space left on device")
+        path.write_text("x")
+
+    with monkeypatch.context() as patch, pytest.raises(FileError) as caught:
+        patch.setitem(sheets.WRITERS, ".csv", full)
+        export_ledger(shop, folder, form="csv")
+    assert caught.value.code == "file_unwritable"
+    assert folder.exists() == there
+    assert not list(tmp_path.glob("out/*"))
+    export_ledger(shop, folder, form="csv")
 
 
 def test_a_ledger_moves_from_one_kind_of_store_to_the_other(shop: Ledger, tmp_path: Path, postgres_url: str) -> None:

@@ -19,7 +19,7 @@ from allocator.errors import FileError, InputError, Problem
 from allocator.ledger.schema import METADATA
 from allocator.ledger.schema_documents import DOCUMENTS
 from allocator.ledger.sheets import WRITERS, read_table, write_table
-from allocator.ledger.snapshot import snapshot
+from allocator.ledger.snapshot import Snapshot, snapshot
 
 if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
@@ -61,22 +61,35 @@ def export_ledger(ledger: Questions, folder: str | Path, *, form: str = "parquet
 
     Cost: one pass over each table; the largest one is held in memory.
     """
+    made = not Path(folder).exists()
     target = _empty(Path(folder), form)
-    tables: dict[str, Any] = {}
-    with snapshot(ledger) as moment:
-        head = moment.rows("SELECT name, seq, hash FROM tenant WHERE tenant = :tenant")[0]
+    try:
+        with snapshot(ledger) as moment:
+            said = _written(moment, target, form)
+        (target / MANIFEST).write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    except BaseException:
+        # Half of a ledger is none, and would be in the way of the next try.
         for name in ORDER:
-            schema = schema_of(name)
-            rows = moment.frame(f"SELECT {', '.join(schema)} FROM {name} WHERE tenant = :tenant", schema)
-            # Sorted here: databases disagree about the order of texts.
-            keys = [key.name for key in METADATA.tables[name].primary_key.columns if key.name in schema]
-            path = target / f"{name}.{form}"
-            write_table(rows.sort(keys) if keys else rows, path)
-            tables[name] = {"file": path.name, "rows": rows.height, "sha256": _sha256(path)}
-    said = {"allocator": version("allocator"), "tenant": head[0], "seq": head[1], "hash": bytes(head[2]).hex(),
-            "tables": tables}  # fmt: skip
-    (target / MANIFEST).write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            (target / f"{name}.{form}").unlink(missing_ok=True)
+        if made:
+            target.rmdir()
+        raise
     return said
+
+
+def _written(moment: Snapshot, target: Path, form: str) -> dict[str, Any]:
+    tables: dict[str, Any] = {}
+    head = moment.rows("SELECT name, seq, hash FROM tenant WHERE tenant = :tenant")[0]
+    for name in ORDER:
+        schema = schema_of(name)
+        rows = moment.frame(f"SELECT {', '.join(schema)} FROM {name} WHERE tenant = :tenant", schema)
+        # Sorted here: databases return them in any order.
+        keys = [key.name for key in METADATA.tables[name].primary_key.columns if key.name in schema]
+        path = target / f"{name}.{form}"
+        write_table(rows.sort(keys) if keys else rows, path)
+        tables[name] = {"file": path.name, "rows": rows.height, "sha256": _sha256(path)}
+    return {"allocator": version("allocator"), "tenant": head[0], "seq": head[1], "hash": bytes(head[2]).hex(),
+            "tables": tables}  # fmt: skip
 
 
 def _empty(folder: Path, form: str) -> Path:
