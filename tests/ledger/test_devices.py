@@ -96,6 +96,8 @@ def test_a_device_that_a_customer_brings_never_enters_the_warehouse(shop: Ledger
            "attributes": {"used.for": "app", "app.platform": "ios", "app.token": "t"}}  # fmt: skip
     register_own(shop, own, customer="customer 7", role="customer", actor="customer 7")
     assert seen(shop, "P-1") == ("Own Device", None, "customer 7", "customer 7")
+    shop.post("sell", {"serial": "R-1", "to_holder": "customer 7"}, document="INV-1", actor="ana")
+    assert devices_of(shop, "customer 7")["serial"].to_list() == ["P-1", "R-1"]
     assert devices_of(shop, "customer 7", own=True).select("serial", "kind", "used_for").rows() == [
         ("P-1", "own", "app")
     ]
@@ -109,7 +111,7 @@ def test_a_device_that_a_customer_brings_never_enters_the_warehouse(shop: Ledger
         withdraw_own(shop, {"serial": "P-1"}, customer="customer 8", role="customer", actor="customer 8")
     assert "customer 7" not in str(caught.value), "customers do not learn of each other"
     withdraw_own(shop, {"serial": "P-1"}, customer="customer 7", role="customer", actor="customer 7")
-    assert devices_of(shop, "customer 7").is_empty()
+    assert devices_of(shop, "customer 7")["serial"].to_list() == ["R-1"]
     register_own(shop, own, customer="customer 8", actor="ana")
     assert shop.history("P-1")["type"].to_list() == ["register", "withdraw", "register"]
     assert verify(shop).clean, verify(shop)
@@ -161,6 +163,18 @@ def test_a_device_joins_a_subscription_serves_it_and_leaves_it(shop: Ledger) -> 
     assert devices_of(shop, "customer 7")["subscription"].to_list() == [None]
     shop.post("return", {"serial": "R-1", "to_location": "shelf 1"}, document="RN-1", actor="ana")
     assert verify(shop).clean, verify(shop)
+
+
+def test_a_customer_keeps_a_device_of_their_own_in_use_while_a_service_is_enabled_on_it(shop: Ledger) -> None:
+    register_own(shop, {"sku": "router", "serial": "O-1"}, customer="customer 7", actor="ana")
+    subscribe(shop, "O-1", "S-1", customer="customer 7", document="C-1", actor="ana")
+    enable_service(shop, "O-1", "tv", actor="ana")
+    for serial, codes in (("O-1", ["service_enabled"]), ("R-1", ["goods_unknown"])):
+        with pytest.raises(InputError) as caught:
+            withdraw_own(shop, {"serial": serial}, customer="customer 7", actor="ana")
+        assert refused(caught) == codes
+    disable_service(shop, "O-1", "tv", actor="ana")
+    withdraw_own(shop, {"serial": "O-1"}, customer="customer 7", actor="ana")
 
 
 def _use(ledger: Ledger, serial: str, service: str, *, actor: str) -> int:

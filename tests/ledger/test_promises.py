@@ -12,6 +12,7 @@ import pytest
 from allocator.errors import AllocatorError, InputError
 from allocator.ledger import Ledger
 from allocator.ledger.blocking import block
+from allocator.ledger.book import Book
 from allocator.ledger.holds import release_expired
 from allocator.ledger.swap import pick_scanned
 from allocator.ledger.verify import verify
@@ -215,6 +216,38 @@ def test_a_scan_that_cannot_be_swapped_is_refused_with_every_reason_and_who_has_
         with pytest.raises(InputError) as caught:
             pick_scanned(store, 99, unknown, actor="pip", as_of=TODAY)
         assert refused(caught) == ["goods_unknown" if unknown == "G-9" else "allocation_unknown"]
+
+
+def test_promises_of_many_units_are_read_together_and_go_along(store: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each unit was asked about by a statement of its own, and all that were known looked through for each."""
+    units = [{"sku": "gauge", "serial": f"M-{n:02}", "location": "hall"} for n in range(40)]
+    store.post("receive", units, origin="supplier", document="GRN-9", actor="ana")
+    for n in range(0, 40, 2):
+        reserve(store, f"K{n}", serial=f"M-{n:02}")
+    asked: list[int] = []
+    load = Book.load_allocations
+
+    def counted(book: Book, where: str, **params: Any) -> list[int]:
+        asked.append(len(params["ids"]))
+        return load(book, where, **params)
+
+    monkeypatch.setattr(Book, "load_allocations", counted)
+    serials = [{"serial": each["serial"]} for each in units]
+    store.post("move", [{**each, "to_location": "annex"} for each in serials], actor="ana")
+    store.post("block", serials, reason="check", actor="quinn")
+    assert asked == [20, 20], "of those that are promised, once for each transaction"
+    monkeypatch.undo()
+    promised_ = store.allocations().filter(location="annex").sort("line_id")
+    assert promised_["line_id"].to_list() == sorted(f"K{n}" for n in range(0, 40, 2))
+    assert_sound(store)
+
+
+def test_a_unit_that_is_blocked_takes_nobodys_place_and_the_refusal_says_why(store: Ledger) -> None:
+    store.define([{"sku": "gauge", "tracking": "serial", "swap": "free"}], actor="ana")
+    (first,) = reserve(store, "L1")
+    store.post("block", {"serial": "G-2"}, reason="quality", actor="quinn")
+    with pytest.raises(InputError, match="it is blocked: quality"):
+        pick_scanned(store, first, "G-2", actor="pip", as_of=TODAY)
 
 
 def test_a_pick_that_names_other_goods_than_were_promised_is_refused(store: Ledger) -> None:

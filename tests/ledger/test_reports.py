@@ -57,6 +57,10 @@ def test_what_there_is_stands_beside_what_is_wanted(shop: Ledger) -> None:
         10,
         2,
     )
+    receive(shop, {"sku": "filter", "qty": 5, "location": "store"})
+    shop.reserve([{"line_id": "L2", "sku": "filter", "qty": 5}], actor="bob", as_of=TODAY)
+    (row,) = availability(shop).rows(named=True)
+    assert (row["lines_open"], row["qty_short"]) == (2, 2), "a line whose goods have not left is open, too"
 
 
 def test_a_warranty_starts_with_the_delivery_and_counts_in_months_of_the_calendar(shop: Ledger) -> None:

@@ -11,6 +11,7 @@ import pytest
 from allocator.errors import AllocatorError, InputError, PolicyError
 from allocator.ledger import Ledger
 from allocator.ledger.retention import purge, retention
+from allocator.ledger.sheets import write_table
 from allocator.ledger.verify import verify
 from allocator.model.retention import Retention
 from ledger_stores import receive, shop
@@ -94,6 +95,25 @@ def test_a_purge_takes_the_words_and_leaves_a_ledger_that_verifies(shop: Ledger,
     with pytest.raises(InputError) as caught:
         receive(shop, {"sku": "gauge", "serial": "G-1", "location": "store"})
     assert caught.value.code == "number_taken"
+
+
+def test_what_is_said_while_the_archive_is_written_is_in_none_and_stays(
+    shop: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sold(shop, "G-1")
+
+    def written(frame: pl.DataFrame, path: Path) -> None:
+        write_table(frame, path)
+        late = {"serial": "G-1", "event": "contact", "note": "Mrs Jones", "attributes": {"firmware": "2.0"}}
+        shop.post("note", late, actor="cara")
+
+    monkeypatch.setattr("allocator.ledger.retention.write_table", written)
+    purge(shop, RULES, dt.date(2026, 1, 1), actor="dpo", reason="GDPR", archive=tmp_path / "2026.parquet")
+    notes = shop.history("G-1")["note"].to_list()
+    assert "Mrs Jones" in notes and "Mr Smith" not in notes
+    assert "Mrs Jones" not in pl.read_parquet(tmp_path / "2026.parquet")["note"].to_list()
+    assert shop.state("G-1")["attributes"] == {"firmware": "2.0"}
+    assert verify(shop).frame.is_empty()
 
 
 def test_the_database_lets_no_word_go_that_no_purge_names(shop: Ledger) -> None:

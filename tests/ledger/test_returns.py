@@ -50,6 +50,10 @@ def test_a_return_is_checked_against_who_has_the_unit_and_by_which_document(sold
     assert refused(caught) == ["return_unfit"] * 2
     assert "customer 7 has it" in str(caught.value)
     assert "given out by DC-1" in str(caught.value)
+    take_back(sold, "G-1", "A", **BACK)
+    sold.post("deliver", {"serial": "G-1", "to_holder": "customer 9"}, document="DC-2", actor="ana", day=TODAY)
+    again = verify_return(sold, "G-1", customer="customer 9")
+    assert (again["line_id"], again["documents"]) == (None, ["DC-2"]), "what it was sold by before is over"
     with pytest.raises(InputError) as caught:
         verify_return(sold, "G-2")
     assert "it is not out: it is in stock at A" in str(caught.value)

@@ -93,7 +93,7 @@ def _recorded(book: Book, order: Order, served: Sequence[_Served]) -> dict[str, 
             book.known.put(key, Balance(have.qty, have.reserved + qty), in_stock=True)
             out.balances[key] = seq
             unit = 1 if book.goods[goods_id].serial else 0
-            book.allocations[number] = Allocation(number, line.line_id, goods_id, account_id, unit, qty, stage, ends)
+            book.know_allocation(Allocation(number, line.line_id, goods_id, account_id, unit, qty, stage, ends))
             out.allocations[number] = seq
             movements.append((goods_id, account_id, account_id, 0, 0, qty, number, line.line_id, told))
             made.append({"allocation_id": number, "stock_id": stock_id(goods_id, account_id), "qty": qty})

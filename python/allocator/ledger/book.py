@@ -81,6 +81,8 @@ class Book:
         self.numbers: dict[str, list[tuple[int, int]]] = {}
         self.lines: dict[str, Line | None] = {}
         self.allocations: dict[int, Allocation | None] = {}
+        self._promises_of: dict[int, set[int]] = {}
+        self._promises_known: set[int] = set()
         self.written = Written()
         self.documents = Documents(self)
         self._undo: _Undo | None = None
@@ -184,7 +186,7 @@ class Book:
         for *row, version in self.session.rows(sql, {"tenant": self.tenant, **params}):
             found.append(row[0])
             if row[0] not in self.allocations:
-                self.allocations[row[0]] = Allocation(*row)
+                self.know_allocation(Allocation(*row))
                 self.written.allocation_versions[row[0]] = version
         known = [a for i in found if (a := self.allocations[i]) is not None]
         self.load_goods(a.goods_id for a in known)
@@ -193,12 +195,21 @@ class Book:
 
     def promises(self, goods_id: int, account_id: int) -> list[int]:
         """The open allocations of some goods in an account, in order."""
-        self.load_allocations("goods_id = ANY(:ids)", ids=[goods_id])
-        return sorted(
-            a.allocation_id
-            for a in self.allocations.values()
-            if a and (a.goods_id, a.account_id) == (goods_id, account_id)
-        )
+        self.load_promises([goods_id])
+        mine = (self.allocations[number] for number in self._promises_of.get(goods_id, ()))
+        return sorted(a.allocation_id for a in mine if a and a.account_id == account_id)
+
+    def load_promises(self, goods: Iterable[int]) -> None:
+        """Reads the open allocations of some goods, those that are not known yet."""
+        lacking = sorted(set(goods) - self._promises_known)
+        if lacking:
+            self.load_allocations("goods_id = ANY(:ids)", ids=lacking)
+            self._promises_known.update(lacking)
+
+    def know_allocation(self, allocation: Allocation) -> None:
+        """An allocation as it is recorded."""
+        self.allocations[allocation.allocation_id] = allocation
+        self._promises_of.setdefault(allocation.goods_id, set()).add(allocation.allocation_id)
 
     def serial_of(self, goods_id: int) -> str:
         """The serial that a unit has now."""
@@ -366,7 +377,9 @@ class Book:
         assert self._undo is not None
         number = allocation.allocation_id
         self._undo.allocations.setdefault(number, self.allocations.get(number))
-        self.allocations[number] = allocation if allocation.qty else None
+        self.know_allocation(allocation)
+        if not allocation.qty:
+            self.allocations[number] = None
         self.hold_until(allocation.expires_at)
 
     def hold_until(self, ends: int | None) -> None:

@@ -48,6 +48,7 @@ def post(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], origi
         if heading.type == "receive" and origin != "transfer":
             rows = numbered(book, heading.day, rows, problems)
         problems += _given_twice(book, kind, lines)
+        _load_promises(book, lines)
         for row, line in rows:
             try:
                 act(Step(book, heading, kind, line, row, origin, targets))
@@ -56,6 +57,17 @@ def post(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], origi
         if problems:
             raise InputError(problems)
     return seq
+
+
+def _load_promises(book: Book, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Reads what the goods are promised to that lines name: thousands would be asked about one by one."""
+    named = {goods_id for line in lines for _, goods_id in book.numbers.get(line.get("serial", ""), ())}
+    named |= {key_of(line["stock_id"])[0] for line in lines if "stock_id" in line}
+    book.load_promises(
+        goods_id
+        for goods_id in named & book.goods.keys()
+        if any(book.balance(goods_id, account_id).reserved for account_id in book.accounts_of[goods_id])
+    )
 
 
 def _given_twice(book: Book, kind: Type, lines: Sequence[Mapping[str, Any]]) -> list[Problem]:
@@ -259,7 +271,8 @@ def whole(book: Book, line: Mapping[str, Any], row: int) -> list[Share]:
         balance = book.balance(*key)
         if not balance.qty or book.catalog.accounts[key[1]].kind != "stock":
             continue
-        promised = [promise for number in book.promises(*key) if (promise := book.allocations[number])]
+        numbers = book.promises(*key) if balance.reserved else ()
+        promised = [promise for number in numbers if (promise := book.allocations[number])]
         shares += [Share(*key, promise.qty, promise) for promise in promised]
         if balance.qty > balance.reserved:
             shares.append(Share(*key, balance.qty - balance.reserved))
