@@ -166,8 +166,6 @@ MUTANTS = (
     Mutant("orders are done at once, though a line is known", "at_once.py", " or book.lines.get(line_id)", "", SHELVES),
     Mutant("what is known of a SKU is forgotten, but not that it is asked for", "shelves.py",
            "            del self._asked[spot]\n", "            pass\n", SHELVES),
-    Mutant("what is known of a SKU is forgotten, but not its rows", "known.py",
-           "        self.rows.pop(sku_id, None)\n        for", "        for", SHELVES),
     Mutant("a line does not count what was shipped", "change.py", "shipped=line.shipped + qty", "shipped=line.shipped",
            VERIFY),
     Mutant("what leaves keeps its promise", "change.py", "qty if keep else 0, number", "qty, number", VERIFY),

@@ -66,7 +66,7 @@ def test_an_export_that_fails_leaves_nothing_in_the_way_of_the_next(
         folder.mkdir()
 
     def full(frame: pl.DataFrame, path: Path) -> None:
-        if path.stem == "entry":
+        if "entry" in path.name:
             raise OSError(28, "No space left on device")
         path.write_text("x")
 
