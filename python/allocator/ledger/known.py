@@ -110,14 +110,14 @@ class Known:
                 "(SELECT a.account_id FROM account a WHERE a.tenant = :tenant AND a.kind = 'stock'))"
             )
         width = len(Goods._fields)
-        known = set(self.goods)
+        new: set[int] = set()
         for row in session.rows(sql, {"tenant": tenant, "ids": lacking}):
-            # What is known already may have changed in this very transaction.
-            if row[0] in known:
-                continue
             if row[0] not in self.goods:
                 self.add(Goods(*row[:width]))
-            self._know(row[0], *row[width:])
+                new.add(row[0])
+            # What is known already may have changed in this very transaction.
+            if row[0] in new:
+                self._know(row[0], *row[width:])
         (self._skus_in_stock if in_stock else self._skus).update(lacking)
 
     @property
