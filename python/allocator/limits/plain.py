@@ -104,7 +104,8 @@ def _decided(limits: Limits, each: Asked, rule: LimitRule | None, as_of: dt.date
     override = _override(limits, each)
     granted, reason = wanted, "broken_pack" if wanted < each.qty else None
     if wanted > left:
-        is_passed = override == "override"
+        # An override goes above a limit: where none holds it opens nothing.
+        is_passed = override == "override" and rule is not None
         if not is_passed:
             granted = left if limits.above_limit == "reduce" and override is None else 0
         reason = override or "above_limit"
