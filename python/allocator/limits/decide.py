@@ -10,7 +10,7 @@ import polars as pl
 from allocator import engine
 from allocator.limits.inputs import prepare
 from allocator.limits.keys import encode_moving
-from allocator.limits.position import headroom
+from allocator.limits.position import headroom, told
 from allocator.limits.tables import KEY
 from allocator.model.limits import QTY_MAX, Limits
 
@@ -61,7 +61,7 @@ def check_requests(
     believes `override_role`: fill it from whoever was authenticated, never from the request's own text.
 
     Args:
-        requests: One row per request line: `request_id` (unique), `bu`, `asp`, `sku`, `qty` Int64 (1 or more);
+        requests: One row per request line: `request_id` (unique), `bu`, `asp`, `sku`, `qty` (above zero);
             optional `priority` Int64 (0), `requested_at` Date or Datetime, `override_role`, `override_reason`.
         stock: As for `replenish`; likewise `limits`, `as_of`, `in_transit`, `skus` and `rules`.
         limits: The document of limits.
@@ -89,7 +89,7 @@ def check_requests(
         >>> out.select("decision", "qty_granted", "reason").rows()
         [('reduced', 15, 'above_limit')]
     """
-    tables = prepare(
+    tables, scale = prepare(
         limits,
         as_of,
         requests=requests,
@@ -115,12 +115,13 @@ def check_requests(
         served["place"], served["qty_asked"], served["above"], left["headroom_packs"].fill_null(open_end)
     )
     ruled = pl.col("rule").is_not_null()
-    return (
+    answer = (
         served.rename({"qty": "qty_requested"})
         .with_columns(headroom_left=headroom_left, qty_granted=granted)
         .with_columns(headroom_left=pl.when(ruled).then("headroom_left"), reason=_reason(limits), decision=_decision())
         .select(COLUMNS)
     )
+    return told(answer, scale)
 
 
 def _whole_packs(limits: Limits) -> pl.Expr:

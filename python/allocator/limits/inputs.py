@@ -14,8 +14,8 @@ from allocator.limits.rules import merge
 from allocator.model.limits import Limits
 
 
-def prepare(limits: Limits, as_of: dt.date, **given: Any) -> dict[str, pl.DataFrame]:  # noqa: ANN401 - anything tabular
-    """The tables of a call in canonical form; `rules` has those of the document too.
+def prepare(limits: Limits, as_of: dt.date, **given: Any) -> tuple[dict[str, pl.DataFrame], int]:  # noqa: ANN401
+    """The tables of a call in canonical form; `rules` has those of the document too. And the scale of their quantities.
 
     Raises:
         InputError: Every problem of the arguments, of every table, and between tables.
@@ -28,15 +28,15 @@ def prepare(limits: Limits, as_of: dt.date, **given: Any) -> dict[str, pl.DataFr
     if not isinstance(as_of, dt.date) or isinstance(as_of, dt.datetime):
         hint = "Give a datetime.date: the clock is never read"
         problems.append(Problem("argument_type", "as_of is not a date", value=type(as_of).__name__, hint=hint))
-    tables = read(given, findings)
+    tables, scale = read(given, findings)
     _reserved_above_on_hand(tables["stock"], findings)
     if "requests" in tables:
         _already_open(tables["requests"], tables["open_requests"], findings)
     if isinstance(limits, Limits):
-        tables["rules"] = merge(limits, tables["rules"], problems)
+        tables["rules"] = merge(limits, tables["rules"], scale, problems)
     if problems:
         raise InputError(problems)
-    return tables
+    return tables, scale
 
 
 def _reserved_above_on_hand(stock: pl.DataFrame, findings: Findings) -> None:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 import polars as pl
 
 from allocator.errors import InputError, Problem
+from allocator.frames.quantity import in_base_units
 from allocator.limits.rules import match
-from allocator.model.limits import QTY_MAX, OnHand
+from allocator.model.limits import MONEY_SCALE, QTY_MAX, OnHand
 
 PLACES = ("not_counted_status", "not_counted_blocked", "not_counted_expired", "in_transit", "on_hand")
 """Where the units of a stock row count: the first that applies, from the left."""
 
 COUNTS = (*PLACES, "reserved", "requested_open")
 """Units per key, by what they are."""
+
+
+UNITS = (
+    *COUNTS,
+    *("units_max", "trigger", "pack", "position", "headroom_units", "headroom", "headroom_left"),
+    *("qty_proposed", "rounded_by", "qty_requested", "qty_granted"),
+)
+"""The columns of answers that are quantities."""
 
 
 def headroom(tables: dict[str, pl.DataFrame], keys: pl.DataFrame, on_hand: OnHand, as_of: dt.date) -> pl.DataFrame:
@@ -34,6 +44,19 @@ def headroom(tables: dict[str, pl.DataFrame], keys: pl.DataFrame, on_hand: OnHan
     if unpriced.height:
         raise InputError(cost_missing(sku) for sku in unpriced["sku"].unique(maintain_order=True))
     return _left(ruled)
+
+
+def told(answer: pl.DataFrame, scale: int) -> pl.DataFrame:
+    """An answer in base units and money of them, of one in steps of 10^-scale."""
+    if not scale:
+        return answer
+    units = [in_base_units(answer[name], scale).alias(name) for name in UNITS if name in answer.columns]
+    step = Decimal(1).scaleb(-scale)
+    money = [
+        (answer[name].cast(pl.Decimal(38, MONEY_SCALE + scale)) * step).alias(name)
+        for name in ("value_max", "headroom_value")
+    ]
+    return answer.with_columns(*units, *money)
 
 
 def cost_missing(sku: object) -> Problem:

@@ -9,7 +9,7 @@ import polars as pl
 
 from allocator.limits.inputs import prepare
 from allocator.limits.keys import encode_moving
-from allocator.limits.position import headroom
+from allocator.limits.position import headroom, told
 from allocator.limits.rules import keys_named
 from allocator.limits.tables import KEY
 from allocator.model.limits import Limits
@@ -58,12 +58,12 @@ def replenish(
     Headroom is the limit less the position, in units and in value; the tighter counts. The position is what counts
     as on hand (`limits.on_hand`), what is in transit and what is requested. A proposal is the headroom in whole
     packs, if the position is at or below the trigger. Proposals that come back as open requests are not proposed
-    again. Frames are polars (eager or lazy) or anything with an Arrow stream; quantities are integers, money is
-    Decimal or integer, floats are refused. Keys are strings or integers. `docs/limits.md` has the whole of it.
+    again. Frames are polars (eager or lazy) or anything with an Arrow stream; quantities and money are
+    integers or Decimal, floats are refused. Keys are strings or integers. `docs/limits.md` has the whole of it.
 
     Args:
-        stock: One row per serialized unit or lot balance: `bu`, `asp`, `sku`, `qty_on_hand` Int64; optional
-            `qty_reserved` Int64 (0), `status` ("available"), `condition` ("new"), `blocked` Boolean (false),
+        stock: One row per serialized unit or lot balance: `bu`, `asp`, `sku`, `qty_on_hand`; optional
+            `qty_reserved` (0), `status` ("available"), `condition` ("new"), `blocked` Boolean (false),
             `received_on` Date (after `as_of` it is in transit), `expires_on` Date (null never expires), `unit_cost`
             (null takes the SKU's), `stock_id` (unique).
         limits: The document of limits.
@@ -80,9 +80,11 @@ def replenish(
         ordered by `bu`, `asp`, `sku`: the rule that holds and its settings (null without a rule), `unit_cost`; the
         units `on_hand`, `reserved`, `in_transit`, `requested_open`, `position`, and what is there and not counted;
         `headroom_units`, `headroom_value` (null where the rule has no such limit; below zero above it) and
-        `headroom`, the whole units that fit under both; `limited_by` (`units` or `value`); `triggered`;
+        `headroom`, the whole units (or steps of decimals) that fit under both; `limited_by` (`units` or `value`);
+        `triggered`;
         `qty_proposed`, 0 or more; `rounded_by`, how far packs moved it from the headroom; `reason`: `proposed`,
-        `no_rule`, `at_limit`, `above_trigger` or `less_than_a_pack`.
+        `no_rule`, `at_limit`, `above_trigger` or `less_than_a_pack`. Units are Int64, or Decimal if a table
+        has decimals.
 
     Raises:
         InputError: `table_unreadable`, `column_missing`, `column_type`, `mixed_keys`, `value_null`,
@@ -97,7 +99,7 @@ def replenish(
         >>> replenish(stock, limits, as_of=dt.date(2026, 3, 1))["qty_proposed"].to_list()
         [18]
     """
-    tables = prepare(
+    tables, scale = prepare(
         limits,
         as_of,
         stock=stock,
@@ -123,7 +125,7 @@ def replenish(
         .then(pl.lit("less_than_a_pack"))
         .otherwise(pl.lit("proposed"))
     )
-    return (
+    answer = (
         left.with_columns(triggered=triggered)
         .with_columns(reason=reason)
         .with_columns(
@@ -136,3 +138,4 @@ def replenish(
         )
         .select(COLUMNS)
     )
+    return told(answer, scale)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -11,14 +12,17 @@ from allocator.errors import AllocatorError
 from allocator.frames import read as frames
 from allocator.frames.columns import missing_hint
 from allocator.frames.findings import Check, Findings
+from allocator.frames.quantity import scale_of
 from allocator.limits.tables import FORMS, REQUIRED, TABLES, Column
 from allocator.model.limits import MONEY_MAX, MONEY_SCALE, QTY_MAX
 
 
-def read(given: dict[str, Any], findings: Findings) -> dict[str, pl.DataFrame]:
+def read(given: dict[str, Any], findings: Findings) -> tuple[dict[str, pl.DataFrame], int]:
     """Reads tables: all columns of `TABLES` are there, in their canonical dtypes; what is wrong goes to `findings`.
 
-    A key column (`bu`, `asp`, `sku`, …) is Int64 in all tables if it is an integer in all that were given, else String.
+    Quantities are whole numbers of steps of 10^-scale base units; the scale, the most decimals that any has, comes with
+    the tables. A key column (`bu`, `asp`, `sku`, …) is Int64 in all tables if it is an integer in all that were given,
+    else String.
 
     Args:
         given: Frames by the name of their table; None is a table without rows.
@@ -26,7 +30,12 @@ def read(given: dict[str, Any], findings: Findings) -> dict[str, pl.DataFrame]:
     """
     raw = {table: _frame(table, frame, findings) for table, frame in given.items()}
     dtypes = _key_dtypes(raw, findings)
-    return {table: _read(table, frame, dtypes, findings) for table, frame in raw.items()}
+    scale = max((_decimals(table, frame) for table, frame in raw.items() if frame is not None), default=0)
+    return {table: _read(table, frame, dtypes, scale, findings) for table, frame in raw.items()}, scale
+
+
+def _decimals(table: str, frame: pl.DataFrame) -> int:
+    return scale_of(frame, [name for name, column in TABLES[table].items() if column.kind in ("qty", "count")])
 
 
 def _frame(table: str, given: Any, findings: Findings) -> pl.DataFrame | None:  # noqa: ANN401 - anything tabular
@@ -58,12 +67,14 @@ def _key_dtypes(raw: dict[str, pl.DataFrame | None], findings: Findings) -> dict
     return dtypes
 
 
-def _read(table: str, frame: pl.DataFrame | None, dtypes: dict[str, pl.DataType], findings: Findings) -> pl.DataFrame:
+def _read(
+    table: str, frame: pl.DataFrame | None, dtypes: dict[str, pl.DataType], scale: int, findings: Findings
+) -> pl.DataFrame:
     columns: list[pl.Series] = []
     for name, column in TABLES[table].items():
         dtype = FORMS[column.kind].dtype if table == "rules" else dtypes.get(name, FORMS[column.kind].dtype)
         if frame is not None and name in frame.columns:
-            columns.append(_column(table, frame[name], column, dtype, findings))
+            columns.append(_column(table, frame[name], column, dtype, findings, scale=scale))
             continue
         if column.required and frame is not None:
             hint = missing_hint(name, frame.columns)
@@ -73,7 +84,9 @@ def _read(table: str, frame: pl.DataFrame | None, dtypes: dict[str, pl.DataType]
     return pl.DataFrame(columns)
 
 
-def _column(table: str, given: pl.Series, column: Column, dtype: pl.DataType, findings: Findings) -> pl.Series:
+def _column(
+    table: str, given: pl.Series, column: Column, dtype: pl.DataType, findings: Findings, *, scale: int
+) -> pl.Series:
     """The column in its canonical dtype; nulls take the place of values that make no sense."""
     form = FORMS[column.kind]
     if given.dtype != pl.Null and not form.fits(given.dtype):
@@ -81,13 +94,15 @@ def _column(table: str, given: pl.Series, column: Column, dtype: pl.DataType, fi
         message = f"the dtype is {given.dtype}, {form.wanted} is expected"
         findings.add("column_type", message, table, given.name, hint=hint)
         return pl.Series(given.name, [None], dtype=dtype).new_from_index(0, len(given))
-    values = given if given.dtype == dtype else _cast(given, dtype)
+    counts = column.kind in ("qty", "count")
+    values = _steps(given, scale) if counts and scale else given if given.dtype == dtype else _cast(given, dtype)
     if values.is_empty():
         return values
-    for code, message, bad in _checks(given, values, column):
+    for code, message, bad in _checks(given, values, column, scale):
         findings.run(table, given.to_frame(), [Check(code, given.name, pl.lit(bad), message)])
-    if column.kind in ("qty", "count") and (total := values.cast(pl.Int128).sum()) > QTY_MAX:
-        message = f"the quantities add up to {total}, more than the {QTY_MAX} that are supported"
+    if counts and (total := values.cast(pl.Int128).sum()) > QTY_MAX:
+        step = f" steps of {Decimal(1).scaleb(-scale)}" if scale else ""
+        message = f"the quantities add up to {total}{step}, more than the {QTY_MAX} that are supported"
         findings.add("value_overflow", message, table, given.name)
     return values
 
@@ -99,7 +114,15 @@ def _cast(given: pl.Series, dtype: pl.DataType) -> pl.Series:
     return given.cast(dtype, strict=False)
 
 
-def _checks(given: pl.Series, values: pl.Series, column: Column) -> Iterator[tuple[str, str, pl.Series]]:
+def _steps(given: pl.Series, scale: int) -> pl.Series:
+    """Quantities in steps of 10^-scale; null where they do not fit."""
+    own = given.dtype.scale if isinstance(given.dtype, pl.Decimal) else 0
+    step, values = 10 ** (scale - own), given.to_physical().cast(pl.Int128)
+    fits = pl.select(pl.when(values.is_between(-(2**63) // step, (2**63 - 1) // step)).then(values)).to_series()
+    return (fits * pl.Series([step], dtype=pl.Int128)).cast(pl.Int64).alias(given.name)
+
+
+def _checks(given: pl.Series, values: pl.Series, column: Column, scale: int) -> Iterator[tuple[str, str, pl.Series]]:
     """Everything that may be wrong with single values: code, message, and the rows where it is."""
     # What is the case for no row is found by a look at the whole column: most calls are of a few rows that make sense.
     nulls, lost = given.null_count(), values.null_count()
@@ -115,7 +138,11 @@ def _checks(given: pl.Series, values: pl.Series, column: Column) -> Iterator[tup
     if column.kind in ("qty", "count"):
         least = 1 if column.kind == "count" else 0
         if values.min() < least:  # type: ignore[operator]
-            yield "qty_out_of_range", f"the quantity is below {least}", values < least
+            yield (
+                "qty_out_of_range",
+                f"the quantity is below {Decimal(least).scaleb(-scale) if least else 0}",
+                values < least,
+            )
     if column.kind == "money":
         if values.min() < 0 or values.max() > MONEY_MAX:  # type: ignore[operator]
             yield "money_out_of_range", f"the amount is not between 0 and {MONEY_MAX}", ~values.is_between(0, MONEY_MAX)

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import lru_cache
 from typing import get_args
 
 import polars as pl
 
 from allocator.errors import Problem
+from allocator.frames.quantity import in_base_units
 from allocator.limits.tables import KEY
-from allocator.model.limits import RULE_KEYS, Limits, Rounding
+from allocator.model.limits import QTY_MAX, RULE_KEYS, Limits, Rounding
 
 
-def merge(limits: Limits, table: pl.DataFrame, problems: list[Problem]) -> pl.DataFrame:
+def merge(limits: Limits, table: pl.DataFrame, scale: int, problems: list[Problem]) -> pl.DataFrame:
     """All rules, one row each: first those of the document, then those of the table `rules`.
+
+    Units are in steps of 10^-scale, as those of the table are already. So is what limits value: it is money by step.
 
     A rule of the table that limits nothing, has a trigger above its maximum, an unknown rounding, or is as specific
     as another rule for the same key goes to `problems`.
     """
     documented = _documented(limits, tuple(table.schema.items()))
+    if scale:
+        documented = _in_steps(documented, scale, problems)
+    rules = _merged(limits, documented, table, scale, problems)
+    return rules.with_columns(pl.col("value_max") * 10**scale) if scale else rules
+
+
+def _in_steps(documented: pl.DataFrame, scale: int, problems: list[Problem]) -> pl.DataFrame:
+    """The rules of a document, which are whole base units, in steps of 10^-scale; what does not fit is a problem."""
+    names = ("units_max", "trigger", "pack")
+    for name in names:
+        over = documented.filter(pl.col(name) > QTY_MAX // 10**scale)
+        for rule, value in over.select("name", name).iter_rows():
+            message = f"the rule {rule!r} has more than {QTY_MAX} steps of {Decimal(1).scaleb(-scale)}"
+            hint = "Use fewer decimals or a larger base unit"
+            problems.append(Problem("value_overflow", message, "limits", name, value=str(value), hint=hint))
+    fits = pl.col(names) <= QTY_MAX // 10**scale
+    return documented.with_columns(pl.when(fits).then(pl.col(names)) * 10**scale)
+
+
+def _merged(
+    limits: Limits, documented: pl.DataFrame, table: pl.DataFrame, scale: int, problems: list[Problem]
+) -> pl.DataFrame:
     if table.is_empty():
         # Those of the document were checked when it was made.
         return documented.with_columns(pl.col("rounding").fill_null(limits.rounding), rule_row=pl.int_range(pl.len()))
@@ -26,7 +52,7 @@ def merge(limits: Limits, table: pl.DataFrame, problems: list[Problem]) -> pl.Da
     rules = pl.concat([documented, numbered]).with_columns(
         pl.col("rounding").fill_null(limits.rounding), rule_row=pl.int_range(pl.len())
     )
-    problems += _problems(rules, documented=documented.height)
+    problems += _problems(rules, documented.height, scale)
     return rules
 
 
@@ -66,7 +92,7 @@ def keys_named(rules: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     return rules.select(pl.col(name).cast(schema[name], strict=False) for name in KEY).drop_nulls()
 
 
-def _problems(rules: pl.DataFrame, documented: int) -> list[Problem]:
+def _problems(rules: pl.DataFrame, documented: int, scale: int) -> list[Problem]:
     """What is wrong with the rules of the table; those of the document were checked when it was made."""
     problems: list[Problem] = []
     checks = {
@@ -88,7 +114,8 @@ def _problems(rules: pl.DataFrame, documented: int) -> list[Problem]:
     }
     for code, (wrong, column, message) in checks.items():
         bad = rules.filter(wrong, pl.col("rule_row") >= documented)
-        for row, value in bad.select("rule_row", column).iter_rows():
+        told = bad.with_columns(in_base_units(bad[column], scale)) if column == "trigger" else bad
+        for row, value in told.select("rule_row", column).iter_rows():
             problems.append(
                 Problem(code, message, "rules", column, row - documented, None if value is None else str(value))
             )

@@ -35,11 +35,13 @@ def _is_local_time(dtype: pl.DataType) -> bool:
 
 
 _INTEGER = Form(pl.Int64(), "an integer dtype", lambda dtype: dtype.is_integer())
+_QUANTITY = Form(pl.Int64(), "an integer dtype or Decimal", lambda dtype: dtype.is_integer() or dtype.is_decimal())
+"""Held as whole numbers of the smallest step that any table has: 10^-scale base units."""
 FORMS: Mapping[Kind, Form] = {
     "key": Form(pl.String(), "String or an integer dtype", lambda dtype: _is_text(dtype) or dtype.is_integer()),
     "text": Form(pl.String(), "String", _is_text),
-    "qty": _INTEGER,
-    "count": _INTEGER,
+    "qty": _QUANTITY,
+    "count": _QUANTITY,
     "order": _INTEGER,
     "money": Form(MONEY, "Decimal or an integer dtype", lambda dtype: dtype.is_decimal() or dtype.is_integer()),
     "flag": Form(pl.Boolean(), "Boolean", lambda dtype: dtype == pl.Boolean),
@@ -55,7 +57,7 @@ class Column:
     """One column of a table.
 
     Attributes:
-        kind: `key` and `text` are strings (a key may be an integer), `qty` is 0 or more units, `count` 1 or more,
+        kind: `key` and `text` are strings (a key may be an integer), `qty` is 0 or more units, `count` 1 step or more,
             `order` any integer, `money` an exact amount of 0 or more, `flag` a Boolean, `day` a date,
             `moment` a date or a time (a time with a zone counts in UTC).
         required: Whether the column must be there.

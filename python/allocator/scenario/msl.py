@@ -6,6 +6,7 @@ import datetime as dt
 
 import polars as pl
 
+from allocator.frames.quantity import total
 from allocator.limits import check_requests, replenish
 from allocator.model.dealing import StockLimits
 from allocator.result import quantity
@@ -39,9 +40,9 @@ def fullness(part: Part, lever: StockLimits) -> dict[str, float]:
         _of_partners(stock), lever.limits, as_of=part.as_of, open_requests=coming, skus=_skus(lines, stock)
     )
     ruled = found.filter(pl.col("units_max").is_not_null())
-    most = int(ruled["units_max"].sum())
+    most = float(total(ruled["units_max"]))
     breaches = {"msl_breaches": float((found["headroom"] < 0).sum())}
-    return breaches | ({"msl_cover": int(ruled["position"].sum()) / most} if most else {})
+    return breaches | ({"msl_cover": float(total(ruled["position"])) / most} if most else {})
 
 
 def _of_partners(frame: pl.DataFrame) -> pl.DataFrame:
