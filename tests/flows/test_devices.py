@@ -437,3 +437,33 @@ def test_customers_see_their_own_documents_and_hear_of_them(shop: Ledger) -> Non
         history_of(shop, number, RIVAL)
     assert set(events(shop, person=METRO)["flow"]) == {"sales order", "delivery"}
     assert events(shop, person=RIVAL).is_empty()
+
+
+def test_what_cannot_be_had_or_done_says_where_it_is_and_what_helps(shop: Ledger) -> None:
+    """Walked at the counter: `1 of copier cannot be had: serial` helped nobody."""
+
+    def told(function: Any, *said: Any, **more: Any) -> list[tuple[str, str, str]]:
+        with pytest.raises(InputError) as refusal:
+            function(shop, *said, **more)
+        return [(each.code, each.message, each.hint) for each in refusal.value.problems]
+
+    meters = {"pages": 100}
+    rental = rent_device(shop, "copier", DESK, customer="Metro", serial="K-1", readings=meters)["number"]
+    ((_, message, hint),) = told(rent_device, "copier", DESK, customer="Rival", serial="K-1", readings=meters)
+    assert message.startswith("K-1 cannot be had: it is ") and "Metro" in message and "another" in hint
+    ((_, message, _),) = told(rent_device, "copier", DESK, customer="Rival", serial="K-9", readings=meters)
+    assert message == "K-9 cannot be had: no copier has this number"
+    ((_, _, hint),) = told(rent_device, "phone", DESK, customer="Metro")
+    assert "rentable" in hint
+    wrong = told(return_rental, rental, WALT, readings={"pages": "many"}, place="elsewhere")
+    assert [code for code, *_ in wrong] == ["site_unknown", "column_type"], "both at once"
+    assert shop.state("K-1")["kind"] == "rental"
+    order = delivered(shop, router=1)
+    invoice_order(shop, order, BILL)
+    ((code, _, hint),) = told(invoice_order, order, BILL)
+    assert (code, "see the document" in hint) == ("goods_unknown", True)
+    short = ordered(shop, router=9)
+    ((code, _, hint),) = told(complete_order, short, DESK)
+    assert (code, "advance" in hint) == ("reason_missing", True)
+    ((code, _, hint),) = told(deliver_order, short, WALT, parts=[{"sku": "router", "qty": 8}])
+    assert (code, "leave qty out" in hint) == ("stock_short", True)

@@ -74,7 +74,8 @@ def chosen(
         if not 0 < wanted <= whole:
             message = f"{quantity(whole, sku)} of {sku.sku} {there}"
             asked = str(row.get("qty", quantity(wanted, sku)))
-            problems.append(Problem("stock_short", message, table, "qty", n, asked))
+            hint = "Ask for that, or leave qty out for all of it" if whole else "Nothing of it is left"
+            problems.append(Problem("stock_short", message, table, "qty", n, asked, hint))
             continue
         for each in mine:
             part = min(wanted, left[each])

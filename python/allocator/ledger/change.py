@@ -254,7 +254,8 @@ def _block(step: Step) -> None:
         if lifting != (heading.reason in reasons):
             state = f"blocked for {before.blocks}" if reasons else "not blocked"
             message = f"it is {state}, and cannot be {kind.name}ed for {heading.reason}"
-            raise InputError(Problem("setting_conflict", message, "lines", row=row))
+            hint = "Lift the reason that it is blocked for" if lifting else "It is blocked as it should be"
+            raise InputError(Problem("setting_conflict", message, "lines", row=row, hint=hint))
         reasons ^= {heading.reason}
         give(book, share, book.account(before._replace(blocks="+".join(sorted(reasons)))), keep=True)
 

@@ -207,7 +207,7 @@ def member(book: Book, serial: str) -> Found:
 
 
 def _unfit(reason: str, serial: str) -> Problem:
-    return Problem("device_unfit", reason, column="serial", value=serial[:80], hint="Add it first: subscribe")
+    return Problem("device_unfit", reason, column="serial", value=serial[:80], hint="Add it to the subscription first")
 
 
 def _join(

@@ -272,7 +272,7 @@ def complete_order(ledger: Ledger, order: str, person: Person, *, reason: str = 
         if not reason and any(qty for _, qty in short):
             raise InputError(
                 Problem("reason_missing", f"{quantity(qty, sku)} of {sku.sku} would be given up", "lines", "reason",
-                        line.n - 1)
+                        line.n - 1, hint="Say why in reason; or advance the order again for what came in")
                 for line, qty in short if qty and (sku := sku_of_line(doing, line))
             )  # fmt: skip
         if shares:

@@ -17,7 +17,7 @@ from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.lines import Lines, number, read_lines, text
 from allocator.ledger.records import Account, Allocation
 from allocator.ledger.reserve import Wish, reserve
-from allocator.ledger.selection import stock_id
+from allocator.ledger.selection import stock_id, where
 from allocator.ledger.subscriptions import SUBSCRIPTION
 from allocator.model.devices import DeviceSettings
 
@@ -97,7 +97,8 @@ def parts_of(
         InputError: `goods_unknown`, `stock_short`, `qty_step`: every one of them; `goods_unknown`: nothing is left.
     """
     if not outs:
-        raise InputError(Problem("goods_unknown", f"nothing is left that could be {what}", "parts"))
+        hint = "What was delivered is invoiced or back: see the document"
+        raise InputError(Problem("goods_unknown", f"nothing is left that could be {what}", "parts", hint=hint))
     if parts is None:
         return [(out, out.left) for out in outs]
     found = [
@@ -149,14 +150,30 @@ def given(
     with doing.transaction("reserve", **said) as heading:
         got = reserve(doing.book, heading, Wish(list(rows), settings.policy, heading.day))["lines"]
         problems = [
-            Problem("stock_short", f"{one['short']} of {row['sku']} cannot be had: {one['reason']}", "lines", "qty", n,
-                    str(row.get("serial", row["qty"])))
-            for n, (one, row) in enumerate(zip(got, rows, strict=True)) if one["short"]
-        ]  # fmt: skip
+            _not_had(doing, row, one, n) for n, (one, row) in enumerate(zip(got, rows, strict=True)) if one["short"]
+        ]
         if problems:
             raise InputError(problems)
     found = [doing.book.allocations[number_] for number_ in promises_to(doing, {row["line_id"] for row in rows})]
     return [promise for promise in found if promise is not None]
+
+
+def _not_had(doing: Doing, row: Mapping[str, Any], got: Mapping[str, Any], n: int) -> Problem:
+    """Why a line would not get everything: of a unit that it names, where that is."""
+    serial = row.get("serial")
+    if serial is None:
+        message = f"{got['short']} of {row['sku']} cannot be had: {got['reason']}"
+        return Problem("stock_short", message, "lines", "qty", n, str(row["qty"]), "Ask for less, or wait for stock")
+    book = doing.book
+    sku_id = book.catalog.named(row["sku"]).sku_id
+    units = [goods_id for scope, goods_id in book.numbers.get(serial, ()) if scope in (0, sku_id)]
+    there = f"it is {where(book, units[0])}" if units else f"no {row['sku']} has this number"
+    # Where it is not in stock, no row has its serial: that is no reason which helps anybody.
+    why = "" if got["reason"] == "serial" else f"{got['reason']}; "
+    message = f"{serial} cannot be had: {why}{there}"
+    return Problem(
+        "stock_short", message, "lines", "serial", n, serial, "Name another one, or none: the policy gives one"
+    )
 
 
 def told_parts(doing: Doing, shares: Iterable[tuple[DocumentLine, int]]) -> list[dict[str, Any]]:

@@ -96,7 +96,8 @@ def rent_device(
         if not found.by_unit:
             problems.append(Problem("tracking_mismatch", f"{sku} has no serials", column="sku", value=sku))
         if not found.kept.rentable:
-            problems.append(Problem("device_unfit", f"{sku} is not rented out", column="sku", value=sku))
+            hint = "Sell it, or define the SKU as rentable"
+            problems.append(Problem("device_unfit", f"{sku} is not rented out", column="sku", value=sku, hint=hint))
         if problems:
             raise InputError(problems)
         number = doing.next_number(RENTALS)
@@ -243,9 +244,13 @@ def return_rental(
         document, line = _rented(doing, rental)
         goods_id = line.goods_id or 0
         check_off_subscription(doing, [goods_id])
-        _read(doing, goods_id, readings, correction)
+        with all_problems() as part:
+            with part():
+                to_location = place_in(settings, place)
+            with part():
+                _read(doing, goods_id, readings, correction)
         serial, sku = doing.book.serial_of(goods_id), doing.book.catalog.sku(line.sku_id or 0).sku
-        back = {"serial": serial, "sku": sku, "to_location": place_in(settings, place), "to_condition": condition}
+        back = {"serial": serial, "sku": sku, "to_location": to_location, "to_condition": condition}
         number = doing.next_number(RETURN_NOTES)
         with doing.transaction("return", document=number, document_kind=RETURN_NOTES.name) as heading:
             doing.post(heading, [back])
