@@ -118,6 +118,8 @@ def test_what_is_wrong_with_a_grid_is_told_at_once() -> None:
         ("setting_conflict", "axes.2.lever"),
     ]
     assert problems(Grid, name="empty", axes=[]) == [("setting_value", "axes")]
+    again = [{"vary": "days", "values": [7, 14, 7], "lever": LATE}]
+    assert problems(Grid, name="again", axes=again) == [("setting_twice", "axes.0.values.2")]
 
 
 def test_levers_of_two_axes_that_contradict_each_other_are_refused_where_they_meet() -> None:

@@ -112,6 +112,19 @@ def test_an_order_over_skus_is_counted_although_one_of_them_is_not_run_again() -
     assert kpi(found, "value_at_risk") == (0, 0)  # no stock row says what a nut costs any more
 
 
+@pytest.mark.parametrize("spell", [int, str])
+def test_a_line_is_explained_as_the_scenario_leaves_it_however_its_id_is_spelled(spell) -> None:
+    stock = {"stock_id": ["A"], "sku": ["PIN"], "qty_on_hand": [10]}
+    demand = {"line_id": [1, 2, 3], "sku": ["PIN"] * 3, "qty": [4, 4, 4]}
+    for lines in (demand, demand | {"line_id": ["1", "2", "3"]}):
+        base = Base(stock, lines, as_of=AS_OF)
+        found = base.run(Scenario(name="gone", levers=[DemandCancel(where={"line_id": lines["line_id"][0]})]))
+        took = [each.explain(spell(3)).candidates["qty_taken"].to_list() for each in (base.result, found)]
+        assert took == [[2], [4]]
+        with pytest.raises(InputError, match="the scenario cancels this line"):
+            found.explain(spell(1))
+
+
 def test_segments_are_compared_side_by_side() -> None:
     found = run(surge(line_id="1"))
     assert found.segments.select("customer", "unit_fill_base", "unit_fill_scenario").rows() == [

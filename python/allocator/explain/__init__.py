@@ -156,17 +156,27 @@ def explain(
     return Explanation(_header(line, lines, policy, as_of), candidates)
 
 
+def spelled(ids: pl.Series, line_id: str | int) -> str | int | None:
+    """The id as its table spells it, where it has it: 7 is the line "7", and "7" the line 7."""
+    asked: str | int = line_id
+    if isinstance(line_id, bool):
+        return None
+    if ids.dtype.is_integer() and isinstance(line_id, str) and line_id.strip().lstrip("-").isdecimal():
+        asked = int(line_id)
+    elif isinstance(line_id, int) and not ids.dtype.is_integer():
+        asked = str(line_id)
+    return asked if isinstance(asked, int) == ids.dtype.is_integer() and bool((ids == asked).any()) else None
+
+
 def _known(demand: pl.DataFrame, line_id: str | int) -> str | int:
     """The id as the table spells it."""
     ids = demand["line_id"]
-    asked: str | int = line_id
-    if ids.dtype.is_integer() and isinstance(line_id, str) and line_id.strip().lstrip("-").isdecimal():
-        asked = int(line_id)
-    if (isinstance(asked, int) and not isinstance(asked, bool)) == ids.dtype.is_integer() and (ids == asked).any():
-        return asked
-    spelled, wanted = ids.cast(pl.String), str(line_id)
+    found = spelled(ids, line_id)
+    if found is not None:
+        return found
+    texts, wanted = ids.cast(pl.String), str(line_id)
     half = max(1, len(wanted) // 2)
-    near = spelled.filter(spelled.str.starts_with(wanted[:half]) | spelled.str.ends_with(wanted[-half:])).head(5_000)
+    near = texts.filter(texts.str.starts_with(wanted[:half]) | texts.str.ends_with(wanted[-half:])).head(5_000)
     close = difflib.get_close_matches(wanted, near.to_list(), n=3)
     hint = f"Did you mean {' or '.join(close)}?" if close else "Take a line_id from the demand table."
     raise InputError(

@@ -56,8 +56,8 @@ class Grid(Document):
         axes: What varies.
 
     Raises:
-        PolicyError: As `Scenario`, for every lever of every axis; `setting_twice`: two axes of one name;
-            `setting_value`: more than 10,000 scenarios.
+        PolicyError: As `Scenario`, for every lever of every axis; `setting_twice`: two axes of one name, or a value
+            twice; `setting_value`: more than 10,000 scenarios.
 
     Example:
         >>> surge = {"lever": "demand_surge", "where": {"customer": "CLINIC"}}
@@ -85,6 +85,13 @@ class Grid(Document):
                 problems.append(
                     Problem("setting_twice", "two axes have this name", column="axes", value=label, hint=hint)
                 )
+        for number, axis in enumerate(self.axes):
+            seen: set[str] = set()
+            for place, text in enumerate(map(text_of, axis.values)):
+                if text in seen:
+                    at = f"axes.{number}.values.{place}"
+                    problems.append(Problem("setting_twice", "the axis has this value already", column=at, value=text))
+                seen.add(text)
         count = math.prod(len(axis.values) for axis in self.axes)
         if count > SCENARIOS_MAX:
             message = f"the grid has {count:,} scenarios, more than {SCENARIOS_MAX:,}"

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from allocator.errors import InputError, Problem
-from allocator.explain import Explanation
+from allocator.explain import Explanation, spelled
 from allocator.model.scenario import Scenario
 from allocator.plan.spec import SERVED
 from allocator.reallocation.outcome import Outcome
@@ -169,9 +169,12 @@ class Comparison:
         if self.outcome is not None:
             message, hint = "lines that are dealt again are not explained by an allocation", "See outcome.lines, `why`"
             raise InputError(Problem("argument_value", message, column="line_id", value=str(line_id)[:80], hint=hint))
-        ids = self.after.demand["line_id"]
-        known = isinstance(line_id, int) == ids.dtype.is_integer() and bool((ids == line_id).any())
-        return (self.result if known else self.base.result).explain(line_id)
+        if spelled(self.after.demand["line_id"], line_id) is not None:
+            return self.result.explain(line_id)
+        if spelled(self.before.demand["line_id"], line_id) is not None:
+            message, hint = "the scenario cancels this line", "Explain it by the base"
+            raise InputError(Problem("line_unknown", message, "demand", "line_id", value=str(line_id)[:80], hint=hint))
+        return self.base.result.explain(line_id)
 
     @cached_property
     def _lines(self) -> pl.DataFrame:
