@@ -20,6 +20,7 @@ from allocator.flows.partner import (
     consume,
     cost_by_contract,
     dashboard,
+    decide_request,
     expiring,
     fill_rate,
     inward_defectives,
@@ -120,7 +121,8 @@ def test_cover_counts_what_is_asked_for_and_on_its_way_as_the_suggestion_does(pa
     """It proposed what was on its way once more: stock was all that it looked at."""
     stocked(partners, [{"sku": "valve", "qty": 5}, {"sku": "seal", "qty": 10}, {"sku": "pump", "qty": 1}])
     shipped(partners, [{"sku": "valve", "qty": 6}, {"sku": "grease", "qty": Decimal("1.25")}])
-    raise_request(partners, [{"sku": "valve", "qty": 4}], SAM)
+    number = raise_request(partners, [{"sku": "valve", "qty": 6}], SAM)["number"]
+    decide_request(partners, number, [{"line": 1, "qty": 4, "reason": "little left"}], OLGA)
     shipped(partners, [{"sku": "valve", "qty": 7}], EVE)
     figures = ("sku", "on_hand", "in_transit", "requested_open", "headroom", "qty_proposed", "reason")
     mine = msl_cover(partners, SAM).select(figures)

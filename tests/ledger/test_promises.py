@@ -242,6 +242,17 @@ def test_promises_of_many_units_are_read_together_and_go_along(store: Ledger, mo
     assert_sound(store)
 
 
+def test_a_stock_row_takes_its_own_promises_along_and_not_those_of_the_same_goods_elsewhere(store: Ledger) -> None:
+    store.post("move", {"sku": "filter", "qty": 4, "location": "store", "to_location": "annex"}, actor="ana")
+    line = {"line_id": "L1", "sku": "filter", "qty": 10}
+    (answer,) = store.reserve([line], actor="bob", as_of=TODAY)["lines"]
+    (row,) = (each for each in answer["allocations"] if each["qty"] == 6)
+    store.post("move", {"stock_id": row["stock_id"], "to_location": "hall"}, actor="ana")
+    where_ = store.allocations().select("location", "qty").sort("location").rows()
+    assert where_ == [("annex", 4), ("hall", 6)]
+    assert_sound(store)
+
+
 def test_a_unit_that_is_blocked_takes_nobodys_place_and_the_refusal_says_why(store: Ledger) -> None:
     store.define([{"sku": "gauge", "tracking": "serial", "swap": "free"}], actor="ana")
     (first,) = reserve(store, "L1")
