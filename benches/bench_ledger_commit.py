@@ -1,4 +1,4 @@
-"""Batches committed to a ledger on both stores, durable as in production: lines a second, and what the chain costs.
+"""Batches committed to a ledger on both stores, durable as in production: lines a second, and what the chain costs; and orders of two in turns.
 
 `ALLOCATOR_BENCH_LINES` says how many lines a batch has. Every round commits a batch of its own to the same ledger.
 """
@@ -84,3 +84,22 @@ def test_import_units(benchmark, ledger):
     told = measure(benchmark, lambda frame: import_stock(ledger, frame, **SAID), batch)
     benchmark.extra_info["correct"] = told.recorded == LINES
     assert told.recorded == LINES
+
+
+def test_turns(benchmark, ledger):
+    """Orders of a SKU with ten thousand units, by two processes that take turns: each reads what the other did."""
+    ledger.post("receive", units("of all")[:10_000], **SAID)
+    with Ledger.open(ledger.store.url) as other:
+        turns = itertools.cycle([ledger, other])
+        numbers = itertools.count()
+
+        def order():
+            line = {"line_id": f"turn {next(numbers)}", "sku": "gauge", "qty": 1}
+            return next(turns).reserve(line, actor="ana")["lines"][0]["allocated"]
+
+        # The first orders read all of the SKU.
+        for _ in range(6):
+            order()
+        correct = benchmark.pedantic(order, rounds=200) == 1 and verify(ledger).clean
+    benchmark.extra_info["correct"] = correct
+    assert correct

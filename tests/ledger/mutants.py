@@ -20,7 +20,7 @@ class Mutant(NamedTuple):
 
 GUARDS, VERIFY, WRITERS = "test_database_guards.py", "test_verify.py", "test_writers.py"
 COMMITS, DAY, SHELVES, WHOLESALE = "test_failed_commit.py", "test_ledger.py", "test_shelves.py", "test_wholesale.py"
-AHEAD = "test_ahead.py"
+AHEAD, ROWS = "test_ahead.py", "test_rows.py"
 
 MUTANTS = (
     # what the database holds
@@ -161,11 +161,18 @@ MUTANTS = (
            "                return 0\n            for request",
            "                return len(done)\n            for request", AHEAD),
     Mutant("what could not be written ahead is believed", "requests.py",
-           "            self._known, self._read_first = None, READ_FIRST\n",
-           "            self._read_first = READ_FIRST\n", AHEAD),
+           "            self._known, self._read_first = None, min", "            self._read_first = min", AHEAD),
     Mutant("orders are done at once, though a line is known", "at_once.py", " or book.lines.get(line_id)", "", SHELVES),
     Mutant("what is known of a SKU is forgotten, but not that it is asked for", "shelves.py",
            "            del self._asked[spot]\n", "            pass\n", SHELVES),
+    Mutant("what others moved is not read again", "known.py", "        self._read_again(session,",
+           "        (session,", ROWS),
+    Mutant("what others received is not seen", "known.py",
+           "if goods.sku_id not in self._skus | self._skus_in_stock:", "if True:", ROWS),
+    Mutant("the history of another store is followed", "known.py",
+           " or bytes(last[0]) != self.head.hash", "", ROWS),
+    Mutant("what is known outlives what others defined", "book.py",
+           "                and catalog.version == version\n", "", ROWS),
     Mutant("a line does not count what was shipped", "change.py", "shipped=line.shipped + qty", "shipped=line.shipped",
            VERIFY),
     Mutant("what leaves keeps its promise", "change.py", "qty if keep else 0, number", "qty, number", VERIFY),

@@ -67,9 +67,17 @@ class Book:
         """
         self._session, self.catalog, self.tenant = session, catalog, catalog.tenant
         if session is not None:
+            version = catalog.version
             here = self._read_head(session, writes=writes)
             is_same = known is not None and (known.head.seq, known.head.hash) == (here.seq, here.hash)
-            self._use(known if known is not None and is_same else Known(here))
+            # What SKUs and their lifecycles say of stock may be another thing now.
+            is_followed = (
+                known is not None
+                and not is_same
+                and catalog.version == version
+                and known.follow(session, self.tenant, here, catalog.accounts)
+            )
+            self._use(known if known is not None and (is_same or is_followed) else Known(here))
         elif known is not None:
             here = known.head
             self._use(known)

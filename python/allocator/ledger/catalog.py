@@ -40,6 +40,11 @@ class Catalog:
         self._next: dict[tuple[str, str, str], str | None] = {}
         self._verdicts: dict[tuple[object, ...], tuple[Problem, ...]] = {}
 
+    @property
+    def version(self) -> int:
+        """The last transaction that defined any SKU or lifecycle, as far as it was read."""
+        return self._version
+
     def refresh(self, session: Session, account_last: int, sku_version: int) -> None:
         """Takes in what others added since."""
         if account_last > self._last:

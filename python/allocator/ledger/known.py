@@ -1,11 +1,15 @@
-"""What a process knows of a tenant's stock: read where it is needed, and kept as long as nobody else writes."""
+"""What a process knows of a tenant's stock: read where it is needed, and kept.
+
+What others record meanwhile is in the entries after the last transaction that is known: the goods that they are about
+are read again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from allocator.ledger.records import Balance, Goods
+from allocator.ledger.records import Account, Balance, Goods
 from allocator.ledger.store import Session
 
 if TYPE_CHECKING:
@@ -17,8 +21,17 @@ NOTHING: Final = Balance(0, 0)
 GOODS_MAX: Final = 500_000
 """Goods that are kept between transactions at most, beside those of the largest SKU: about 500 MB."""
 
+TAIL_MAX: Final = 2_000
+"""Entries of others that are taken in one by one; where there are more, stock is read anew where it is needed."""
+
 Key = tuple[int, int]
 """Goods and the account that they are in."""
+
+
+_GOODS: Final = f"SELECT {', '.join(Goods._fields)} FROM goods WHERE tenant = :tenant AND goods_id = ANY(:ids)"
+_BALANCES: Final = (
+    "SELECT goods_id, account_id, qty, reserved, version FROM balance WHERE tenant = :tenant AND goods_id = ANY(:ids)"
+)
 
 
 class Head(NamedTuple):
@@ -80,14 +93,9 @@ class Known:
         if not lacking:
             return
         params = {"tenant": tenant, "ids": lacking}
-        sql = f"SELECT {', '.join(Goods._fields)} FROM goods WHERE tenant = :tenant AND goods_id = ANY(:ids)"
-        for row in session.rows(sql, params):
+        for row in session.rows(_GOODS, params):
             self.add(Goods(*row))
-        sql = (
-            "SELECT goods_id, account_id, qty, reserved, version FROM balance "
-            "WHERE tenant = :tenant AND goods_id = ANY(:ids)"
-        )
-        for row in session.rows(sql, params):
+        for row in session.rows(_BALANCES, params):
             self._know(*row)
 
     def load_skus(self, session: Session, tenant: int, ids: Iterable[int], *, in_stock: bool = False) -> None:
@@ -119,6 +127,45 @@ class Known:
             if row[0] in new:
                 self._know(row[0], *row[width:])
         (self._skus_in_stock if in_stock else self._skus).update(lacking)
+
+    def follow(self, session: Session, tenant: int, head: Head, accounts: Mapping[int, Account]) -> bool:
+        """Takes in what others recorded since; whether it did.
+
+        It does not where that is much, or where the store was put back and has another history.
+        """
+        if not 0 < head.seq - self.head.seq <= TAIL_MAX:
+            return False
+        of = {"tenant": tenant, "seq": self.head.seq}
+        last = session.one("SELECT hash FROM txn WHERE tenant = :tenant AND seq = :seq", of)
+        if last is None or bytes(last[0]) != self.head.hash:
+            return False
+        sql = f"SELECT goods_id FROM entry WHERE tenant = :tenant AND seq > :seq LIMIT {TAIL_MAX + 1}"
+        moved = session.rows(sql, of)
+        if len(moved) > TAIL_MAX:
+            return False
+        self._read_again(session, {"tenant": tenant, "ids": sorted({number for (number,) in moved})}, accounts)
+        self.head = head
+        return True
+
+    def _read_again(self, session: Session, of: Mapping[str, Any], accounts: Mapping[int, Account]) -> None:
+        """Reads some goods that others moved, if they are known, or should be: they may be the first of their kind."""
+        there: dict[int, dict[int, tuple[Balance, int]]] = {number: {} for number in of["ids"]}
+        for goods_id, account_id, qty, reserved, version in session.rows(_BALANCES, of):
+            there[goods_id][account_id] = Balance(qty, reserved), version
+        for row in session.rows(_GOODS, of):
+            goods = Goods(*row)
+            goods_id = goods.goods_id
+            if goods_id not in self.goods:
+                if goods.sku_id not in self._skus | self._skus_in_stock:
+                    continue
+                self.add(goods)
+            for account_id in {*self.accounts_of[goods_id], *there[goods_id]}:
+                key = goods_id, account_id
+                balance, version = there[goods_id].get(account_id, (NOTHING, 0))
+                self.put(key, balance, in_stock=accounts[account_id].kind == "stock")
+                self.versions[key] = version
+                if not balance.qty:
+                    del self.balances[key], self.versions[key]
 
     @property
     def skus(self) -> Collection[int]:

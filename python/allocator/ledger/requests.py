@@ -27,7 +27,9 @@ from allocator.ledger.waiting import Request, Waiting
 
 TRIES_MAX: Final = 5
 READ_FIRST: Final = 32
-"""Batches for which is read again what is there, once what was known turned out to be old."""
+"""Batches for which is read what others did, once what was known turned out to be old; twice as many each next time."""
+
+READ_FIRST_MAX: Final = 4096
 
 Alone = Callable[[Session, Catalog], Any]
 """Writes through books of its own, and returns an answer as plain data; raises to refuse."""
@@ -50,7 +52,7 @@ class Requests:
         self._pid = os.getpid()
         self._known: Known | None = None
         self._waiting = Waiting()
-        self._read_first = 0
+        self._read_first = self._refused = 0
 
     def do(self, request: Request) -> Any:  # noqa: ANN401 - what `work` answers
         """Does a request, together with those that wait beside it.
@@ -110,7 +112,8 @@ class Requests:
                     self._write_ahead(book)
         except BaseException as error:
             # What was to be written is not so: what is known already says that it is.
-            self._known, self._read_first = None, READ_FIRST
+            self._known, self._read_first = None, min(READ_FIRST << self._refused, READ_FIRST_MAX)
+            self._refused += 1
             if not isinstance(error, Exception):
                 raise
             if not (isinstance(error, StoreError) and error.problems[0].code == "outcome_unknown"):
@@ -124,7 +127,7 @@ class Requests:
     def _write_ahead(self, book: Book) -> None:
         with self.store.changes() as out:
             book.flush(out)
-        self._known = book.committed()
+        self._known, self._refused = book.committed(), 0
         self._count(book)
 
     def _do_all(self, batch: Sequence[Request]) -> None:
