@@ -1,4 +1,6 @@
-"""Batches committed to a ledger on both stores, durable as in production: lines a second, and what the chain costs; and orders of two in turns.
+"""Batches committed to a ledger on both stores, durable as in production: lines a second, and what the chain costs.
+
+And single orders of two processes that take turns.
 
 `ALLOCATOR_BENCH_LINES` says how many lines a batch has. Every round commits a batch of its own to the same ledger.
 """

@@ -168,7 +168,7 @@ MUTANTS = (
     Mutant("what others moved is not read again", "known.py", "        self._read_again(session,",
            "        (session,", ROWS),
     Mutant("what others received is not seen", "known.py",
-           "if goods.sku_id not in self._skus | self._skus_in_stock:", "if True:", ROWS),
+           "                self.add(goods)\n            for", "                continue\n            for", ROWS),
     Mutant("the history of another store is followed", "known.py",
            " or bytes(last[0]) != self.head.hash", "", ROWS),
     Mutant("what is known outlives what others defined", "book.py",
