@@ -39,6 +39,7 @@ from allocator.flows.devices import (
     withdraw_devices,
 )
 from allocator.ledger import Ledger
+from allocator.ledger.book import Book
 from allocator.ledger.devices import device
 from allocator.ledger.verify import verify
 from allocator.model.devices import DeviceSettings
@@ -467,3 +468,25 @@ def test_what_cannot_be_had_or_done_says_where_it_is_and_what_helps(shop: Ledger
     assert (code, "advance" in hint) == ("reason_missing", True)
     ((code, _, hint),) = told(deliver_order, short, WALT, parts=[{"sku": "router", "qty": 8}])
     assert (code, "leave qty out" in hint) == ("stock_short", True)
+
+
+def test_what_serves_a_subscription_is_not_credited_until_it_was_removed(shop: Ledger) -> None:
+    order = delivered(shop, router=1)
+    invoice = invoice_order(shop, order, BILL)
+    serial = invoice["lines"][0]["serial"]
+    subscription = open_subscription(shop, DESK, customer="Metro")["number"]
+    add_device(shop, subscription, serial, DESK)
+    with refused("device_unfit"):
+        issue_credit_note(shop, invoice["number"], BILL, reason="unhappy")
+    remove_device(shop, subscription, serial, DESK)
+    assert issue_credit_note(shop, invoice["number"], BILL, reason="unhappy")["state"] == "credited"
+
+
+def test_a_rental_that_ends_is_due_so_many_days_from_then(shop: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    rental = rent_device(shop, "router", DESK, customer="Metro")["number"]
+    day = 86_400_000_000
+    now = Book.now
+    monkeypatch.setattr(Book, "now", lambda book: now(book) + 40 * day)
+    end_rental(shop, rental, DESK)
+    opened, due = board(shop, WALT).filter(number=rental, step="return").select("opened_at", "due_at").row(0)
+    assert (due - opened).days == 40 + DeviceSettings().return_days
