@@ -205,6 +205,17 @@ unsafe impl GlobalAlloc for LargeBlocks {
             }
             return kept;
         }
+        if from.align() != to.align() {
+            // SAFETY: both are as large as what they were asked for; the old one is given up for a new one.
+            unsafe {
+                let new = self.alloc(wanted);
+                if !new.is_null() {
+                    new.copy_from_nonoverlapping(block, asked.size().min(size));
+                    self.dealloc(block, asked);
+                }
+                return new;
+            }
+        }
         // SAFETY: the block was given for `from`; `to` has its alignment and is not empty.
         advised(unsafe { System.realloc(block, from, to.size()) }, to.size())
     }
