@@ -152,11 +152,12 @@ class Known:
         there: dict[int, dict[int, tuple[Balance, int]]] = {number: {} for number in of["ids"]}
         for goods_id, account_id, qty, reserved, version in session.rows(_BALANCES, of):
             there[goods_id][account_id] = Balance(qty, reserved), version
+        whole = self._skus | self._skus_in_stock
         for row in session.rows(_GOODS, of):
             goods = Goods(*row)
             goods_id = goods.goods_id
             if goods_id not in self.goods:
-                if goods.sku_id not in self._skus | self._skus_in_stock:
+                if goods.sku_id not in whole:
                     continue
                 self.add(goods)
             for account_id in {*self.accounts_of[goods_id], *there[goods_id]}:
