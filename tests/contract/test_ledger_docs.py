@@ -12,9 +12,9 @@ MARK = "<!-- From here on written by tests/contract/test_ledger_docs.py. -->\n"
 
 
 def generated() -> str:
-    rows = ["| type | means | from | to | needs | lines may set | blocked goods |", f"|{' --- |' * 7}"]
+    rows = ["| type | means | from | to | needs | lines may say | blocked goods |", f"|{' --- |' * 7}"]
     for each in TYPES.values():
-        names = ", ".join(f"`{name}`" for name in each.sets)
+        names = ", ".join(f"`{name}`" for name in (*each.sets, *each.tells))
         may = "may" if each.blocked else "may not"
         sides = ", ".join(each.takes), each.gives or ""
         cells = (f"`{each.name}`", each.meaning, *sides, ", ".join(each.needs), names, may)

@@ -3,9 +3,22 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+TRIES = 3
+"""What others do on the machine moves pages, too: what holds in one run of several is so."""
+
+
+def holds(script: str, check: Callable[[Any], bool]) -> bool:
+    """Whether what a process of its own told is as it should be, in one of several."""
+    told = (subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+            for _ in range(TRIES))  # fmt: skip
+    return any(check(json.loads(run.stdout)) for run in told)
+
 
 RUNS = """
 import datetime, json, pathlib, resource
@@ -34,14 +47,15 @@ print(json.dumps(found))
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="page faults are counted on Linux")
 def test_a_run_is_served_from_what_the_run_before_it_freed_and_what_is_kept_can_be_given_back() -> None:
-    run = subprocess.run([sys.executable, "-c", RUNS], capture_output=True, text=True, check=True)
-    *runs, (_, released) = json.loads(run.stdout)
-    faults, resident = zip(*runs, strict=True)
-    # The system may take pages that are not in use for a moment, and then hands them out again: not in every run.
-    assert min(faults[2:]) < faults[0] / 4
-    # Threads overlap in another way in each run, so some need a block more; nothing is added up from run to run.
-    assert resident[-1] < resident[1] * 1.4
-    assert released < resident[-1] - 10
+    def served(told: list[list[float]]) -> bool:
+        *runs, (_, released) = told
+        faults, resident = zip(*runs, strict=True)
+        # The system may take pages that are not in use for a moment, and then hands them out again: not in every run.
+        again = min(faults[2:]) < faults[0] / 4
+        # Threads overlap in another way in each run, so some need a block more; nothing is added up from run to run.
+        return again and resident[-1] < resident[1] * 1.4 and released < resident[-1] - 10
+
+    assert holds(RUNS, served)
 
 
 ARRAYS = """
@@ -70,8 +84,11 @@ print(json.dumps([first, kept, after, int(grown.sum()), int(array.sum())]))
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="page faults are counted on Linux")
 def test_arrays_are_made_of_what_was_kept_where_that_is_asked_for_and_live_on_behind_it() -> None:
-    run = subprocess.run([sys.executable, "-c", ARRAYS], capture_output=True, text=True, check=True)
-    first, kept, after, grown, resized = json.loads(run.stdout)
-    assert kept < first / 4 and after > first / 2
     whole, rest = sum(range(5_000_000)), sum(range(1_000_000))
-    assert (grown, resized) == (whole + rest, whole)
+
+    def served(told: list[int]) -> bool:
+        first, kept, after, grown, resized = told
+        assert (grown, resized) == (whole + rest, whole)
+        return kept < first / 4 and after > first / 2
+
+    assert holds(ARRAYS, served)

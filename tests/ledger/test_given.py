@@ -167,3 +167,34 @@ def test_everything_that_is_wrong_with_a_receipt_is_told_at_once(shop: Ledger) -
         (0, "serial", "number_taken"), (1, "lot", "tracking_mismatch"), (1, "qty", "qty_out_of_range"),
         (2, "sku", "value_null"), (2, "location", "value_null"),
     }  # fmt: skip
+
+
+TOLD_IN_VAIN: dict[str, tuple[str, dict[str, Any]]] = {
+    "an expiry on a move": ("move", {"to_location": "shop", "expires_on": dt.date(2027, 1, 1)}),
+    "a day of receipt on a count": ("adjust", {"received_on": dt.date(2026, 1, 1)}),
+    "a note on a line of a block": ("block", {"note": "wet"}),
+    "a characteristic on a change of status": ("change_status", {"to_condition": "used", "attributes": {"room": "1"}}),
+    "a number beside a new serial": ("renumber", {"new_serial": "G-2", "numbers": {"mac": "00:1B:44:11:3A:B7"}}),
+    "a new serial on a scrapping": ("scrap", {"new_serial": "G-2"}),
+}
+
+
+@pytest.mark.parametrize(("kind", "said"), TOLD_IN_VAIN.values(), ids=TOLD_IN_VAIN)
+def test_what_a_type_does_not_record_is_not_taken_in_silence(shop: Ledger, kind: str, said: dict[str, Any]) -> None:
+    receive(shop, GAUGE)
+    before = canonical_dump(shop)
+    with pytest.raises(InputError) as caught:
+        shop.post(kind, [{"serial": "G-1", **said}], reason="quality", actor="ana")
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.column, problem.row) == ("setting_conflict", list(said)[-1], 0)
+    assert "tell it by" in (problem.hint or "")
+    assert canonical_dump(shop) == before
+
+
+def test_what_comes_from_a_transfer_keeps_what_it_was_received_with(shop: Ledger) -> None:
+    receive(shop, GAUGE)
+    shop.post("ship", [{"serial": "G-1", "to_holder": "van"}], document="DC-1", actor="ana")
+    line = {"serial": "G-1", "to_location": "shop", "expires_on": dt.date(2027, 1, 1)}
+    with pytest.raises(InputError, match="receive does not record this") as caught:
+        shop.post("receive", [line], origin="transfer", document="GRN-2", actor="ana")
+    assert [problem.column for problem in caught.value.problems] == ["expires_on"]

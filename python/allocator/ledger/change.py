@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from allocator.errors import AllocatorError, InputError, Problem
@@ -13,7 +13,7 @@ from allocator.ledger.receipts import receive
 from allocator.ledger.records import Account, Heading, Movement, moment_of
 from allocator.ledger.rules import check_status, missing
 from allocator.ledger.selection import Share, key_of, load, quantity, select, unit, units
-from allocator.ledger.types import ORIGINS, TYPES, Type
+from allocator.ledger.types import ORIGINS, TOLD, TYPES, Type
 
 HELD: Final = "held"
 PICKED: Final = "picked"
@@ -39,7 +39,7 @@ def post(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], origi
         InputError: Every problem of every line.
     """
     kind = TYPES[heading.type]
-    problems = missing(heading, kind, origin)
+    problems = [*missing(heading, kind, origin), *_in_vain(kind, origin, lines)]
     load(book, lines, new=heading.type == "receive" and origin != "transfer")
     with book.transaction(heading) as seq:
         act = _ACTS.get(heading.type, _transfer)
@@ -57,6 +57,19 @@ def post(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], origi
         if problems:
             raise InputError(problems)
     return seq
+
+
+def _in_vain(kind: Type, origin: str, lines: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    """What lines say of goods that this type does not record: who says so believes that it does."""
+    # What comes from a transfer keeps what it was received with.
+    vain = TOLD.difference(() if origin == "transfer" else kind.tells)
+    for row, line in enumerate(lines):
+        for name in sorted(vain.intersection(line)):
+            told_by = " or ".join(each.name for each in TYPES.values() if name in each.tells)
+            message, value = f"{kind.name} does not record this", str(line[name])[:80]
+            yield Problem(
+                "setting_conflict", message, "lines", name, row, value, f"Leave it out, or tell it by {told_by}"
+            )
 
 
 def _load_promises(book: Book, lines: Sequence[Mapping[str, Any]]) -> None:

@@ -26,6 +26,7 @@ class Type:
         needs: What it cannot be without.
         event: The event that it is for a lifecycle: a transition on this event is made with it.
         sets: The columns of a line that say where goods go, beside `kind`.
+        tells: The columns of a line that are recorded of the goods, wherever they are.
         blocked: Whether blocked goods may do this.
     """
 
@@ -36,6 +37,7 @@ class Type:
     needs: tuple[Need, ...] = ()
     event: str = ""
     sets: tuple[str, ...] = ()
+    tells: tuple[str, ...] = ()
     blocked: bool = False
 
 
@@ -52,11 +54,13 @@ is what a customer hands over, as the part that another one replaced."""
 
 _PLACE: Final = ("to_location",)
 _STATE: Final = ("to_status", "to_condition")
+_UNIT: Final = ("numbers", "attributes")
 
 TYPES: Final[Mapping[str, Type]] = {
     each.name: each
     for each in (
-        Type("receive", "Goods come in.", ("transit",), "stock", (), "received", (*_PLACE, *_STATE), blocked=True),
+        Type("receive", "Goods come in.", ("transit",), "stock", (), "received", (*_PLACE, *_STATE),
+             ("received_on", "expires_on", "stock_class", "unit_cost", *_UNIT), blocked=True),
         Type("move", "Goods go to another place.", ("stock",), None, (), "moved", (*_PLACE, *_STATE), blocked=True),
         Type("reserve", "Goods are promised to a demand line.", ("stock",), None, (), "reserved"),
         Type("release", "A promise is taken back.", ("stock",), None, (), "released", blocked=True),
@@ -72,7 +76,7 @@ TYPES: Final[Mapping[str, Type]] = {
         Type("return", "Goods come back; they keep their receipt date, expiry and origin.",
              ("transit", "customer", "rental", "consumed"), "stock", ("document",), "returned", (*_PLACE, *_STATE)),
         Type("adjust", "A count found more or less than was on record.", ("stock",), "lost", ("reason",), "adjusted",
-             blocked=True),
+             tells=("event",), blocked=True),
         Type("block", "Goods may not be given out, for a reason.", ("stock",), None, ("reason",), "blocked",
              blocked=True),
         Type("unblock", "One reason is lifted; the last one frees the goods.", ("stock",), None, ("reason",),
@@ -92,8 +96,9 @@ TYPES: Final[Mapping[str, Type]] = {
         Type("scrap", "Goods are disposed of.", ("stock",), "scrap", ("reason",), "scrapped", blocked=True),
         Type("register", "A customer brings a device of their own, which never enters the warehouse.", ("own",), "own"),
         Type("withdraw", "A customer takes a device of their own out of use.", ("own",), "brought"),
-        Type("renumber", "A unit gets another number.", (), None, ("reason",), blocked=True),
-        Type("note", "Something happened to a unit without a movement.", (), None, (), blocked=True),
+        Type("renumber", "A unit gets another number.", (), None, ("reason",), tells=("new_serial",), blocked=True),
+        Type("note", "Something happened to a unit without a movement.", (), None, (),
+             tells=("event", "note", "details", *_UNIT), blocked=True),
         Type("reverse", "The opposite of one earlier transaction.", (), None, ("reason",), blocked=True),
         Type("purge", "The words of a history go when their time is over.", needs=("reason",), blocked=True),
         Type("define", "SKUs or lifecycles are set up.", ()),
@@ -101,3 +106,6 @@ TYPES: Final[Mapping[str, Type]] = {
     )
 }  # fmt: skip
 """Every type of transaction, by name."""
+
+TOLD: Final = frozenset(name for each in TYPES.values() for name in each.tells)
+"""Every column that one type or another records of goods."""
