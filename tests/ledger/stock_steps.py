@@ -47,6 +47,12 @@ steps = st.one_of(
 )
 
 
+def begin(ledger: Ledger) -> None:
+    """What a ledger holds before the first step."""
+    ledger.define([{"sku": sku} for sku in SKUS], actor="ana")
+    ledger.post("receive", STOCK, origin="supplier", document="GRN-0", actor="ana")
+
+
 def act(ledger: Ledger, policy: Policy, step: tuple[Any, ...], number: int) -> object:
     """What a ledger answers to one step."""
     kind, *said = step

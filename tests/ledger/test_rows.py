@@ -18,7 +18,7 @@ from allocator.errors import InputError, Problem
 from allocator.ledger import Ledger, change, known, requests, rows
 from allocator.ledger.book import Book
 from allocator.ledger.verify import verify
-from ledger.stock_steps import DAY, POLICIES, SKUS, STOCK, answer, steps
+from ledger.stock_steps import DAY, POLICIES, SKUS, answer, begin, steps
 
 
 def looked_at(ledger: Ledger, *, anew: bool) -> pl.DataFrame:
@@ -41,8 +41,7 @@ def test_rows_are_those_of_the_tables_after_whatever_happens(
     policy: Policy, work: list[tuple[Any, ...]], empty_max: int
 ) -> None:
     with Ledger.open("sqlite://") as ledger, patch.object(rows, "EMPTY_MAX", empty_max):
-        ledger.define([{"sku": sku} for sku in SKUS], actor="ana")
-        ledger.post("receive", STOCK, origin="supplier", document="GRN-0", actor="ana")
+        begin(ledger)
         for number, step in enumerate(work):
             answer(ledger, policy, step, number)
             assert_frame_equal(looked_at(ledger, anew=False), looked_at(ledger, anew=True))
@@ -115,8 +114,7 @@ def test_two_who_take_turns_answer_as_one_alone(
     url = next(files)
     with Ledger.open(url) as one, Ledger.open(url) as two, Ledger.open("sqlite://") as alone:
         for ledger in (one, alone):
-            ledger.define([{"sku": sku} for sku in SKUS], actor="ana")
-            ledger.post("receive", STOCK, origin="supplier", document="GRN-0", actor="ana")
+            begin(ledger)
         for number, (first, step) in enumerate(work):
             with patch.object(requests, "READ_FIRST", 32 * often):
                 told = answer(one if first else two, policy, step, number)
@@ -138,8 +136,7 @@ def other(shop: Ledger) -> Iterator[Ledger]:
 @pytest.fixture
 def shop(empty_ledger: Ledger) -> Ledger:
     """Three SKUs in stock, which the process knows."""
-    empty_ledger.define([{"sku": sku} for sku in SKUS], actor="ana")
-    empty_ledger.post("receive", STOCK, origin="supplier", document="GRN-0", actor="ana")
+    begin(empty_ledger)
     looked_at(empty_ledger, anew=False)
     return empty_ledger
 

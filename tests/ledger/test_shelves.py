@@ -15,7 +15,7 @@ from allocator import Policy
 from allocator.ledger import Ledger, known, reserve, shelves
 from allocator.ledger.requests import Requests
 from allocator.ledger.verify import verify
-from ledger.stock_steps import DAY, PLACES, POLICIES, SKUS, STOCK, answer, steps
+from ledger.stock_steps import DAY, PLACES, POLICIES, SKUS, answer, begin, steps
 
 
 @pytest.fixture(autouse=True)
@@ -30,8 +30,7 @@ def soon() -> Iterator[None]:
 def test_a_ledger_with_shelves_answers_as_one_without(policy: Policy, work: list[tuple[Any, ...]]) -> None:
     with Ledger.open("sqlite://") as one, Ledger.open("sqlite://") as other:
         for ledger in (one, other):
-            ledger.define([{"sku": sku} for sku in SKUS], actor="ana")
-            ledger.post("receive", STOCK, origin="supplier", document="GRN-0", actor="ana")
+            begin(ledger)
         for number, step in enumerate(work):
             with patch.object(reserve, "shelves_for", lambda *_: None):
                 expected = answer(other, policy, step, number)
@@ -45,8 +44,7 @@ def test_a_ledger_with_shelves_answers_as_one_without(policy: Policy, work: list
 def test_a_ledger_that_forgets_answers_as_one_that_keeps_all(policy: Policy, work: list[tuple[Any, ...]]) -> None:
     with Ledger.open("sqlite://") as one, Ledger.open("sqlite://") as other:
         for ledger in (one, other):
-            ledger.define([{"sku": sku} for sku in SKUS], actor="ana")
-            ledger.post("receive", STOCK, origin="supplier", document="GRN-0", actor="ana")
+            begin(ledger)
         for number, step in enumerate(work):
             with patch.object(known, "GOODS_MAX", 0):
                 forgetful = answer(one, policy, step, number)

@@ -16,7 +16,7 @@ from allocator import Policy
 from allocator.errors import InputError
 from allocator.ledger import Ledger, ledger, wholesale
 from allocator.ledger.verify import canonical_dump, verify
-from ledger.stock_steps import DAY, POLICIES, SKUS, STOCK, answer, steps
+from ledger.stock_steps import DAY, POLICIES, answer, begin, steps
 
 SAID: dict[str, Any] = {"origin": "supplier", "document": "GRN", "actor": "ana"}
 
@@ -164,8 +164,7 @@ def test_a_day_of_the_lines_is_compared_as_a_day(stocked: Ledger) -> None:
 def test_a_ledger_with_columns_is_the_same_as_one_without(policy: Policy, work: list[tuple[Any, ...]]) -> None:
     with Ledger.open("sqlite://") as one, Ledger.open("sqlite://") as other:
         for each in (one, other):
-            each.define([{"sku": sku} for sku in SKUS], actor="ana")
-            each.post("receive", STOCK, origin="supplier", document="GRN-0", actor="ana")
+            begin(each)
         for number, step in enumerate(work):
             with patch.object(wholesale, "read", lambda *_: None):
                 expected = answer(other, policy, step, number)

@@ -142,7 +142,7 @@ def said_of(book: Book, keys: Iterable[tuple[Sku, Key]]) -> pl.DataFrame:
         ids.append(stock_id(*key))
         goods.append(book.goods[key[0]])
         accounts.append(book.catalog.accounts[key[1]])
-    # By columns, and days as numbers: a million units are put together in a second, not in eight.
+    # By columns, and days as numbers, as polars holds them.
     columns = {
         "stock_id": ids, "sku": skus, "location": [each.location or None for each in accounts],
         "received_on": pl.Series([each.received_on for each in goods], dtype=pl.Int32).cast(pl.Date),
