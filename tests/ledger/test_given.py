@@ -197,4 +197,4 @@ def test_what_comes_from_a_transfer_keeps_what_it_was_received_with(shop: Ledger
     line = {"serial": "G-1", "to_location": "shop", "expires_on": dt.date(2027, 1, 1)}
     with pytest.raises(InputError, match="receive does not record this") as caught:
         shop.post("receive", [line], origin="transfer", document="GRN-2", actor="ana")
-    assert [problem.column for problem in caught.value.problems] == ["expires_on"]
+    assert [(problem.column, problem.value) for problem in caught.value.problems] == [("expires_on", "2027-01-01")]

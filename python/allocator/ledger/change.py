@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple
 from allocator.errors import AllocatorError, InputError, Problem
 from allocator.ledger.book import Book
 from allocator.ledger.identity import check_number_free, mark, tell, told_of
+from allocator.ledger.lines import COLUMNS, day
 from allocator.ledger.numbering import Numbered, numbered, spelled_as
 from allocator.ledger.receipts import receive
-from allocator.ledger.records import Account, Heading, Movement, moment_of
+from allocator.ledger.records import Account, Heading, Movement, day_of, moment_of
 from allocator.ledger.rules import check_status, missing
 from allocator.ledger.selection import Share, key_of, load, quantity, select, unit, units
 from allocator.ledger.types import ORIGINS, TOLD, TYPES, Type
@@ -66,10 +67,10 @@ def _in_vain(kind: Type, origin: str, lines: Sequence[Mapping[str, Any]]) -> Ite
     for row, line in enumerate(lines):
         for name in sorted(vain.intersection(line)):
             told_by = " or ".join(each.name for each in TYPES.values() if name in each.tells)
-            message, value = f"{kind.name} does not record this", str(line[name])[:80]
-            yield Problem(
-                "setting_conflict", message, "lines", name, row, value, f"Leave it out, or tell it by {told_by}"
-            )
+            message, value = f"{kind.name} does not record this", line[name]
+            shown = str(day_of(value) if COLUMNS[name] is day else value)[:80]
+            hint = f"Leave it out, or tell it by {told_by}"
+            yield Problem("setting_conflict", message, "lines", name, row, shown, hint)
 
 
 def _load_promises(book: Book, lines: Sequence[Mapping[str, Any]]) -> None:
