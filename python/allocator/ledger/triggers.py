@@ -10,6 +10,9 @@ from allocator.ledger.schema import APPEND_ONLY, ENTRY, LINE, METADATA
 
 REFUSAL = "the ledger is append-only"
 
+MOVING = ("allocation",)
+"""Tables whose rows may come to name something else. All others keep what they name."""
+
 KEPT = tuple(column.name for column in ENTRY.columns if column.name != "details")
 
 _PURGED = (
@@ -117,10 +120,28 @@ def references(dialect: str, tables: Iterable[Table]) -> Iterator[str]:
         if table.foreign_keys:
             yield from _names_what_is_there(table)
         if table.name in _NAMED and table.name not in APPEND_ONLY:
-            yield from _keeps_its_key(table)
+            yield (
+                f"CREATE TRIGGER {table.name}_stays BEFORE DELETE OR TRUNCATE ON {table.name} "
+                "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()"
+            )
+        if kept := _kept(table):
+            changed = " OR ".join(f"NEW.{name} <> OLD.{name}" for name in kept)
+            yield (
+                f"CREATE TRIGGER {table.name}_keeps_its_names BEFORE UPDATE ON {table.name} FOR EACH ROW "
+                f"WHEN ({changed}) EXECUTE FUNCTION ledger_refuse()"
+            )
 
 
 _NAMED = {key.column.table.name for table in METADATA.tables.values() for key in table.foreign_keys}
+
+
+def _kept(table: Table) -> list[str]:
+    """What a row that changes keeps: the key that it is named by, and what it names itself."""
+    if table.name in APPEND_ONLY:
+        return []
+    key = [column.name for column in table.primary_key] if table.name in _NAMED else []
+    names = [] if table.name in MOVING else sorted(key.parent.name for key in table.foreign_keys)
+    return [*dict.fromkeys([*key, *names])]
 
 
 def _names_what_is_there(table: Table) -> Iterator[str]:
@@ -139,21 +160,8 @@ def _names_what_is_there(table: Table) -> Iterator[str]:
         f"IF {' OR '.join(absent)} THEN RAISE EXCEPTION 'a row of {table.name} names what is not there' "
         "USING ERRCODE = 'foreign_key_violation'; END IF; RETURN NULL; END $$"
     )
-    for event in ("INSERT", "UPDATE"):
+    for event in ("INSERT", "UPDATE") if table.name in MOVING else ("INSERT",):
         yield (
             f"CREATE TRIGGER {table.name}_names_{event.lower()} AFTER {event} ON {table.name} "
             f"REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger_{table.name}_names()"
         )
-
-
-def _keeps_its_key(table: Table) -> Iterator[str]:
-    key = [column.name for column in table.primary_key]
-    changed = " OR ".join(f"NEW.{name} <> OLD.{name}" for name in key)
-    yield (
-        f"CREATE TRIGGER {table.name}_stays BEFORE DELETE OR TRUNCATE ON {table.name} "
-        "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()"
-    )
-    yield (
-        f"CREATE TRIGGER {table.name}_keeps_its_key BEFORE UPDATE ON {table.name} FOR EACH ROW "
-        f"WHEN ({changed}) EXECUTE FUNCTION ledger_refuse()"
-    )
