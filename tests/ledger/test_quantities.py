@@ -99,13 +99,6 @@ def test_stock_that_overflows_only_together_is_an_error_of_the_input(shop: Ledge
         shop.reserve([{"line_id": "L1", "sku": "filter", "qty": 1}], actor="bob")
 
 
-def test_a_promise_counts_base_units(shop: Ledger) -> None:
-    receive(shop, {"sku": "filter", "qty": 100, "location": "yard"})
-    policy = Policy.model_validate({"units": [{"unit": "box", "ratio": 12}]})
-    with pytest.raises(InputError, match="a promise counts base units"):
-        shop.reserve([{"line_id": "L1", "sku": "filter", "qty": 2, "unit": "box"}], policy, actor="bob")
-
-
 @pytest.mark.parametrize(("substitute", "ratio"), [("pad", 2), ("pad", "1/2"), ("dust", 1)])
 def test_a_substitute_that_counts_otherwise_is_refused(shop: Ledger, substitute: str, ratio: Any) -> None:
     shop.define([{"sku": "pad"}, {"sku": "dust", "scale": 3}], actor="ana")

@@ -36,7 +36,7 @@ def scale_of(frame: pl.DataFrame, columns: Sequence[str]) -> int:
 
 def scaled(qty: Decimal, scale: int, policy: Policy) -> int:
     """A quantity of a policy in units of 10^-scale, rounded as the policy says (down where it refuses to round)."""
-    return _rounded(Fraction(qty) * 10**scale, policy.unit_rounding)
+    return rounded(Fraction(qty) * 10**scale, policy.unit_rounding)
 
 
 def constants(policy: Policy, scale: int, findings: Findings) -> None:
@@ -189,7 +189,8 @@ def _steps(frame: pl.DataFrame, column: str, scale: int) -> int:
     return int(10 ** (scale - (dtype.scale if isinstance(dtype, pl.Decimal) else 0)))
 
 
-def _rounded(exact: Fraction, rounding: str) -> int:
+def rounded(exact: Fraction, rounding: str) -> int:
+    """A whole number, as `unit_rounding` of a policy says; down where it refuses to round."""
     match rounding:
         case "up":
             return -floor(-exact)

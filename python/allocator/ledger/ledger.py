@@ -230,7 +230,7 @@ class Ledger(Questions):
 
         Args:
             lines: A mapping, a list of mappings, or a table, with columns of the demand table; `line_id`, `sku` and
-                `qty` at least.
+                `qty` at least. With a `unit` of the policy, it is recorded and answered in base units.
             policy: Which stock may serve them, in which order; `Policy()` if left out.
             actor: Who does it.
             as_of: The day on which is decided; today (UTC) if left out.
@@ -247,7 +247,7 @@ class Ledger(Questions):
         given = mappings_of(lines, "demand")
         # Large and plainly good: decided and recorded in columns.
         frame = wholesale.read(given, details_of) if len(given) >= PLANNED_MIN else None
-        rows = checked(given) if frame is None else given
+        rows = checked(given, policy or DEFAULT) if frame is None else given
         until = None if hold_s is None else int((dt.datetime.now(dt.UTC).timestamp() + hold_s) * 1_000_000)
         wish = Wish(rows, policy or DEFAULT, heading.day, until)
         content = content_of("reserve", rows, wish.policy.fingerprint(), heading.day, hold_s) if key else b""

@@ -159,7 +159,7 @@ def plan(book: Book, wishes: Sequence[Wish], heading: Heading | None = None) -> 
         expire(book, heading)
     decided = Decided([], seq=book.seq)
     for turn, wish in enumerate(wishes):
-        decided.rows += what_lacks(book, wish.lines, turn)
+        decided.rows += what_lacks(book, wish, turn)
     wanting = [row for row in decided.rows if row["qty"] > 0]
     if heading is None:
         _decide(book, wishes[0], decided, wanting)
@@ -233,7 +233,7 @@ def _anew_where_stale(book: Book, wish: Wish, planned: Decided) -> Decided:
     """The plan; orders whose stock or lines changed since are decided again, on what is left."""
     if book.seq == planned.seq:
         return planned
-    now = {row["line_id"]: row for row in what_lacks(book, wish.lines, 0)}
+    now = {row["line_id"]: row for row in what_lacks(book, wish, 0)}
     stale = {
         row["order_id"]
         for row in planned.rows
@@ -281,7 +281,7 @@ def _decided(book: Book, wish: Wish, whole: Wholesale) -> Decided:
     """What was decided in columns, line by line; none of the lines was recorded then."""
     rows = [
         {**line, "order_id": line.get("order_id") or line["line_id"], "_asked": line["qty"],
-         "_sku": book.catalog.named(line["sku"]), "_turn": 0}
+         "_sku": book.catalog.named(line["sku"]), "_turn": 0, "_said": line}
         for line in wish.lines
     ]  # fmt: skip
     ids = [row["line_id"] for row in rows]
@@ -352,7 +352,7 @@ def _promise(promising: _Promising, row: Mapping[str, Any], taken: Iterable[tupl
     line = book.lines.get(line_id)
     if line is None:
         sku_id, asked = row["_sku"].sku_id, row["_asked"]
-        line = Line(line_id, row["order_id"], sku_id, asked, details=details(row), seq=book.seq + 1)
+        line = Line(line_id, row["order_id"], sku_id, asked, details=details(row["_said"]), seq=book.seq + 1)
     made, got = [], line.allocated
     for (goods_id, account_id), qty in taken:
         goods = book.goods[goods_id]

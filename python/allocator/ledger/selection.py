@@ -77,15 +77,29 @@ def units(qty: int | Decimal, sku: Sku, row: int) -> int:
             raise InputError(Problem("qty_step", message, "lines", "qty", row, str(qty)[:80]))
     else:
         whole = qty * 10**sku.scale
-    if not 0 < whole < 2**63:
+    return countable(whole, sku, row, qty)
+
+
+def countable(steps: int, sku: Sku, row: int, given: int | Decimal) -> int:
+    """Steps that a quantity can be of.
+
+    Raises:
+        InputError: `qty_out_of_range`.
+    """
+    if not 0 < steps < 2**63:
         message = f"a quantity is above zero and at most {quantity(2**63 - 1, sku)}"
-        raise InputError(Problem("qty_out_of_range", message, "lines", "qty", row, str(qty)[:80]))
-    return whole
+        raise InputError(Problem("qty_out_of_range", message, "lines", "qty", row, str(given)[:80]))
+    return steps
 
 
 def quantity(steps: int, sku: Sku) -> str:
     """Counted steps as people say them: in units of the SKU."""
     return f"{Decimal(steps).scaleb(-sku.scale):f}"
+
+
+def exact(steps: int, scale: int) -> int | Decimal:
+    """Counted steps as a quantity of so many decimal places."""
+    return Decimal(steps).scaleb(-scale, EXACT) if scale else steps
 
 
 def scale_of(sku: Sku) -> dict[str, int]:

@@ -10,6 +10,7 @@ from allocator.errors import InputError, Problem
 from allocator.ledger import lines as given
 from allocator.ledger.book import Book
 from allocator.ledger.lines import Unfit
+from allocator.ledger.measures import in_base_units, ratio_of
 from allocator.ledger.selection import quantity, units
 from allocator.model.policy import Policy
 
@@ -25,11 +26,12 @@ _READ: Final[Mapping[str, Callable[[Any], Any]]] = {
     "sku": given.text,
     "order_id": given.text,
     "qty": given.quantity,
+    "unit": given.text,
 }
 
 
-def checked(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Demand lines with their ids as texts, each once.
+def checked(lines: Sequence[Mapping[str, Any]], policy: Policy) -> list[dict[str, Any]]:
+    """Demand lines with their ids as texts, each once, in units that the policy has.
 
     Raises:
         InputError: Every problem of every line.
@@ -52,11 +54,11 @@ def checked(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             except Unfit as unfit:
                 problem = Problem(unfit.code, str(unfit), "demand", name, number, ascii(line[name])[:80], unfit.hint)
                 problems.append(problem)
-        if row.get("unit") is not None:
-            message, hint = "a promise counts base units", "Give qty in base units, and leave unit out"
-            problems.append(
-                Problem("setting_conflict", message, "demand", "unit", number, ascii(row["unit"])[:80], hint)
-            )
+        if isinstance(row.get("unit"), str):
+            try:
+                ratio_of(policy, row["unit"], str(row.get("sku")), number)
+            except InputError as error:
+                problems += error.problems
         line_id = str(row.get("line_id"))
         if line_id in seen:
             problems.append(Problem("id_duplicate", "the line is there twice", "demand", "line_id", number, line_id))
@@ -124,14 +126,17 @@ def load_named(book: Book, lines: Iterable[Mapping[str, Any]]) -> set[int]:
     return named
 
 
-def what_lacks(book: Book, lines: Sequence[Mapping[str, Any]], turn: int) -> list[dict[str, Any]]:
-    """The lines with the quantity that they still want; a new line is recorded when it gets something."""
+def what_lacks(book: Book, wish: Wish, turn: int) -> list[dict[str, Any]]:
+    """The lines with the quantity that they still want, in base units; a new one is recorded when it gets something."""
     problems: list[Problem] = []
     rows = []
-    for number, line in enumerate(lines):
+    for number, line in enumerate(wish.lines):
         line_id, sku = line["line_id"], book.catalog.named(line["sku"])
         try:
-            asked = units(line["qty"], sku, number)
+            if line.get("unit") is None:
+                asked, row, said = units(line["qty"], sku, number), line, line
+            else:
+                asked, row, said = in_base_units(line, wish.policy, sku, number)
         except InputError as error:
             problems += error.problems
             continue
@@ -144,7 +149,8 @@ def what_lacks(book: Book, lines: Sequence[Mapping[str, Any]], turn: int) -> lis
             problems.append(Problem("line_changed", message, "demand", "line_id", number, line_id, hint))
             continue
         left = asked - (known.allocated + known.shipped if known else 0)
-        rows.append({**line, "order_id": order_id, "qty": left, "_asked": asked, "_sku": sku, "_turn": turn})
+        here = {"order_id": order_id, "qty": left, "_asked": asked, "_sku": sku, "_turn": turn, "_said": said}
+        rows.append({**row, **here})
     if problems:
         raise InputError(problems)
     return rows
@@ -155,9 +161,9 @@ def linked(policy: Policy) -> set[str]:
     return {sku for entry in policy.substitutes for sku in (entry.sku, entry.substitute)}
 
 
-def details(row: Mapping[str, Any]) -> str:
-    """What is recorded of a line beside its SKU, quantity and order; '' for nothing."""
-    if row.keys() <= _TOLD:
+def details(line: Mapping[str, Any]) -> str:
+    """What is recorded of a line, as it was asked for, beside its SKU, quantity and order; '' for nothing."""
+    if line.keys() <= _TOLD:
         return ""
-    rest = {name: value for name, value in row.items() if name not in _TOLD and value is not None and name[0] != "_"}
+    rest = {name: value for name, value in line.items() if name not in _TOLD and value is not None and name[0] != "_"}
     return json.dumps(rest, sort_keys=True, default=str, ensure_ascii=False, separators=(",", ":")) if rest else ""
