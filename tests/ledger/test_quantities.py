@@ -92,13 +92,6 @@ def test_a_demand_too_large_for_the_steps_of_another_sku_is_refused(shop: Ledger
         shop.reserve(lines, actor="bob")
 
 
-def test_stock_that_overflows_only_together_is_an_error_of_the_input(shop: Ledger) -> None:
-    for _ in range(2):
-        receive(shop, {"sku": "filter", "qty": 2**62, "location": "yard"})
-    with pytest.raises(InputError, match="value_overflow"):
-        shop.reserve([{"line_id": "L1", "sku": "filter", "qty": 1}], actor="bob")
-
-
 @pytest.mark.parametrize(("substitute", "ratio"), [("pad", 2), ("pad", "1/2"), ("dust", 1)])
 def test_a_substitute_that_counts_otherwise_is_refused(shop: Ledger, substitute: str, ratio: Any) -> None:
     shop.define([{"sku": "pad"}, {"sku": "dust", "scale": 3}], actor="ana")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from allocator.errors import InputError, Problem
-from allocator.ledger.lines import names_of
+from allocator.ledger.lines import GREATEST, names_of
 from allocator.ledger.records import OWNED, SOURCES, day_number
 from allocator.ledger.rows import STOCK
 from allocator.ledger.selection import ACCOUNT_BITS
@@ -61,11 +61,26 @@ def balances(
     with snapshot(ledger, at) as moment:
         held = _held(moment, by, _day_of(on, at), skus)
         measured = moment.exact(_measured(held, moment), *MEASURES)
-    sums = [pl.col(name).sum().cast(measured.schema[name]) for name in MEASURES]
+    told = _summed(measured, by)
     if not by:
-        return measured.select(sums)
-    told = measured.group_by(by).agg(sums)
+        return told
     return told.filter(pl.any_horizontal(pl.col(*MEASURES) != 0)).sort(by, nulls_last=True)
+
+
+def _summed(measured: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """The sums of every measure: what a SKU comes to fits in 64 bits, and what several come to may not.
+
+    Raises:
+        InputError: `value_overflow`.
+    """
+    dtype = measured.schema["on_hand"]
+    wide = pl.Int128 if dtype.is_integer() else dtype
+    sums = [pl.col(name).cast(wide).sum() for name in MEASURES]
+    told = measured.group_by(by).agg(sums) if by else measured.select(sums)
+    if dtype.is_integer() and told.select((pl.max_horizontal(*MEASURES) > GREATEST).any()).item():
+        message, hint = "together, the quantities of several SKUs are more than 2⁶³ - 1", "Have them told by sku, too"
+        raise InputError(Problem("value_overflow", message, column="by", value=", ".join(by), hint=hint))
+    return told.cast(dict.fromkeys(MEASURES, dtype))
 
 
 def _day_of(on: dt.date | None, at: At) -> dt.date:

@@ -14,6 +14,7 @@ from allocator.ledger.receipts import receive
 from allocator.ledger.records import Account, Heading, Movement, day_of, moment_of
 from allocator.ledger.rules import check_status, missing
 from allocator.ledger.selection import Share, key_of, load, quantity, select, unit, units
+from allocator.ledger.sums import Sums
 from allocator.ledger.types import ORIGINS, TOLD, TYPES, Type
 
 HELD: Final = "held"
@@ -31,6 +32,7 @@ class Step(NamedTuple):
     row: int
     origin: str
     targets: dict[Hashable, tuple[int, Account]]
+    sums: Sums
 
 
 def post(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], origin: str = "") -> int:
@@ -46,13 +48,14 @@ def post(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], origi
         act = _ACTS.get(heading.type, _transfer)
         rows: Sequence[Numbered] = list(enumerate(lines))
         targets: dict[Hashable, tuple[int, Account]] = {}
+        sums = Sums(book)
         if heading.type == "receive" and origin != "transfer":
             rows = numbered(book, heading.day, rows, problems)
         problems += _given_twice(book, kind, lines)
         _load_promises(book, lines)
         for row, line in rows:
             try:
-                act(Step(book, heading, kind, line, row, origin, targets))
+                act(Step(book, heading, kind, line, row, origin, targets, sums))
             except AllocatorError as error:
                 problems += error.problems
         if problems:
@@ -222,7 +225,7 @@ def _receive(step: Step) -> None:
     if step.origin == "transfer":
         return _transfer(step)
     if step.origin in ORIGINS:
-        receive(step.book, step.heading, step.line, step.row, step.origin)
+        receive(step.book, step.heading, step.line, step.row, step.origin, sums=step.sums)
     return None
 
 
@@ -250,7 +253,9 @@ def _adjust(step: Step) -> None:
     if "qty" not in line:
         raise InputError(Problem("value_null", "a line needs the quantity", "lines", "qty", row))
     found = book.account(Account("found"))
-    return book.move(Movement(keys[0].goods_id, found, keys[0].account_id, units(line["qty"], sku, row)))
+    qty = units(line["qty"], sku, row)
+    step.sums.add(sku, qty, row)
+    return book.move(Movement(keys[0].goods_id, found, keys[0].account_id, qty))
 
 
 def _block(step: Step) -> None:

@@ -11,9 +11,10 @@ from allocator.ledger.identity import check_number_free, in_json, tell, told_of
 from allocator.ledger.records import Account, Goods, Heading, Movement, Sku, day_of
 from allocator.ledger.rules import check_status
 from allocator.ledger.selection import units
+from allocator.ledger.sums import Sums
 
 
-def receive(book: Book, heading: Heading, line: Mapping[str, Any], row: int, origin: str) -> None:
+def receive(book: Book, heading: Heading, line: Mapping[str, Any], row: int, origin: str, *, sums: Sums) -> None:
     """Goods come in from outside: new ones, or a unit whose receipt was reversed.
 
     Raises:
@@ -27,6 +28,7 @@ def receive(book: Book, heading: Heading, line: Mapping[str, Any], row: int, ori
     problems: list[Problem] = []
     with gathering(problems):
         qty = _qty_received(sku, line, row)
+        sums.add(sku, qty, row)
     with gathering(problems):
         check_status(book, sku, ("", status), heading, row)
     with gathering(problems):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from allocator.errors import InputError, Problem
-from allocator.ledger.book import Book
 from allocator.ledger.lines import EXACT
 from allocator.ledger.records import GONE, Account, Allocation, Sku
+
+if TYPE_CHECKING:
+    from allocator.ledger.book import Book
 
 ACCOUNT_BITS: Final = 24
 """A stock row's id is the number of its goods, shifted by so many bits, and that of its account."""
