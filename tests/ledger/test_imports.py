@@ -200,6 +200,23 @@ def test_a_file_that_cannot_be_read_says_why(
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize("said", [{}, {"dry_run": True}, {"good_rows_only": True}], ids=["all", "dry", "good rows"])
+@pytest.mark.parametrize(
+    ("content", "further"),
+    [("sku,qty,location\n", set()), ("sku,qty,location\n\n,,\n", set()), ("", {"column_missing"}),
+     ("sku,Remark\n", {"column_missing", "setting_unknown"})],
+    ids=["a header", "blank rows", "nothing", "another header"],
+)  # fmt: skip
+def test_a_file_without_rows_is_refused_with_all_else_that_is_wrong(
+    embedded: Ledger, tmp_path: Path, content: str, further: set[str], said: dict[str, Any]
+) -> None:
+    (tmp_path / "stock.csv").write_text(content)
+    with pytest.raises(InputError, match="there is no row beneath the header") as caught:
+        import_stock(embedded, tmp_path / "stock.csv", **SAID, **said)
+    assert {problem.code for problem in caught.value.problems} == {"argument_value"} | further
+    assert counted(embedded, "txn") == 1
+
+
 # --- all or nothing, good rows only, dry run ---
 
 

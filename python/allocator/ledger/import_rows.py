@@ -33,7 +33,8 @@ def rows_of(file: File, rules: NumberRules | None, packing_list: Texts | None, b
     Rows that are wrong are noted in `bad`, and stay; a row whose serials cannot be read has none.
 
     Raises:
-        InputError: What is wrong with the file as a whole: `column_missing`, `setting_unknown`.
+        InputError: What is wrong with the file as a whole: `column_missing`, `setting_unknown`, or `argument_value`, as
+            it has no row.
     """
     frame = _mapped(file)
     bad.headers = {target: header for header, target in file.mapping.columns.items()}
@@ -79,11 +80,14 @@ def _mapped(file: File) -> pl.DataFrame:
         if needed not in said:
             hint = f"Map a header to it, or give it as a constant: constants = {{ {needed} = … }}"
             problems.append(Problem("column_missing", f"no header is {needed}", TABLE, needed, hint=hint))
+    # A line without any text is none, and counts only for the numbers of those after it.
+    said_anything = frame.select(pl.any_horizontal(pl.lit(value=False), pl.all().is_not_null())).to_series()
+    if not said_anything.any():
+        hint = "Save it with its rows, or say in the mapping where they begin (header_row) or in which sheet they are"
+        problems.append(Problem("argument_value", "there is no row beneath the header", TABLE, hint=hint))
     if problems:
         raise InputError(problems)
     columns = [pl.col(header).alias(target) for header, target in targets.items()]
-    # A line without any text is none, and counts only for the numbers of those after it.
-    said_anything = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
     mapped = frame.select(columns).with_row_index("row").filter(said_anything)
     return mapped.with_columns(
         (pl.col(target).fill_null(value) if target in mapped.columns else pl.lit(value)).alias(target)
