@@ -198,3 +198,20 @@ def test_what_comes_from_a_transfer_keeps_what_it_was_received_with(shop: Ledger
     with pytest.raises(InputError, match="receive does not record this") as caught:
         shop.post("receive", [line], origin="transfer", document="GRN-2", actor="ana")
     assert [(problem.column, problem.value) for problem in caught.value.problems] == [("expires_on", "2027-01-01")]
+
+
+@pytest.mark.parametrize("name", ["teleport", "reserve", 7, ["receive"]], ids=str)
+def test_a_type_that_post_does_not_take_is_told_with_all_else(shop: Ledger, name: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        shop.post(name, {"sku": "filter", "qty": 1.5, "where": "store"}, actor="", document="a\0", details=[])  # type: ignore[arg-type]
+    told = [(problem.code, problem.column) for problem in caught.value.problems]
+    assert told == [
+        ("transaction_unknown", "type"), ("argument_type", "details"), ("text_nul", "document"),
+        ("column_type", "qty"), ("setting_unknown", "where"),
+    ]  # fmt: skip
+
+
+def test_what_a_transaction_lacks_is_told_with_what_is_wrong_with_its_lines(shop: Ledger) -> None:
+    with pytest.raises(InputError) as caught:
+        shop.post("receive", {"sku": "filter", "qty": 1.5}, origin="supplier", actor="ana")
+    assert [problem.code for problem in caught.value.problems] == ["document_missing", "column_type"]

@@ -20,18 +20,18 @@ from allocator.ledger.holds import end_promises
 from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, mappings_of, read_lines, text
 from allocator.ledger.questions import Questions
 from allocator.ledger.recalled import catching
+from allocator.ledger.receipts import gathering
 from allocator.ledger.records import Heading, day_number
 from allocator.ledger.requests import Requests, content_of, few_collections
 from allocator.ledger.reserve import Wish, plan, reserve, reserve_at_once, reserve_together, take_whole
 from allocator.ledger.reverse import reverse
-from allocator.ledger.rules import missing
+from allocator.ledger.rules import check_type, missing
 from allocator.ledger.selection import in_units
 from allocator.ledger.store import Store, open_store
 from allocator.ledger.types import TYPES
 from allocator.ledger.waiting import Request, Work
 from allocator.ledger.wishes import checked, know, load
 from allocator.ledger.wishes import details as details_of
-from allocator.model.document import did_you_mean
 from allocator.model.lifecycle import Lifecycle
 from allocator.model.policy import Policy
 
@@ -40,13 +40,6 @@ TIMEOUT_S = 30.0
 
 DEFAULT = Policy()
 """The policy of those who name none."""
-
-ELSEWHERE = {
-    "document": "allocator.flows", "reserve": "Ledger.reserve", "define": "Ledger.define", "reverse": "Ledger.reverse",
-    "purge": "allocator.ledger.retention",
-    "register": "allocator.ledger.devices.register_own", "withdraw": "allocator.ledger.devices.withdraw_own",
-}  # fmt: skip
-"""What does the types of transaction that `post` does not take."""
 
 PLANNED_MIN = 1000
 """Demand lines from which a wish is decided before the ledger is locked."""
@@ -178,27 +171,22 @@ class Ledger(Questions):
             InputError: Every problem of the lines; nothing was done.
             StoreError: The store failed; the code tells whether anything may have been done.
         """
-        if not isinstance(type, str) or type not in TYPES or type in ELSEWHERE:
-            hint = did_you_mean(str(type), list(TYPES)) or f"There are {', '.join(TYPES)}"
-            instead = f"Use {ELSEWHERE[type]}" if type in [*ELSEWHERE] else hint
-            raise InputError(
-                Problem(
-                    "transaction_unknown",
-                    "post does not take this type",
-                    column="type",
-                    value=str(type)[:80],
-                    hint=instead,
-                )
-            )
-        check("origin", origin=origin, details=details)
-        heading = self.heading(
-            type, actor=actor, role=role, approved_by=approved_by, document=document, document_kind=document_kind,
-            reason=reason, note=note, day=day, key=key, details=details,
-        )  # fmt: skip
-        try:
+        problems: list[Problem] = []
+        with gathering(problems):
+            check_type(type)
+        with gathering(problems):
+            check("origin", origin=origin, details=details)
+        is_plain = not problems
+        with gathering(problems):
+            heading = self.heading(
+                type, actor=actor, role=role, approved_by=approved_by, document=document, document_kind=document_kind,
+                reason=reason, note=note, day=day, key=key, details=details if is_plain else None,
+            )  # fmt: skip
+        is_headed = not problems
+        with gathering(problems):
             rows = read_lines(lines)
-        except InputError as error:
-            raise InputError([*missing(heading, TYPES[type], origin), *error.problems]) from None
+        if problems:
+            raise InputError([*(missing(heading, TYPES[type], origin) if is_headed else ()), *problems])
         work = catching(partial(change.post, heading=heading, lines=rows, origin=origin))
         return int(self.requests.do(Request(work, heading.key, content_of(heading, rows, origin) if key else b"")))
 

@@ -8,7 +8,7 @@ from typing import Final
 from allocator.errors import InputError, Problem
 from allocator.ledger.book import Book
 from allocator.ledger.records import Heading, Sku
-from allocator.ledger.types import ORIGINS, Need, Type
+from allocator.ledger.types import ORIGINS, TYPES, Need, Type
 from allocator.model.document import did_you_mean
 
 MISSING: Final[Mapping[Need, str]] = {
@@ -19,6 +19,28 @@ MISSING: Final[Mapping[Need, str]] = {
     "approval": "approval_missing",
 }
 """The code of what a transaction lacks."""
+
+
+ELSEWHERE: Final[Mapping[str, str]] = {
+    "document": "allocator.flows", "reserve": "Ledger.reserve", "define": "Ledger.define", "reverse": "Ledger.reverse",
+    "purge": "allocator.ledger.retention",
+    "register": "allocator.ledger.devices.register_own", "withdraw": "allocator.ledger.devices.withdraw_own",
+}  # fmt: skip
+"""What does the types of transaction that `Ledger.post` does not take."""
+
+
+def check_type(name: object) -> None:
+    """Makes sure that `Ledger.post` takes a type of transaction.
+
+    Raises:
+        InputError: `transaction_unknown`.
+    """
+    if not isinstance(name, str) or name not in TYPES or name in ELSEWHERE:
+        hint = did_you_mean(str(name), list(TYPES)) or f"There are {', '.join(TYPES)}"
+        if isinstance(name, str) and name in ELSEWHERE:
+            hint = f"Use {ELSEWHERE[name]}"
+        message = "post does not take this type"
+        raise InputError(Problem("transaction_unknown", message, column="type", value=str(name)[:80], hint=hint))
 
 
 def missing(heading: Heading, kind: Type, origin: str = "") -> list[Problem]:
