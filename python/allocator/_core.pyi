@@ -1,6 +1,7 @@
 """The private extension module: columns in, columns out. Only `allocator.engine` imports it."""
 
-from typing import Protocol, final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, final
 
 class ArrowArray(Protocol):
     """Exports one Arrow array, as `Column`, `pyarrow.Array` and `pandas.Series` do."""
@@ -147,3 +148,39 @@ class PreparedStock:
         self, lines: list[tuple[int | None, int, int, int, int | None, list[tuple[int, int]], bool]]
     ) -> list[tuple[int, int, list[tuple[int, int, int]]]]: ...
     def set_left(self, row: int, left: int) -> bool: ...
+
+@final
+class Shelf:
+    """Stock that is laid out, and what each of its rows is."""
+
+    def __new__(cls, stock: PreparedStock, ids: list[int], account_bits: int, kinds: bytes) -> Shelf:
+        """By row the number of its goods above that of its account; and what it is: `STAYS` or `UNIT` of the engine."""
+
+def record_orders(
+    head: tuple[int, int, bytes, int, int, int | None],
+    orders: Sequence[tuple[tuple[object, ...], Sequence[Mapping[str, object]], int | None, Sequence[str]]],
+    offers: Mapping[str, object],
+    find: Callable[[dict[str, Any]], object],
+    rows: Mapping[int, object],
+    lines: Mapping[str, object],
+) -> tuple[
+    tuple[
+        list[dict[str, Any]],
+        list[tuple[Any, ...]],
+        list[tuple[Any, ...]],
+        list[tuple[Any, ...]],
+        list[tuple[Any, ...]],
+    ],
+    list[tuple[int, int, int, int]],
+    tuple[int, int, bytes, int, int, int | None],
+]:
+    """Decides orders in their sequence and makes the rows of the ledger for them, up to the first that takes more."""
+
+def array_literals(rows: Sequence[tuple[object, ...]], same: Sequence[bool]) -> list[str] | None:
+    """Rows as the arrays of their columns, as PostgreSQL spells them, but for columns that are the `same` in all.
+
+    None if one of these is not.
+    """
+
+def chain_digest(tables: Sequence[Sequence[str]]) -> bytes: ...
+def chain_linked(before: bytes, heading: str, digest: bytes) -> bytes: ...

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import polars as pl
 
@@ -331,6 +331,9 @@ class BoundPlan:
         return series("", self._plan.fit(*(column.rechunk() for column in (row, line, qty, served))))
 
 
+Shelf: TypeAlias = _core.Shelf
+"""Stock that is laid out, and what each of its rows is to a ledger."""
+
 LineSpec: TypeAlias = tuple[int | None, int, int, int, int | None, list[tuple[int, int]], bool]
 """Group, fill rule, quantity, least quantity, pack, what is asked of each test, whether a unit of service begins."""
 
@@ -352,3 +355,92 @@ class ReadyStock:
         """Says what is left of a stock row from now on. One that could serve nobody before is not looked at."""
         if not self._stock.set_left(row, left):
             raise InternalError(Problem("internal", "there is no such stock row", value=str(row)))
+
+    def shelf(self, ids: list[int], account_bits: int, kinds: bytes) -> Shelf:
+        """This stock as a ledger has it: by row the number of its goods above that of its account, and what it is."""
+        return _core.Shelf(self._stock, ids, account_bits, kinds)
+
+
+STAYS: Final = 1
+"""What a row of a shelf is: its goods stay in their account when they are promised."""
+
+UNIT: Final = 2
+"""What a row of a shelf is: a unit with a serial."""
+
+Offer: TypeAlias = tuple[Shelf, int, LineSpec, object]
+"""What a line asks of which stock: the shelf, the SKU's number, the line but for its quantity, and the rows of the SKU
+of which some lie there."""
+
+Head: TypeAlias = tuple[int, int, bytes, int, int, int | None]
+"""Tenant, last transaction, its hash, last allocation, when it was recorded, the first end of any hold."""
+
+
+class Recorded(NamedTuple):
+    """Orders as a ledger records them.
+
+    Attributes:
+        answers: Of each order that was done, in their sequence.
+        txns: Rows of `txn`.
+        entries: Rows of `entry`.
+        lines: Rows of `line`.
+        allocations: Rows of `allocation`.
+        promised: Goods, account, units promised, and the last transaction that promised any.
+        head: The head of the chain after them.
+    """
+
+    answers: list[dict[str, Any]]
+    txns: list[tuple[Any, ...]]
+    entries: list[tuple[Any, ...]]
+    lines: list[tuple[Any, ...]]
+    allocations: list[tuple[Any, ...]]
+    promised: list[tuple[int, int, int, int]]
+    head: Head
+
+
+class OrderDesk(NamedTuple):
+    """What plain orders are decided on.
+
+    Attributes:
+        offers: What a line of nothing but an SKU and a quantity asks for, by SKU, as far as that is known.
+        find: Says it of any line, and fills `offers`.
+        rows: The rows of each SKU as they are now; an offer of others is none.
+        lines: The lines that are known already.
+    """
+
+    offers: Mapping[str, Offer]
+    find: Callable[[dict[str, Any]], Offer | None]
+    rows: Mapping[int, object]
+    lines: Mapping[str, object]
+
+
+Order: TypeAlias = tuple[tuple[Any, ...], Sequence[Mapping[str, Any]], int | None, Sequence[str]]
+"""The heading of its transaction, its lines, when its promises end, and by line what else was said."""
+
+
+def record_orders(head: Head, orders: Sequence[Order], desk: OrderDesk) -> Recorded:
+    """Decides orders in their sequence and makes the rows of a ledger for them, up to the first that takes more."""
+    made, promised, after = _core.record_orders(head, orders, *desk)
+    return Recorded(*made, promised, after)
+
+
+def array_literals(rows: Sequence[tuple[Any, ...]], same: Sequence[bool]) -> list[str] | None:
+    """Rows of integers, texts, bytes and nulls as the arrays of their columns, as PostgreSQL spells them.
+
+    Args:
+        rows: The rows, of one width.
+        same: By column, whether it has one value in all rows, and needs no array.
+
+    Returns:
+        The arrays of the other columns; None if one that should be the same is not.
+    """
+    return _core.array_literals(rows, same)
+
+
+def chain_digest(tables: Sequence[Sequence[str]]) -> bytes:
+    """The digest of a transaction, over the rows of its tables as texts."""
+    return _core.chain_digest(tables)
+
+
+def chain_linked(before: bytes, heading: str, digest: bytes) -> bytes:
+    """The hash of a transaction, by the hash before it, its heading as text and its digest."""
+    return _core.chain_linked(before, heading, digest)

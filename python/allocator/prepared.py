@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, overload
 
 import polars as pl
 
-from allocator.engine import CORE, LineSpec, ReadyStock, Served
+from allocator.engine import CORE, LineSpec, ReadyStock, Served, Shelf
 from allocator.errors import InputError, Problem
 from allocator.frames import prepare as frames
 from allocator.frames.columns import DAYS_MAX
@@ -126,7 +126,6 @@ class PreparedStock:
         _, least, pack, _ = self._fills[None]
         by_line = isinstance(least, str) or isinstance(pack, str)
         self._alike = not by_line and all(rule.value is not None for rule in policy.attributes)
-        self._asked: dict[str, LineSpec] = {}
 
     @overload
     def allocate(self, line: Line) -> Decision: ...
@@ -172,20 +171,24 @@ class PreparedStock:
 
     def serve_plain(self, line: Line) -> Served | None:
         """As `allocate_plain`, by the places of the stock rows, in units at the scale of the stock."""
+        spec = self.asked(line)
+        return None if spec is None else self._ready.serve([spec])[0]
+
+    def asked(self, line: Line) -> LineSpec | None:
+        """What a line asks for, as it is served; None where it would have to be decided from tables."""
         try:
-            plainest = self._alike and line.keys() <= _PLAINEST and _is_plainest(line)
-            asked = self._asked.get(line["sku"]) if plainest else None
-            if asked is None:
-                self._check(line)
-                spec = self._spec(line, first=True)
-                if plainest:
-                    self._asked[line["sku"]] = spec
-            else:
-                # Of such lines of one SKU, all that is asked but the quantity is the same.
-                spec = (*asked[:2], lines.units(line["qty"], self._scale), *asked[3:])
-            return self._ready.serve([spec])[0]
+            self._check(line)
+            return self._spec(line, first=True)
         except UnforeseenError:
             return None
+
+    def asks_alike(self, line: Line) -> bool:
+        """Whether all that such a line of its SKU asks for, but for the quantity, is the same."""
+        return self._alike and line.keys() <= _PLAINEST and _is_plainest(line)
+
+    def shelf(self, account_bits: int, kinds: bytes) -> Shelf:
+        """This stock as a ledger has it, by row: its id is the number of its goods above that of its account."""
+        return self._ready.shelf(self._ids.to_list(), account_bits, kinds)
 
     def set_left(self, row: int, left: int) -> None:
         """Says what is left of a row of the stock, by its place in it, for all that is decided from now on.

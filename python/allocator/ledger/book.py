@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
+from allocator.engine import Recorded
 from allocator.errors import AllocatorError, InputError, InternalError, Problem
 from allocator.ledger import chain
 from allocator.ledger.catalog import Catalog
@@ -494,10 +495,28 @@ class Book:
         out.lines.update(dict.fromkeys(undo.lines, seq))
         out.allocations.update(dict.fromkeys(undo.allocations, seq))
 
-    def close(self, heading: Heading, digest: bytes, entries: int) -> None:
-        """Ends a transaction that was not made by `transaction`: all that it does is in `written`."""
-        self.recorded_at = self.now()
-        self._link(heading, digest, entries)
+    def add_recorded(self, made: Recorded) -> None:
+        """Adds transactions that were not made by `transaction`: they promise goods to new lines, and move nothing."""
+        out = self.written
+        _, self.seq, self.hash, self.allocation_last, self.recorded_at, self.hold_ends_first = made.head
+        for goods_id, account_id, qty, seq in made.promised:
+            key = (goods_id, account_id)
+            have = self.balances[key]
+            self.known.put(key, Balance(have.qty, have.reserved + qty), in_stock=True)
+            out.balances[key] = seq
+        out.txns += made.txns
+        out.entries += made.entries
+        if self.is_ahead:
+            # Nobody else reads from this book.
+            out.new_lines += made.lines
+            out.new_allocations += made.allocations
+            return
+        for _, *row, seq in made.lines:
+            line = self.lines[row[0]] = Line(*row)
+            out.lines[line.line_id] = seq
+        for _, *row, seq in made.allocations:
+            self.know_allocation(Allocation(*row))
+            out.allocations[row[0]] = seq
 
     def _link(self, heading: Heading, digest: bytes, entries: int) -> None:
         self.seq += 1

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from itertools import chain
 from typing import Final
+
+from allocator.engine import chain_digest, chain_linked
 
 FIELD: Final = "\x1f"
 """Stands between fields. No text that the ledger takes contains a control character."""
 
-ROW: Final = "\n"
 NULL: Final = "\x1e"
 
 
@@ -33,10 +33,9 @@ def line(fields: Sequence[object]) -> str:
 
 def digest(*tables: Sequence[str]) -> bytes:
     """Over the new goods, accounts and lines, the entries and steps of one transaction: as texts, in their order."""
-    counts = FIELD.join([str(len(rows)) for rows in tables])
-    return hashlib.sha256(ROW.join([counts, *chain.from_iterable(tables)]).encode()).digest()
+    return chain_digest(tables)
 
 
 def linked(before: bytes, heading: Sequence[object], content: bytes) -> bytes:
     """The hash of a transaction, by the hash before it."""
-    return hashlib.sha256(before + line(heading).encode() + content).digest()
+    return chain_linked(before, line(heading), content)

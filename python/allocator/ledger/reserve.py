@@ -87,8 +87,8 @@ def reserve(book: Book, heading: Heading, wish: Wish, planned: Decided | None = 
     """
     if planned is None:
         load(book, [wish])
-        if answer := _at_once(book, heading, wish):
-            return answer
+        if answers := _at_once(book, [(heading, wish)]):
+            return answers[0]
         decided = plan(book, [wish], heading)
     else:
         expire(book, heading)
@@ -130,22 +130,22 @@ def reserve_together(book: Book, requests: Sequence[Request]) -> int:
 
 
 def reserve_at_once(book: Book, requests: Sequence[Request]) -> int:
-    """Does those that come first and can be done at once; how many."""
-    for done, request in enumerate(requests):
-        answer = _at_once(book, *request.about)
-        if answer is None:
-            return done
+    """Does those that come first and can be done at once; how many. All are under one policy on one day."""
+    answers = _at_once(book, [request.about for request in requests])
+    for request, answer in zip(requests, answers, strict=False):
         request.answer, request.error = answer, None
-    return len(requests)
+    return len(answers)
 
 
-def _at_once(book: Book, heading: Heading, wish: Wish) -> dict[str, Any] | None:
-    """The answer to a wish that shelves serve, recorded; None, with nothing done, for any other."""
+def _at_once(book: Book, asked: Sequence[tuple[Heading, Wish]]) -> list[dict[str, Any]]:
+    """The answers to those wishes that come first and that shelves serve, recorded."""
+    wish = asked[0][1]
     # What is promised within a transaction that is open is part of it.
     shelves = None if book.is_open or _holds_are_over(book) else shelves_for(book, wish.policy, wish.day)
     if shelves is None:
-        return None
-    return record_at_once(book, shelves, Order(heading, wish.lines, wish.hold_until), [*map(details, wish.lines)])
+        return []
+    orders = [Order(said, each.lines, each.hold_until, [*map(details, each.lines)]) for said, each in asked]
+    return record_at_once(book, shelves, orders)
 
 
 def plan(book: Book, wishes: Sequence[Wish], heading: Heading | None = None) -> Decided:

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from allocator.engine import STAYS, UNIT, Offer, Shelf
 from allocator.errors import AllocatorError
 from allocator.ledger.known import Key
 from allocator.ledger.live import policy_for, stock_of
 from allocator.ledger.records import Account, Balance, Sku, day_of
 from allocator.ledger.rows import Rows, rows_of
+from allocator.ledger.selection import ACCOUNT_BITS
 from allocator.model.order import RANK_KEYS
 from allocator.model.policy import Policy
 from allocator.model.tables import STOCK
@@ -53,6 +55,7 @@ class _Shelf(NamedTuple):
 
     Attributes:
         stock: All that were laid out together.
+        shelf: The same as the ledger has it.
         keys: The balance of each.
         rows: The rows of one SKU, of which these are some.
         place_of: Where in the engine each of `rows` is.
@@ -60,6 +63,7 @@ class _Shelf(NamedTuple):
     """
 
     stock: PreparedStock
+    shelf: Shelf
     keys: Sequence[Key]
     rows: Rows
     place_of: list[int]
@@ -72,11 +76,14 @@ class Shelves:
     Attributes:
         policy: The policy.
         day: The day, in days since 1970.
+        offers: What lines of nothing but an SKU and a quantity ask for, by SKU, as far as any did.
     """
 
     def __init__(self, book: Book, policy: Policy, day: int) -> None:
         self.policy, self.day = policy, day
-        self._accounts, self._rows = book.catalog.accounts, book.known.rows
+        self.offers: dict[str, Offer] = {}
+        self._offered: dict[int, str] = {}
+        self._catalog, self._rows = book.catalog, book.known.rows
         location = policy.location
         at_one_place = location.scope != "any" and location.own_place == "first" and not location.sources
         self._column = "location" if at_one_place else ""
@@ -108,6 +115,22 @@ class Shelves:
             return None
         return [(shelf.keys[number], qty) for number, qty, _ in served[2]]
 
+    def find(self, line: Mapping[str, Any]) -> Offer | None:
+        """What a line asks of which shelf, whatever its quantity; None where it has to be decided from tables."""
+        sku = self._catalog.find(line["sku"])
+        if sku is None or line.get("serial") is not None:
+            return None
+        asked = {**line, "order_id": line.get("order_id") or line["line_id"]}
+        shelf = self._shelf(sku.sku_id, asked)
+        spec = None if shelf is None else shelf.stock.asked(asked)
+        if shelf is None or spec is None:
+            return None
+        offer = (shelf.shelf, sku.sku_id, spec, shelf.rows)
+        if shelf.stock.asks_alike(asked):
+            self.offers[sku.sku] = offer
+            self._offered[sku.sku_id] = sku.sku
+        return offer
+
     def _shelf(self, sku_id: int, row: Mapping[str, Any]) -> _Shelf | None:
         shelves, rows = self._of_sku.get(sku_id), self._rows.get(sku_id)
         if shelves is None:
@@ -127,15 +150,21 @@ class Shelves:
             at = shelf.place_of[place] if place < len(shelf.place_of) else NOWHERE
             if at != NOWHERE:
                 shelf.stock.set_left(at, free)
-            elif free and _may_serve(self._accounts[key[1]], where, shelf.policy):
+            elif free and _may_serve(self._catalog.accounts[key[1]], where, shelf.policy):
                 # It would have to lie between the others: the SKU is decided on as ever, until it is asked for again.
                 del shelves[where]
+                self._withdraw(sku_id)
 
     def forget(self, sku_id: int) -> None:
         """Takes down what is laid out of a SKU, whose stock is not known any more."""
         self._of_sku.pop(sku_id, None)
+        self._withdraw(sku_id)
         for spot in [each for each in self._asked if each[0] == sku_id]:
             del self._asked[spot]
+
+    def _withdraw(self, sku_id: int) -> None:
+        if (name := self._offered.pop(sku_id, None)) is not None:
+            del self.offers[name]
 
     def lay_out(self, book: Book, lines: Iterable[Mapping[str, Any]]) -> bool:
         """Lays out the stock that lines ask for, if any of it was asked for before; whether it did."""
@@ -151,6 +180,8 @@ class Shelves:
             return False
         if self._laid_out >= SHELVES_MAX:
             self._of_sku.clear()
+            self.offers.clear()
+            self._offered.clear()
             self._laid_out = 0
         self._take_along(book, wanted)
         # Which statuses may be allocated is said by the lifecycle: those of one lie together.
@@ -183,6 +214,8 @@ class Shelves:
             return  # What is wrong with the policy is told by the decision itself.
         self._laid_out += 1
         of_sku = {sku.sku_id: rows_of(book, sku) for sku in skus.values()}
+        kinds = bytes(_kind(book, key) for key in keys)
+        shelf = stock.shelf(ACCOUNT_BITS, kinds)
         place_of = {sku_id: [NOWHERE] * len(rows.places) for sku_id, rows in of_sku.items()}
         left = (table.frame["qty_on_hand"] - table.frame["qty_reserved"]).to_list()
         for at, key in enumerate(keys):
@@ -191,7 +224,15 @@ class Shelves:
                 sku_id = book.goods[key[0]].sku_id
                 place_of[sku_id][of_sku[sku_id].places[key]] = at
         for sku_id, rows in of_sku.items():
-            self._of_sku.setdefault(sku_id, {})[place] = _Shelf(stock, keys, rows, place_of[sku_id], policy)
+            self._of_sku.setdefault(sku_id, {})[place] = _Shelf(stock, shelf, keys, rows, place_of[sku_id], policy)
+            self._withdraw(sku_id)
+
+
+def _kind(book: Book, key: Key) -> int:
+    """What the row of a balance is, as the engine is told."""
+    goods, status = book.goods[key[0]], book.catalog.accounts[key[1]].status
+    stays = book.catalog.next_status(book.catalog.sku(goods.sku_id), "reserved", status) in (None, status)
+    return (STAYS if stays else 0) | (UNIT if goods.serial else 0)
 
 
 def _may_serve(account: Account, place: str | None, policy: Policy) -> bool:

@@ -49,6 +49,8 @@ class Written:
         attributes: By goods and name, the value and its transaction.
         counters: By name, the last number given out.
         requests: Rows of `request`.
+        new_lines: Rows of `line` that no later transaction of the book changes.
+        new_allocations: Rows of `allocation`, likewise.
         columns: Rows that were made as columns, in the order in which they are added.
         balances: By goods and account, the transaction.
         lines: By demand line, the transaction.
@@ -66,6 +68,8 @@ class Written:
     attributes: dict[tuple[int, str], tuple[str, int]] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     requests: list[Row] = field(default_factory=list)
+    new_lines: list[Row] = field(default_factory=list)
+    new_allocations: list[Row] = field(default_factory=list)
     columns: list[Columns] = field(default_factory=list)
     balances: dict[Key, int] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
@@ -142,7 +146,7 @@ def _write_balances(out: Changes, book: Book, written: Written) -> None:
 
 
 def _write_lines(out: Changes, book: Book, written: Written) -> None:
-    changed, new = [], []
+    changed, new = [], [*written.new_lines]
     for line_id, seq in written.lines.items():
         line, version = book.lines[line_id], written.line_versions.get(line_id)
         if line is None:
@@ -161,7 +165,7 @@ def _write_lines(out: Changes, book: Book, written: Written) -> None:
 
 
 def _write_allocations(out: Changes, book: Book, written: Written) -> None:
-    changed, gone, new = [], [], []
+    changed, gone, new = [], [], [*written.new_allocations]
     tenant = book.tenant
     for number, seq in written.allocations.items():
         allocation, version = book.allocations[number], written.allocation_versions.get(number)

@@ -1,7 +1,8 @@
 //! The allocation kernel: columns in, columns out. It knows rows, lines, ranks, classes and limits,
-//! and nothing of warehouses, Python or files.
+//! and nothing of warehouses, Python or files. Beside it, the hash chain of a ledger.
 #![forbid(unsafe_code)]
 
+pub mod chain;
 mod check;
 pub mod column;
 mod eligible;

@@ -1,4 +1,5 @@
-//! The private module `allocator._core`: columns in, columns out, errors. No logic.
+//! The private module `allocator._core`: columns in, columns out, errors. No logic, but for plain orders, whose time is
+//! that of making Python's objects.
 #![allow(clippy::needless_pass_by_value)] // pyo3 hands arguments over by value.
 use pyo3::prelude::*;
 
@@ -11,7 +12,9 @@ pub mod fairness;
 pub mod gather;
 pub mod headroom;
 pub mod held;
+pub mod literals;
 mod memory;
+pub mod orders;
 pub mod pairs;
 pub mod plan;
 pub mod prepared;
@@ -37,7 +40,11 @@ mod _core {
     #[pymodule_export]
     use crate::headroom::grant_requests;
     #[pymodule_export]
+    use crate::literals::array_literals;
+    #[pymodule_export]
     use crate::memory::release_memory;
+    #[pymodule_export]
+    use crate::orders::{Shelf, chain_digest, chain_linked, record_orders};
     #[pymodule_export]
     use crate::pairs::{exchanges, line_amounts, pair_sums, parts};
     #[pymodule_export]

@@ -15,6 +15,7 @@ import polars as pl
 import psycopg
 import sqlalchemy as sa
 
+from allocator.engine import array_literals
 from allocator.errors import Problem, StoreError
 from allocator.ledger.schema import ALIKE, METADATA
 from allocator.ledger.store.base import POOL_MAX, Changes, ConflictError, Mode, Params, Row, Session, Store, named
@@ -85,24 +86,14 @@ def _insert_of(table: str, columns: tuple[str, ...], same: tuple[bool, ...]) -> 
     return f"INSERT INTO {table} ({', '.join([*once, *each])}) SELECT {values}{source}"
 
 
-def _array(values: Sequence[Any]) -> str:
-    """An array as PostgreSQL spells it; the driver would take ten times as long."""
-    kinds = set(map(type, values))
-    if kinds == {int}:
-        return "{" + ",".join(map(str, values)) + "}"
-    if kinds == {str}:
-        joined = '","'.join(values)
-        if "\\" not in joined and joined.count('"') == 2 * len(values) - 2:
-            return '{"' + joined + '"}'
-    return "{" + ",".join([str(v) if type(v) is int else _element(v) for v in values]) + "}"
+def _arrays(rows: Sequence[Row]) -> list[str]:
+    """The columns of rows as arrays."""
+    return array_literals(rows, [False] * len(rows[0])) or []
 
 
-def _element(value: object) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, bytes):
-        return f'"\\\\x{value.hex()}"'
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _values(rows: Sequence[Row], same: Sequence[bool], arrays: Sequence[str]) -> list[Any]:
+    """The values of a statement of `_insert_of`."""
+    return [*itertools.compress(rows[0], same), *arrays]
 
 
 class PostgresSession(Session):
@@ -135,19 +126,16 @@ class _Sent:
 
     def change(self, sql: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
         if rows:
-            arrays = [_array(column) for column in zip(*rows, strict=True)]
-            cursor = self.connection.execute(_over_arrays(sql, tuple(columns.items())), arrays)
+            cursor = self.connection.execute(_over_arrays(sql, tuple(columns.items())), _arrays(rows))
             self._expected.append((cursor, len(rows)))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         if self._copies and len(rows) >= COPY_MIN:
             self._copy(table, columns, rows)
         elif rows:
-            given = list(zip(*rows, strict=True))
-            same = [column.count(column[0]) == len(rows) for column in given]
-            values = [column[0] for column, alike in zip(given, same, strict=True) if alike]
-            arrays = [_array(column) for column, alike in zip(given, same, strict=True) if not alike]
-            self.connection.execute(_insert_of(table, tuple(columns), tuple(same)), [*values, *arrays])
+            same = [column.count(column[0]) == len(rows) for column in zip(*rows, strict=True)]
+            values = _values(rows, same, array_literals(rows, same) or [])
+            self.connection.execute(_insert_of(table, tuple(columns), tuple(same)), values)
 
     def _copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         with self.connection.cursor() as cursor, cursor.copy(f"COPY {table} ({','.join(columns)}) FROM STDIN") as copy:
@@ -185,18 +173,17 @@ class _Whole:
         if rows:
             self._touched.append((len(self._statements), len(rows)))
             self._statements.append(_over_arrays(sql, tuple(columns.items())))
-            self._values += [_array(column) for column in zip(*rows, strict=True)]
+            self._values += _arrays(rows)
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         if rows:
-            given = list(zip(*rows, strict=True))
             # Few texts, for each is planned anew: the columns that mostly are the same, if all of them are.
             same = [name in ALIKE.get(table, ("tenant",)) for name in columns]
-            if any(alike and column.count(column[0]) < len(rows) for column, alike in zip(given, same, strict=True)):
+            if (arrays := array_literals(rows, same)) is None:
                 same = [name == "tenant" for name in columns]
+                arrays = array_literals(rows, same)
             self._statements.append(_insert_of(table, tuple(columns), tuple(same)))
-            self._values += [column[0] for column, alike in zip(given, same, strict=True) if alike]
-            self._values += [_array(column) for column, alike in zip(given, same, strict=True) if not alike]
+            self._values += _values(rows, same, arrays or [])
 
     def insert_columns(self, table: str, same: Mapping[str, int | str], frame: pl.DataFrame) -> None:
         rows = [(*same.values(), *row) for row in frame.iter_rows()]

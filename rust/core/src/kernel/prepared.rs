@@ -121,6 +121,19 @@ impl<'a> Prepared<'a> {
         }
     }
 
+    /// Takes so many units of a stock row, for all that is served from now on; false if they are not there.
+    pub fn take(&mut self, row: u32, qty: i64) -> bool {
+        let place = self.places.get(row as usize);
+        let shelf = place.and_then(|&(partition, at)| Some((self.shelves.get_mut(partition as usize)?, at)));
+        let Some(((book, _), at)) = shelf else {
+            return false;
+        };
+        let left = &mut book.rows[at as usize].left;
+        let there = *left >= qty;
+        *left -= if there { qty } else { 0 };
+        there
+    }
+
     /// Whether a line is one that this stock can serve: its fill rule exists, and it asks something of each test.
     pub fn accepts(&self, line: &Line) -> bool {
         (line.fill as usize) < self.run.problem.fills.len() && line.asks.len() == self.run.problem.tests.len()
