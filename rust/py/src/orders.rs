@@ -123,6 +123,7 @@ pub fn record_orders<'py>(
             let Some(served) = desk.serve(&lines, &details, &recorder.seen)? else {
                 break;
             };
+            recorder.recorded_at = moment;
             recorder.record(&heading, hold_until, served)?;
         }
         let head = (
