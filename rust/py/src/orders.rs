@@ -113,11 +113,8 @@ pub fn record_orders<'py>(
             made: Made::default(),
         };
         for (heading, lines, hold_until, details) in orders {
-            recorder.recorded_at = recorder.recorded_at.max(now());
-            if recorder
-                .hold_ends_first
-                .is_some_and(|ends| ends <= recorder.recorded_at)
-            {
+            let moment = recorder.recorded_at.max(now());
+            if recorder.hold_ends_first.is_some_and(|ends| ends <= moment) {
                 break; // Holds that are over are taken back first.
             }
             let Some(served) = desk.serve(&lines, &details, &recorder.seen)? else {
