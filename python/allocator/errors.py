@@ -162,7 +162,7 @@ CODES: Final[Mapping[str, str]] = {
     "hold_open": "Goods that are only held cannot go.",
     "hold_over": "A hold was confirmed before, or its time is over.",
     "key_reused": "An idempotency key was used before, for something else.",
-    "line_changed": "A demand line was recorded before with another SKU, quantity or order.",
+    "line_changed": "A demand line was recorded before with another SKU, quantity, order or ratio of a substitute.",
     "meter_backwards": "A meter shows less than before, and nobody says why.",
     "note_missing": "The transaction needs a note.",
     "number_taken": "A number belongs, or belonged, to another unit.",

@@ -26,6 +26,9 @@ class Reference:
         self.accounts = {row["account_id"]: row for row in self.tables["account"]}
         self.skus = {row["sku"]: row for row in self.tables["sku"]}
         self.types = {row["seq"]: row["type"] for row in self.tables["txn"]}
+        self.exchanges = {
+            (row["line_id"], row["sku_id"]): (row["given"], row["asked"]) for row in self.tables.get("exchange", ())
+        }
         self.qty: dict[tuple[int, int], int] = defaultdict(int)
         self.reserved: dict[tuple[int, int], int] = defaultdict(int)
         self.promises: dict[tuple[str, int, int], int] = defaultdict(int)
@@ -58,12 +61,16 @@ class Reference:
             self._count(entry, self.lines[line])
 
     def _count(self, entry: dict[str, Any], counts: list[int]) -> None:
-        ended = entry["unreserved"] - entry["reserved"]
+        given, asked = self.exchanges.get((entry["line_id"], self.goods[entry["goods_id"]]["sku_id"]), (1, 1))
+        if any(entry[name] % given for name in ("qty", "unreserved", "reserved")):
+            self.wrong.append(f"entry {entry['seq']}.{entry['n']} tears an exchange of {given}")
+        ended = (entry["unreserved"] - entry["reserved"]) // given * asked
         counts[0] -= ended
         if entry["unreserved"] and self.accounts[entry["to_id"]]["kind"] != "stock":
             counts[1] += ended
         if not entry["unreserved"] and not entry["reserved"]:
-            counts[2] += -entry["qty"] if self.types[entry["seq"]] == "reverse" else entry["qty"]
+            back = entry["qty"] // given * asked
+            counts[2] += -back if self.types[entry["seq"]] == "reverse" else back
 
     def _compare(self) -> None:
         """The tables that are kept beside the entries must say the same."""

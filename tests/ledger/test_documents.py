@@ -167,11 +167,11 @@ def test_a_ledger_from_before_there_were_documents_is_brought_up_to_date_and_kee
         week_of_work(ledger)
         before = canonical_dump(ledger)
         with unguarded(ledger) as connection:
-            for table in ("document_event", "document_link", "document_line", "document"):
+            for table in ("exchange", "document_event", "document_link", "document_line", "document"):
                 connection.execute(f"DROP TABLE {table}")
             connection.execute("UPDATE alembic_version SET version_num = '0001'")
             if ledger.store.dialect == "sqlite":
-                connection.execute("DELETE FROM sqlite_stat1 WHERE tbl LIKE 'document%'")
+                connection.execute("DELETE FROM sqlite_stat1 WHERE tbl LIKE 'document%' OR tbl = 'exchange'")
     with Ledger.open(ledger_url) as ledger:
         assert canonical_dump(ledger) == before
         assert verify(ledger).clean

@@ -92,18 +92,6 @@ def test_a_demand_too_large_for_the_steps_of_another_sku_is_refused(shop: Ledger
         shop.reserve(lines, actor="bob")
 
 
-@pytest.mark.parametrize(("substitute", "ratio"), [("pad", 2), ("pad", "1/2"), ("dust", 1)])
-def test_a_substitute_that_counts_otherwise_is_refused(shop: Ledger, substitute: str, ratio: Any) -> None:
-    shop.define([{"sku": "pad"}, {"sku": "dust", "scale": 3}], actor="ana")
-    receive(shop, *({"sku": sku, "qty": 100, "location": "yard"} for sku in ("filter", "pad", "dust")))
-    entry = {"sku": "filter", "substitute": substitute, "ratio": ratio}
-    policy = Policy.model_validate({"substitutes": [entry]})
-    with pytest.raises(InputError) as caught:
-        shop.reserve([{"line_id": "L1", "sku": "filter", "qty": 110}], policy, actor="bob")
-    assert [problem.code for problem in caught.value.problems] == ["setting_conflict"]
-    assert shop.reserve([{"line_id": "L2", "sku": "pad", "qty": 1}], policy, actor="bob")["lines"][0]["short"] == 0
-
-
 def test_a_substitute_one_for_one_serves_what_lacks(shop: Ledger) -> None:
     shop.define([{"sku": "pad"}], actor="ana")
     receive(shop, *({"sku": sku, "qty": 100, "location": "yard"} for sku in ("filter", "pad")))

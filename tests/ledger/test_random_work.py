@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from allocator.errors import AllocatorError
 from allocator.ledger import Ledger
 from allocator.ledger.verify import canonical_dump, verify
+from allocator.model.policy import Policy
 from ledger.reference import Reference
 
 TODAY = dt.date(2026, 11, 22)
@@ -126,6 +127,13 @@ class RandomWork(RuleBasedStateMachine):
         if not isinstance(answer, Refusal) and answer["seq"] == self.before.tables["txn"][-1]["seq"] + 1:
             first = min(range(len(rows)), key=lambda n: rows[n]["line_id"])
             self._gets_what_the_reference_says(rows[first], answer["lines"][first])
+
+    @rule(line=lines, qty=quantities, ratio=st.sampled_from([2, 2, "1/2", "3/2", "1/10", 1]), key=keys)
+    def reserve_oil_instead(self, line, qty, ratio, key):
+        """Oil is counted to one decimal place, and filters whole."""
+        policy = Policy.model_validate({"substitutes": [{"sku": "filter", "substitute": "oil", "ratio": ratio}]})
+        row = {"line_id": f"{line} instead {qty}", "sku": "filter", "qty": qty}
+        self.both(lambda led: led.reserve(row, policy, actor="bob", as_of=TODAY, key=key), key)
 
     def _gets_what_the_reference_says(self, row, told):
         line = next((each for each in self.before.tables["line"] if each["line_id"] == row["line_id"]), None)

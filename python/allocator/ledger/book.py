@@ -19,6 +19,7 @@ from allocator.errors import AllocatorError, InputError, InternalError, Problem
 from allocator.ledger import chain
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.documents import Documents
+from allocator.ledger.exchanges import Exchanges
 from allocator.ledger.known import NOTHING, Head, Key, Known
 from allocator.ledger.records import SOURCES, Account, Allocation, Balance, Goods, Heading, Line, Movement
 from allocator.ledger.store import Changes, Session
@@ -94,6 +95,7 @@ class Book:
         self._promises_known: set[int] = set()
         self.written = Written()
         self.documents = Documents(self)
+        self.exchanges = Exchanges(self)
         self._undo: _Undo | None = None
         self._heading: Heading | None = None
         self.left_alone: dict[Key, int] = {}
@@ -200,7 +202,12 @@ class Book:
         known = [a for i in found if (a := self.allocations[i]) is not None]
         self.load_goods(a.goods_id for a in known)
         self.load_lines(a.line_id for a in known)
+        self.exchanges.load(a.line_id for a in known if self._stands_in(a))
         return [a.allocation_id for a in known]
+
+    def _stands_in(self, allocation: Allocation) -> bool:
+        line = self.lines[allocation.line_id]
+        return line is not None and line.sku_id != self.goods[allocation.goods_id].sku_id
 
     def promises(self, goods_id: int, account_id: int) -> list[int]:
         """The open allocations of some goods in an account, in order."""
@@ -465,6 +472,7 @@ class Book:
         self._texts = ((), ())
         out.columns.clear()
         self.documents.take_back()
+        self.exchanges.take_back()
         self._undo = None
 
     def _record(self, heading: Heading, undo: _Undo) -> None:
@@ -472,14 +480,15 @@ class Book:
         movements, self._movements, self._undo = self._movements, [], None
         (told_lines, told_entries), self._texts = self._texts, ((), ())
         self.recorded_at = self.now()
-        steps = self.documents.record(seq, self.recorded_at)
+        steps, exchanges = self.documents.record(seq, self.recorded_at), self.exchanges.record(seq)
         digest = chain.digest(
             [chain.line(goods) for goods in out.new_goods[undo.goods :]],
             [chain.line((number, *account)) for number, account in out.new_accounts[undo.accounts :]],
             [chain.line(_recorded(line)) for key in undo.lines if (line := self.lines[key]) and line.seq == seq]
             + [*told_lines],
             [chain.line(movement) for movement in movements] + [*told_entries],
-            *([steps] if steps else ()),
+            *([steps] if steps or exchanges else ()),
+            *([exchanges] if exchanges else ()),
         )
         self._link(heading, digest, len(movements) + len(told_entries))
         out.entries += [(tenant, seq, n, *movement) for n, movement in enumerate(movements)]

@@ -1,7 +1,8 @@
 """The hash over all that was ever recorded: change one entry, and every hash after it is wrong.
 
 A transaction's digest is over its entries, over the goods, accounts and demand lines that it was the first to name, and
-over the steps that it took with documents, if any; its hash is over the hash before it, its heading and that digest.
+over the steps that it took with documents and the exchanges that it made, if any; its hash is over the hash before it,
+its heading and that digest.
 `verify` computes both again from the tables.
 """
 

@@ -13,7 +13,7 @@ from allocator.ledger.numbering import Numbered, numbered, spelled_as
 from allocator.ledger.receipts import receive
 from allocator.ledger.records import Account, Heading, Movement, day_of, moment_of
 from allocator.ledger.rules import check_status, missing
-from allocator.ledger.selection import Share, key_of, load, quantity, select, unit, units
+from allocator.ledger.selection import Share, key_of, load, select, unit, units
 from allocator.ledger.sums import Sums
 from allocator.ledger.types import ORIGINS, TOLD, TYPES, Type
 
@@ -179,6 +179,7 @@ def give(book: Book, share: Share, to_id: int, *, keep: bool, stage: str | None 
         return
     number = promise.allocation_id
     qty = share.qty
+    counted = book.exchanges.counted(promise.line_id, share.goods_id, qty)
     if keep and qty < promise.qty:
         # A part goes another way: it becomes an allocation of its own.
         number = book.next_allocation()
@@ -195,7 +196,7 @@ def give(book: Book, share: Share, to_id: int, *, keep: bool, stage: str | None 
         book.put_allocation(promise._replace(qty=promise.qty - qty))
         line = book.lines[promise.line_id]
         assert line is not None
-        book.put_line(line._replace(allocated=line.allocated - qty, shipped=line.shipped + qty))
+        book.put_line(line._replace(allocated=line.allocated - counted, shipped=line.shipped + counted))
     moved = qty if moves else 0
     book.move(
         Movement(share.goods_id, share.account_id, to_id, moved, qty, qty if keep else 0, number, promise.line_id)
@@ -212,12 +213,8 @@ def _count_return(step: Step, share: Share) -> str:
         raise InputError(
             Problem("line_unknown", "there is no such demand line", "lines", "line_id", row, line["line_id"])
         )
-    if demand.returned + share.qty > demand.shipped:
-        sku = book.catalog.sku(book.goods[share.goods_id].sku_id)
-        out, back, more = (quantity(steps, sku) for steps in (demand.shipped, demand.returned, share.qty))
-        message = f"{out} were given out for the line, and {back} of them are back"
-        raise InputError(Problem("stock_short", message, "lines", "qty", row, more))
-    book.put_line(demand._replace(returned=demand.returned + share.qty))
+    counted = book.exchanges.returned(demand, share.goods_id, share.qty, row)
+    book.put_line(demand._replace(returned=demand.returned + counted))
     return demand.line_id
 
 
@@ -317,7 +314,8 @@ def close(book: Book, share: Share, to_id: int) -> None:
     book.put_allocation(promise._replace(qty=promise.qty - share.qty))
     line = book.lines[promise.line_id]
     assert line is not None
-    book.put_line(line._replace(allocated=line.allocated - share.qty))
+    counted = book.exchanges.counted(promise.line_id, share.goods_id, share.qty)
+    book.put_line(line._replace(allocated=line.allocated - counted))
     moved = share.qty if share.account_id != to_id else 0
     book.move(
         Movement(share.goods_id, share.account_id, to_id, moved, share.qty, 0, promise.allocation_id, promise.line_id)

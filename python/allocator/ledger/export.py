@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from allocator.errors import FileError, InputError, Problem
 from allocator.ledger.schema import METADATA
 from allocator.ledger.schema_documents import DOCUMENTS
+from allocator.ledger.schema_exchange import EXCHANGE
 from allocator.ledger.sheets import WRITERS, read_table, write_table
 from allocator.ledger.snapshot import Snapshot, snapshot
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 MANIFEST: Final = "ledger.json"
 ORDER: Final = tuple(table.name for table in METADATA.sorted_tables)
 """The tables, each after those that it refers to."""
-LATER: Final = tuple(table.name for table in DOCUMENTS)
+LATER: Final = tuple(table.name for table in (*DOCUMENTS, EXCHANGE))
 """Those that older exports lack."""
 
 
@@ -162,7 +163,7 @@ def _manifest(source: Path) -> dict[str, Any]:
         raise FileError(Problem("file_missing", f"there is no {MANIFEST}", value=str(source), hint=hint))
     try:
         said: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        # A ledger that was exported before there were documents has none.
+        # A ledger that was exported before there were such tables has none.
         files = {name: said["tables"][name] for name in ORDER if name in said["tables"] or name not in LATER}
     except (ValueError, KeyError, OSError) as error:
         raise FileError(Problem("file_unreadable", f"this is no manifest: {error}", value=str(path))) from None

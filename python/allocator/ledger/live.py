@@ -23,7 +23,7 @@ from allocator.ledger.rows import STOCK, keys_of, stock_rows
 from allocator.ledger.selection import quantity
 from allocator.model.order import OrderKey
 from allocator.model.policy import Policy
-from allocator.plan.compile import compile_plan
+from allocator.plan.compile import NO_STEPS, compile_plan
 from allocator.plan.spec import REASON_NAMES, SERVED
 
 ALWAYS: Final = ("stock_id", "sku", "qty_on_hand", "qty_reserved")
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 
     Attributes:
         reasons: By line, why it is short; None where it is not.
-        takes: Line, goods and account, and units at the scale of their SKU, in the order in which they are taken.
+        takes: Line, goods and account, and units at the scale of its SKU, in the order in which they are taken.
     """
 
     reasons: dict[str, str | None]
@@ -65,20 +65,23 @@ def decide(
     policy = policy_for(policy, skus, together=together)
     stock, keys, policy = stock_of(book, skus, scale, policy, only=only)
     rows = _read(book, rows, days_of_demand(policy, skus.values()))
-    answer = run(stock, _demand(rows, scale, together=together), policy, day, scale)
+    steps = {name: 10 ** (scale - sku.scale) for name, sku in skus.items()}
+    answer = run(stock, _demand(rows, scale, together=together), policy, day, scale, steps=steps)
     names = [row["line_id"] for row in rows]
     reasons = {
         names[line]: None if reason == SERVED else REASON_NAMES[reason]
         for line, reason in zip(answer.line, answer.reason, strict=True)
     }
     taken = zip(answer.take_line, answer.take_stock, answer.take_qty, strict=True)
-    step = {sku.sku_id: 10 ** (scale - sku.scale) for sku in skus.values()}
+    step = {sku.sku_id: steps[name] for name, sku in skus.items()}
     takes = [(names[n], keys[row], qty // step[book.goods[keys[row][0]].sku_id]) for n, row, qty in taken]
     return Outcome(reasons, takes)
 
 
-def run(stock: Table, demand: pl.DataFrame, policy: Policy, day: int, scale: int) -> Answer:
-    """Serves lines from stock rows.
+def run(
+    stock: Table, demand: pl.DataFrame, policy: Policy, day: int, scale: int, *, steps: Mapping[str, int] = NO_STEPS
+) -> Answer:
+    """Serves lines from stock rows; substitutes in whole `steps` of SKUs, where these are not those of the tables.
 
     Raises:
         InputError: The lines do not fit the policy, or make no sense.
@@ -87,7 +90,7 @@ def run(stock: Table, demand: pl.DataFrame, policy: Policy, day: int, scale: int
     prepared = prepare_demand(demand, policy, CORE, scale, findings)
     check_named({"stock": stock.frame, "demand": prepared.frame}, policy, findings)
     findings.raise_any()
-    return BoundPlan(compile_plan(Prepared(stock, prepared), policy, day_of(day), CORE)).run()
+    return BoundPlan(compile_plan(Prepared(stock, prepared), policy, day_of(day), CORE, steps=steps)).run()
 
 
 def _read(book: Book, rows: Sequence[Mapping[str, Any]], days: set[str]) -> list[Mapping[str, Any]]:

@@ -18,8 +18,9 @@ from allocator.ledger import wholesale
 from allocator.ledger.at_once import Order, record_at_once
 from allocator.ledger.book import Book
 from allocator.ledger.change import HELD, RESERVED, close
+from allocator.ledger.exchanges import ONE_FOR_ONE, Exchange, exchanges_of
 from allocator.ledger.live import Outcome, decide
-from allocator.ledger.records import Account, Allocation, Heading, Line, Movement
+from allocator.ledger.records import Account, Allocation, Goods, Heading, Line, Movement
 from allocator.ledger.rules import check_status
 from allocator.ledger.selection import Share, scale_of, stock_id
 from allocator.ledger.shelves import free_of, shelves_for
@@ -68,7 +69,12 @@ class Decided:
 
 
 class _Promising(NamedTuple):
-    """What all promises of one wish share; by SKU and account, the account that a promise leads to."""
+    """What all promises of one wish share.
+
+    Attributes:
+        accounts: By SKU and account, the account that a promise leads to.
+        exchanges: By SKU that is asked for and SKU that stands in for it, what that counts.
+    """
 
     book: Book
     stage: str
@@ -76,6 +82,7 @@ class _Promising(NamedTuple):
     told: str
     accounts: dict[tuple[int, int], int]
     heading: Heading
+    exchanges: Mapping[tuple[int, int], Exchange]
 
 
 def reserve(book: Book, heading: Heading, wish: Wish, planned: Decided | None = None) -> dict[str, Any]:
@@ -301,7 +308,7 @@ def take(book: Book, heading: Heading, wish: Wish, decided: Decided) -> dict[str
         stage, told = (RESERVED, "") if ends is None else (HELD, str(ends))
         try:
             with book.transaction(heading) as seq:
-                promising = _Promising(book, stage, ends, told, {}, heading)
+                promising = _Promising(book, stage, ends, told, {}, heading, exchanges_of(book, wish.policy))
                 for row in rows:
                     if row["line_id"] in decided.taken:
                         made[row["line_id"]] = _promise(promising, row, decided.taken[row["line_id"]])
@@ -347,7 +354,7 @@ def after(book: Book, heading: Heading, share: Share, event: str) -> int:
 
 def _promise(promising: _Promising, row: Mapping[str, Any], taken: Iterable[tuple[Key, int]]) -> list[dict[str, Any]]:
     """Records what one line gets."""
-    book, stage, ends, told, accounts, heading = promising
+    book, stage, ends, told, accounts, heading, _ = promising
     line_id = row["line_id"]
     line = book.lines.get(line_id)
     if line is None:
@@ -364,15 +371,30 @@ def _promise(promising: _Promising, row: Mapping[str, Any], taken: Iterable[tupl
         moved = qty if to_id != account_id else 0
         book.move(Movement(goods_id, account_id, to_id, moved, 0, qty, number, line_id, told))
         book.put_allocation(Allocation(number, line_id, goods_id, to_id, 1 if goods.serial else 0, qty, stage, ends))
-        made.append({"allocation_id": number, "stock_id": stock_id(goods_id, to_id), "qty": qty})
-        got += qty
+        each = {"allocation_id": number, "stock_id": stock_id(goods_id, to_id), "qty": qty}
+        served = qty
+        if goods.sku_id != line.sku_id:
+            served = _exchanged(promising, line, goods, each)
+        made.append(each)
+        got += served
     book.put_line(Line(line_id, line.order_id, line.sku_id, line.qty, got, *line[5:]))
     return made
 
 
+def _exchanged(promising: _Promising, line: Line, goods: Goods, told: dict[str, Any]) -> int:
+    """What a line gets by goods that stand in for its SKU, and counts from now on; told where it is another number."""
+    book, exchange = promising.book, promising.exchanges[line.sku_id, goods.sku_id]
+    sku, other = book.catalog.sku(line.sku_id), book.catalog.sku(goods.sku_id)
+    served: int = told["qty"] // exchange.given * exchange.asked
+    book.exchanges.make(line.line_id, goods.sku_id, exchange)
+    if exchange != ONE_FOR_ONE or sku.scale != other.scale:
+        told |= {"qty_served": served, "scale": other.scale}
+    return served
+
+
 def _told(row: Mapping[str, Any], decided: Decided, made: list[dict[str, Any]]) -> dict[str, Any]:
-    line_id, got = row["line_id"], sum([each["qty"] for each in made])
+    line_id, got = row["line_id"], sum([each.get("qty_served", each["qty"]) for each in made])
     return {
         "line_id": line_id, "requested": row["_asked"], "allocated": got, "short": row["qty"] - got,
-        "reason": decided.reasons.get(line_id), "allocations": made, **scale_of(row["_sku"]),
+        "reason": decided.reasons.get(line_id), "allocations": made, **scale_of(row["_sku"], made),
     }  # fmt: skip

@@ -71,6 +71,7 @@ def _opposite(book: Book, heading: Heading, entries: list[Movement]) -> int:
             if entry.line_id:
                 line = book.lines[entry.line_id]
                 assert line is not None
-                book.put_line(line._replace(returned=line.returned - entry.qty))
+                counted = book.exchanges.counted(line.line_id, entry.goods_id, entry.qty)
+                book.put_line(line._replace(returned=line.returned - counted))
             book.move(Movement(entry.goods_id, entry.to_id, entry.from_id, entry.qty, line_id=entry.line_id))
     return seq

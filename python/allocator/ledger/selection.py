@@ -104,9 +104,9 @@ def exact(steps: int, scale: int) -> int | Decimal:
     return Decimal(steps).scaleb(-scale, EXACT) if scale else steps
 
 
-def scale_of(sku: Sku) -> dict[str, int]:
-    """What an answer, which is kept in steps, says of a SKU with decimal places; see `in_units`."""
-    return {"scale": sku.scale} if sku.scale else {}
+def scale_of(sku: Sku, told: Iterable[Mapping[str, Any]] = ()) -> dict[str, int]:
+    """What an answer, which is kept in steps, says of a SKU with decimal places, or that tells of others too."""
+    return {"scale": sku.scale} if sku.scale or any("scale" in each for each in told) else {}
 
 
 def in_units(answer: Any) -> Any:  # noqa: ANN401 - what the work answered
@@ -124,10 +124,11 @@ def _exact(told: Any) -> Any:  # noqa: ANN401
 
 
 def _in_units(told: dict[str, Any], scale: int) -> dict[str, Any]:
-    told.pop("scale", None)
-    for name in ("requested", "allocated", "short", "qty"):
+    # Stock of another SKU has decimal places of its own; what it serves has those of the line.
+    own = told.pop("scale", scale)
+    for name in ("requested", "allocated", "short", "qty", "qty_served"):
         if name in told:
-            told[name] = Decimal(told[name]).scaleb(-scale)
+            told[name] = exact(told[name], scale if name == "qty_served" else own)
     if "allocations" in told:
         told["allocations"] = [_in_units(dict(each), scale) for each in told["allocations"]]
     return told

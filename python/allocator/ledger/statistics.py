@@ -66,6 +66,9 @@ DOCUMENT_ROWS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """The same of the tables of documents."""
 
+EXCHANGE_ROWS: Final[Mapping[str, Mapping[str, str]]] = {"exchange": {"exchange": "100000 100000 2 1"}}
+"""The same of what substitutes count for lines."""
+
 
 def statements(dialect: str) -> Iterator[str]:
     """The statements that tell SQLite; none for PostgreSQL."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
 from allocator.ledger import lines as given
 from allocator.ledger.book import Book
+from allocator.ledger.exchanges import disagreements
 from allocator.ledger.lines import Unfit
 from allocator.ledger.measures import in_base_units, ratio_of
 from allocator.ledger.selection import quantity, units
@@ -92,29 +93,9 @@ def know(book: Book, wishes: Sequence[Wish]) -> set[str]:
         for number, line in enumerate(wish.lines)
         if book.catalog.find(line["sku"]) is None
     ]
-    for wish in wishes:
-        problems += _unequal(book, wish)
     if problems:
         raise InputError(problems)
     return names
-
-
-def _unequal(book: Book, wish: Wish) -> Iterator[Problem]:
-    """Substitutes of what is asked for that do not count as it does: a line has one quantity, of all that it gets."""
-    entries = wish.policy.substitutes
-    asked = {line["sku"] for line in wish.lines} if entries else set()
-    for number, entry in enumerate(entries):
-        sku, other = book.catalog.find(entry.sku), book.catalog.find(entry.substitute)
-        if entry.sku not in asked or sku is None or other is None:
-            continue
-        hint = "Reserve the substitute by a line of its own"
-        if entry.ratio != 1:
-            message = "a substitute of promised stock stands in one for one"
-            column = f"substitutes.{number}.ratio"
-            yield Problem("setting_conflict", message, "policy", column, value=str(entry.ratio), hint=hint)
-        if sku.scale != other.scale:
-            message = f"{sku.sku} is counted to {sku.scale} decimal places, and {other.sku} to {other.scale}"
-            yield Problem("setting_conflict", message, "policy", f"substitutes.{number}", value=other.sku, hint=hint)
 
 
 def load_named(book: Book, lines: Iterable[Mapping[str, Any]]) -> set[int]:
@@ -151,6 +132,8 @@ def what_lacks(book: Book, wish: Wish, turn: int) -> list[dict[str, Any]]:
         left = asked - (known.allocated + known.shipped if known else 0)
         here = {"order_id": order_id, "qty": left, "_asked": asked, "_sku": sku, "_turn": turn, "_said": said}
         rows.append({**row, **here})
+    if wish.policy.substitutes:
+        problems += disagreements(book, wish.lines, wish.policy)
     if problems:
         raise InputError(problems)
     return rows

@@ -102,6 +102,8 @@ def write(out: Changes, book: Book) -> None:
         _write_balances(out, book, written)
         _write_lines(out, book, written)
         _write_allocations(out, book, written)
+        if book.exchanges:
+            book.exchanges.flush(out)
         for columns in written.columns:
             out.insert_columns(columns.table, {"tenant": tenant, **columns.same}, columns.frame)
         _write_numbers(out, written)
@@ -116,6 +118,7 @@ def are_few(book: Book) -> bool:
     """Whether so little was added to a book that statements may be sent without waiting for each."""
     written = book.written
     rows = len(written.entries) + len(written.new_goods) + len(written.requests) + len(book.documents)
+    rows += len(book.exchanges)
     return not written.columns and rows < FEW
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -20,8 +22,19 @@ from allocator.plan.places import Places, add_place_tests, by_exact_place, place
 from allocator.plan.safety import safety_stock
 from allocator.plan.spec import Bound, DemandSide, FillRule, Key, Part, Plan, Rank, StockSide, Tests
 
+NO_STEPS: Final[Mapping[str, int]] = {}
+"""Every SKU is counted in the smallest units of the tables."""
 
-def compile_plan(prepared: Prepared, policy: Policy, as_of: dt.date, core: Core, *, places_apart: bool = True) -> Plan:
+
+def compile_plan(
+    prepared: Prepared,
+    policy: Policy,
+    as_of: dt.date,
+    core: Core,
+    *,
+    places_apart: bool = True,
+    steps: Mapping[str, int] = NO_STEPS,
+) -> Plan:
     """The plan of one run.
 
     Cost is a few passes over the columns that the policy looks at; keys are encoded once each.
@@ -33,17 +46,25 @@ def compile_plan(prepared: Prepared, policy: Policy, as_of: dt.date, core: Core,
         core: The compiled core.
         places_apart: Whether a place may be a group of its own where places never mix; not in a part of tables whose
             other lines name no place, or rows would come out in another order than those of the whole.
+        steps: How many of the tables' smallest units one step of a SKU is, where it is counted in larger ones: a
+            substitute is given in whole steps of both SKUs.
 
     Raises:
         InputError: `value_overflow`: a substitute's ratio carries the stock beyond what can be counted.
         PolicyError: `policy_too_wide`: more combinations of values than fit a table.
     """
     columns = Columns.of(prepared, core)
-    return compile_columns(columns, prepared, policy, as_of, places_apart=places_apart)
+    return compile_columns(columns, prepared, policy, as_of, places_apart=places_apart, steps=steps)
 
 
 def compile_columns(
-    columns: Columns, prepared: Prepared, policy: Policy, as_of: dt.date, *, places_apart: bool = True
+    columns: Columns,
+    prepared: Prepared,
+    policy: Policy,
+    as_of: dt.date,
+    *,
+    places_apart: bool = True,
+    steps: Mapping[str, int] = NO_STEPS,
 ) -> Plan:
     """The same over columns that keep what was encoded of them."""
     if policy.substitutes:
@@ -54,7 +75,7 @@ def compile_columns(
     found = _places(policy, columns)
     grouped = places_apart and by_exact_place(policy, columns)
     tests = Tests()
-    rules.add_exchange_test(tests, policy, skus, numbers)
+    rules.add_exchange_test(tests, policy, skus, numbers, steps)
     if found is not None:
         add_place_tests(tests, policy, columns, found, grouped=grouped)
     rules.add_named_tests(tests, columns)

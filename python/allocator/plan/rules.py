@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import gcd, lcm
 from typing import TypeVar
 
 import numpy as np
 import polars as pl
 
-from allocator.errors import PolicyError, Problem
+from allocator.errors import InputError, PolicyError, Problem
 from allocator.frames.coded import NULL_CODE, Coded
-from allocator.model.policy import AttributeRule, ContractRule, Contracts, Policy, ShelfLife
+from allocator.frames.quantity import QTY_MAX
+from allocator.model.policy import AttributeRule, ContractRule, Contracts, Policy, ShelfLife, Substitute
 from allocator.model.tables import TABLES
 from allocator.plan.keys import CodeTable, Columns, mapped, plain
 from allocator.plan.spec import GATE, Bound, Digits, Equal, Exchange, Table, Tests, Within
@@ -316,7 +318,9 @@ def linked(policy: Policy, numbers: dict[str, int]) -> CodeTable:
     return np.array([root(code) for code in range(len(least))], dtype=np.uint32)
 
 
-def add_exchange_test(tests: Tests, policy: Policy, skus: Coded, numbers: dict[str, int]) -> None:
+def add_exchange_test(
+    tests: Tests, policy: Policy, skus: Coded, numbers: dict[str, int], steps: Mapping[str, int]
+) -> None:
     """The SKU itself, then its substitutes in the order in which they are listed."""
     if not policy.substitutes:
         return
@@ -326,5 +330,21 @@ def add_exchange_test(tests: Tests, policy: Policy, skus: Coded, numbers: dict[s
         ranks[entry.sku] = ranks.get(entry.sku, 0) + 1
         pair = (numbers.get(entry.sku), numbers.get(entry.substitute))
         if pair[0] is not None and pair[1] is not None:
-            listed.append((pair[0], pair[1], ranks[entry.sku], entry.ratio.numerator, entry.ratio.denominator))
+            listed.append((pair[0], pair[1], ranks[entry.sku], *_whole_exchange(entry, steps)))
     tests.add(Exchange(skus.stock, skus.demand, sorted(listed)), "substitute_rank")
+
+
+def _whole_exchange(entry: Substitute, steps: Mapping[str, int]) -> tuple[int, int]:
+    """The least of the substitute for the least of what is asked that are both whole steps of their SKUs.
+
+    Raises:
+        InputError: `value_overflow`: that is more than can be counted.
+    """
+    give, asked = entry.ratio.numerator, entry.ratio.denominator
+    coarse = steps.get(entry.substitute, 1), steps.get(entry.sku, 1)
+    times = lcm(*(step // gcd(side, step) for side, step in zip((give, asked), coarse, strict=True)))
+    if max(give, asked) * times > QTY_MAX:
+        message = f"a whole exchange of {entry.substitute} for {entry.sku} is more than can be counted"
+        hint = "Use a ratio of smaller numbers, or a larger base unit"
+        raise InputError(Problem("value_overflow", message, "policy", "substitutes", value=str(entry.ratio), hint=hint))
+    return give * times, asked * times

@@ -11,8 +11,9 @@ from allocator.ledger.verify.tables import Tables
 if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
 
-TABLES: Final = ("sku", "lifecycle", "txn", "entry", "goods", "account", "balance", "line", "allocation", "number",
-                 "attribute", "request", "document", "document_line", "document_link", "document_event")  # fmt: skip
+TABLES: Final = ("sku", "lifecycle", "txn", "entry", "goods", "account", "balance", "line", "exchange", "allocation",
+                 "number", "attribute", "request", "document", "document_line", "document_link",
+                 "document_event")  # fmt: skip
 
 CLOCK: Final = ("recorded_at", "expires_at", "hash", "digest", "opened_at", "due_at", "marks")
 """Columns that tell when something was recorded, or a hash over that."""
@@ -32,7 +33,7 @@ def canonical_dump(ledger: Ledger) -> str:
     parts = []
     for name in TABLES:
         frame: pl.DataFrame = getattr(tables, name)
-        if frame.is_empty() and name.startswith("document"):
+        if frame.is_empty() and name.startswith(("document", "exchange")):
             continue
         # An entry that begins a hold says when it ends.
         if name == "entry":

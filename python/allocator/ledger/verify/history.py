@@ -19,6 +19,7 @@ ACCOUNT: Final = ("account_id", "kind", "location", "status", "condition", "owne
 LINE: Final = ("line_id", "order_id", "sku_id", "qty", "details")
 ENTRY: Final = ("goods_id", "from_id", "to_id", "qty", "unreserved", "reserved", "allocation_id", "line_id", "details")
 STEP: Final = ("n", "number", "step", "state", "patch")
+EXCHANGE: Final = ("line_id", "sku_id", "given", "asked")
 HEADING: Final = ("seq", "type", "actor", "role", "approved_by", "document_kind", "document", "reason", "note",
                   "recorded_at", "day", "key", "reverses", "details", "entries")  # fmt: skip
 """What is hashed of each table, in this order."""
@@ -73,6 +74,8 @@ def _references(tables: Tables) -> Iterator[pl.DataFrame]:
         ("allocation", "{}", ("allocation_id",),
          {"line_id": "line_id", "goods_id": "goods_id", "account_id": "account_id"}),
         ("line", "{}", ("line_id",), {"sku_id": "sku_id", "seq": "seq"}),
+        ("exchange", "of {} by SKU {}", ("line_id", "sku_id"),
+         {"line_id": "line_id", "sku_id": "sku_id", "seq": "seq"}),
         ("number", "{} {}", ("kind", "value"), {"goods_id": "goods_id", "seq": "seq"}),
         ("attribute", "{} of goods {}", ("name", "goods_id"), {"goods_id": "goods_id", "seq": "seq"}),
         ("document_line", "{}.{}", ("number", "n"), {"sku_id": "sku_id", "goods_id": "goods_id"}),
@@ -131,15 +134,18 @@ def _contents(tables: Tables) -> pl.Series:
         tables.line.drop("seq").join(lines, on="line_id", how="left").sort("seq", "n").select("seq", text=_text(LINE)),
         entry.select("seq", text=_text(ENTRY)),
         tables.document_event.select("seq", text=_text(STEP)),
+        tables.exchange.select("seq", text=_text(EXCHANGE)),
     )  # fmt: skip
     content = tables.txn.select("seq")
     for place, part in enumerate(parts):
         grouped = part.group_by("seq", maintain_order=True).agg(pl.col("text").alias(f"rows_{place}"))
         content = content.join(grouped, on="seq", how="left", maintain_order="left")
-    # Steps of documents are counted where there are any: transactions without are as they were before there were some.
+    # Steps of documents and exchanges are counted where there are any: transactions without are as they were before
+    # there were some. Whatever comes before something that is counted is counted, too.
     rows = [f"rows_{place}" for place in range(len(parts))]
-    counted = [pl.col(name).list.len() for name in rows]
-    said = [*(count.fill_null(0) for count in counted[:-1]), counted[-1]]
+    *always, steps, exchanges = (pl.col(name).list.len() for name in rows)
+    steps = pl.when(exchanges.is_not_null()).then(steps.fill_null(0)).otherwise(steps)
+    said = [*(count.fill_null(0) for count in always), steps, exchanges]
     counts = pl.concat_str([count.cast(pl.String) for count in said], separator=FIELD, ignore_nulls=True)
     texts = [pl.col(name).list.join("\n") for name in rows]
     return content.select(pl.concat_str([counts, *texts], separator="\n", ignore_nulls=True)).to_series()

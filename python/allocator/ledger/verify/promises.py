@@ -16,6 +16,7 @@ def findings(tables: Tables) -> Iterator[pl.DataFrame]:
     yield from _reserved(tables)
     yield from _allocations(tables)
     yield from _lines(tables)
+    yield from _exchanges(tables)
     yield from _blocked(tables)
 
 
@@ -60,6 +61,7 @@ def _allocations(tables: Tables) -> Iterator[pl.DataFrame]:
 def _lines(tables: Tables) -> Iterator[pl.DataFrame]:
     """Given out is what was promised and left the stock; come back is what was returned, unless that was reversed."""
     told = tables.movements("kind").filter(pl.col("line_id") != "").join(tables.txn.select("seq", "type"), on="seq")
+    told = _exchanged(tables, told)
     ended, free = pl.col("unreserved") - pl.col("reserved"), (pl.col("unreserved") == 0) & (pl.col("reserved") == 0)
     counted = told.group_by("line_id").agg(
         allocated=-ended.sum(),
@@ -78,6 +80,36 @@ def _lines(tables: Tables) -> Iterator[pl.DataFrame]:
     yield found(back, 5, "more came back than was given out", "line {}", "line_id", value="returned")
     begun = line.join(counted, on="line_id").filter(pl.col("first") != pl.col("seq"))
     yield found(begun, 5, "the line was not recorded when it first had stock", "line {}", "line_id", value="seq")
+
+
+def _exchanged(tables: Tables, told: pl.DataFrame) -> pl.DataFrame:
+    """What entries did for lines, in steps of what these ask for."""
+    if tables.exchange.is_empty():
+        return told
+    counts = ("qty", "unreserved", "reserved")
+    rates = tables.exchange.select("line_id", "sku_id", "given", "asked")
+    both = told.join(rates, on=["line_id", "sku_id"], how="left", maintain_order="left")
+    given, asked = (pl.col(name).fill_null(1).cast(pl.Int128) for name in ("given", "asked"))
+    return both.with_columns((pl.col(name).cast(pl.Int128) * asked // given).cast(pl.Int64) for name in counts)
+
+
+def _exchanges(tables: Tables) -> Iterator[pl.DataFrame]:
+    """What a substitute counts was said when the line first had such goods, and all of it went in whole exchanges."""
+    place = ("exchange of {} by SKU {}", "line_id", "sku_id")
+    own = tables.exchange.join(tables.line.select("line_id", "sku_id"), on=["line_id", "sku_id"], how="semi")
+    yield found(own, 5, "a line counts its own SKU as it is", *place, value="given")
+    of_line = tables.entry.filter(pl.col("line_id") != "").join(
+        tables.goods.select("goods_id", "sku_id"), on="goods_id"
+    )
+    both = of_line.join(tables.exchange.rename({"seq": "said"}), on=["line_id", "sku_id"])
+    first = both.group_by("line_id", "sku_id").agg(pl.col("seq").min().alias("first"))
+    since = tables.exchange.join(first, on=["line_id", "sku_id"], how="left")
+    late = since.filter(pl.col("first").ne_missing(pl.col("seq"))).sort("line_id", "sku_id")
+    yield found(late, 5, "what it counts was not said when the line first had it", *place, value="seq")
+    torn = pl.any_horizontal(pl.col(name) % pl.col("given") != 0 for name in ("qty", "unreserved", "reserved"))
+    yield found(
+        both.filter(torn).sort("seq", "n"), 5, "it is no whole exchange", "entry {}.{}", "seq", "n", value="qty"
+    )
 
 
 def _blocked(tables: Tables) -> Iterator[pl.DataFrame]:

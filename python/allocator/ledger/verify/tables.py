@@ -42,6 +42,7 @@ class Tables:
     document_line: pl.DataFrame
     document_link: pl.DataFrame
     document_event: pl.DataFrame
+    exchange: pl.DataFrame
 
     @classmethod
     def read(cls, session: Session, tenant: int) -> Tables:
