@@ -92,6 +92,21 @@ def test_a_demand_too_large_for_the_steps_of_another_sku_is_refused(shop: Ledger
         shop.reserve(lines, actor="bob")
 
 
+@pytest.mark.parametrize("pack", ["0.3", "0.75", "1.5"])
+def test_a_pack_that_can_not_be_made_of_a_sku_is_refused_whatever_is_asked_for_beside_it(
+    shop: Ledger, pack: str
+) -> None:
+    receive(shop, {"sku": "filter", "qty": 10, "location": "yard"}, OIL | {"qty": 10})
+    policy = Policy.model_validate({"fill": {"pack": Decimal(pack)}})
+    lines = [{"line_id": "L1", "sku": "filter", "qty": 2}, {"line_id": "L2", "sku": "oil", "qty": Decimal("4.5")}]
+    with pytest.raises(InputError) as caught:
+        shop.reserve(lines, policy, actor="bob")
+    assert {(problem.code, problem.row) for problem in caught.value.problems} == {("qty_step", 0)}
+    with pytest.raises(AllocatorError, match="qty_step"):
+        shop.reserve(lines[0], policy, actor="bob")
+    assert shop.reserve(lines[1], policy, actor="bob")["lines"][0]["short"] == 0
+
+
 def test_a_substitute_one_for_one_serves_what_lacks(shop: Ledger) -> None:
     shop.define([{"sku": "pad"}], actor="ana")
     receive(shop, *({"sku": sku, "qty": 100, "location": "yard"} for sku in ("filter", "pad")))

@@ -73,9 +73,23 @@ def decide(
         for line, reason in zip(answer.line, answer.reason, strict=True)
     }
     taken = zip(answer.take_line, answer.take_stock, answer.take_qty, strict=True)
-    step = {sku.sku_id: steps[name] for name, sku in skus.items()}
-    takes = [(names[n], keys[row], qty // step[book.goods[keys[row][0]].sku_id]) for n, row, qty in taken]
+    of_sku = {sku.sku_id: (sku, steps[name]) for name, sku in skus.items()}
+    takes, problems = [], []
+    for n, row, qty in taken:
+        sku, step = of_sku[book.goods[keys[row][0]].sku_id]
+        if qty % step:
+            problems.append(_torn(rows[n], sku, Decimal(qty).scaleb(-scale), n))
+        takes.append((names[n], keys[row], qty // step))
+    if problems:
+        raise InputError(problems)
     return Outcome(reasons, takes)
+
+
+def _torn(row: Mapping[str, Any], sku: Sku, qty: Decimal, number: int) -> Problem:
+    """A pack of which the least that can be given is no whole step of a SKU: other SKUs are counted finer."""
+    message = f"by its packs the line would get {qty} of {sku.sku}, which is counted to {sku.scale} decimal places"
+    hint = "Give packs in whole steps of each SKU, or ask for it with another fill rule"
+    return Problem("qty_step", message, "demand", "line_id", number, row["line_id"], hint)
 
 
 def run(
