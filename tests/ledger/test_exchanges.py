@@ -317,6 +317,8 @@ def test_the_database_keeps_exchanges_as_they_are(stocked: Ledger) -> None:
 
 TAMPERED = {
     "a ratio is another": (5, "UPDATE exchange SET given = 3"),
+    "a ratio is beyond all numbers": (5, f"UPDATE exchange SET asked = {2**62}"),
+    "a ratio is none": (5, "UPDATE exchange SET given = 0"),
     "a ratio is another that fits": (8, "UPDATE exchange SET given = 4, asked = 2"),
     "an exchange is gone": (5, "DELETE FROM exchange"),
     "an exchange was made up": (5, "INSERT INTO exchange SELECT tenant, line_id, 99, given, asked, seq FROM exchange"),

@@ -101,10 +101,7 @@ class Exchanges:
         sku_id = self._book.goods[goods_id].sku_id
         if sku_id != line.sku_id and (line.line_id, sku_id) not in self.promised([line.line_id]):
             (sku,) = self._names(sku_id)
-            message, hint = (
-                f"no {sku.sku} was given out for the line",
-                "Name the line that it was given out for, or none",
-            )
+            message, hint = f"no {sku.sku} was given out for the line", "Name the line that it went out for, or none"
             raise InputError(Problem("stock_short", message, "lines", "line_id", row, line.line_id, hint))
         counted = self.counted(line.line_id, goods_id, qty)
         if line.returned + counted > line.shipped:
@@ -116,6 +113,8 @@ class Exchanges:
 
     def promised(self, line_ids: Sequence[str]) -> dict[tuple[str, int], Exchange]:
         """Everything but their own SKU that lines ever had to do with, and what it counts for them."""
+        if not line_ids:
+            return {}
         book = self._book
         self.load(line_ids)
         sql = (

@@ -90,7 +90,9 @@ def _exchanged(tables: Tables, told: pl.DataFrame) -> pl.DataFrame:
     rates = tables.exchange.select("line_id", "sku_id", "given", "asked")
     both = told.join(rates, on=["line_id", "sku_id"], how="left", maintain_order="left")
     given, asked = (pl.col(name).fill_null(1).cast(pl.Int128) for name in ("given", "asked"))
-    return both.with_columns((pl.col(name).cast(pl.Int128) * asked // given).cast(pl.Int64) for name in counts)
+    # What cannot be counted is as wrong as what is counted otherwise.
+    worth = {name: (pl.col(name).cast(pl.Int128) * asked // given).cast(pl.Int64, strict=False) for name in counts}
+    return both.with_columns(pl.coalesce(each, -1).alias(name) for name, each in worth.items())
 
 
 def _exchanges(tables: Tables) -> Iterator[pl.DataFrame]:
