@@ -1,9 +1,9 @@
 """Races single orders on PostgreSQL, each durable when it returns: `python benches/ledger_race.py --seconds 3`.
 
-The ledger serves 32 callers at once; its peers are what an expert would write instead (`peers/order_loop.py`), from
-one client and from 32. All are on one server of their own (tests/postgres.py), with fsync, each in a database of its
-own that holds the same stock, and run in turns, a different one first each round. Reported are medians of acknowledged
-lines per second, and whether stock and allocations agree at the end.
+The ledger serves 32 callers at once, as coroutines and as threads; its peers are what an expert would write instead
+(`peers/order_loop.py`), from one client and from 32. All are on one server of their own (tests/postgres.py), with
+fsync, each in a database of its own that holds the same stock, and run in turns, a different one first each round.
+Reported are medians of acknowledged lines per second, and whether stock and allocations agree at the end.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -38,18 +38,23 @@ SKUS, LOTS, LOT_QTY, LINE_QTY_MAX = 1_000, 10, 100_000, 5
 LINES_PER_CLIENT_MAX = 10**9
 WARM_UP_SECONDS = 0.5
 Loop = Callable[[str, Iterator[order_loop.Line]], Callable[[float], int]]
+Tasks = Callable[[str, Sequence[Iterator[order_loop.Line]]], Callable[[float], int]]
 
 
 @dataclass
 class Contender:
-    """Who races: how it fills a database, what each of its clients runs, and how clients are spread over processes."""
+    """Who races: how it fills a database, what each of its clients runs, and how clients are spread over processes.
+
+    Clients that are `awaited` are coroutines: all of a process run on one event loop.
+    """
 
     name: str
     fill: Callable[..., None]
-    loop: Loop
+    loop: Loop | Tasks
     correct: Callable[[str, int], bool]
     processes: int
     threads: int
+    awaited: bool = False
     url: str = ""
     lanes: list[Connection] = field(default_factory=list)
     served: int = 0
@@ -66,7 +71,8 @@ def contenders() -> list[Contender]:
     expert = (order_loop.fill, order_loop.correct)
     ledger = product_ledger
     return [
-        Contender("ledger, 32 callers", ledger.fill, ledger.order_loop, ledger.correct, 1, 32),
+        Contender("ledger, 32 coroutines", ledger.fill, ledger.order_tasks, ledger.correct, 1, 32, awaited=True),
+        Contender("ledger, 32 threads", ledger.fill, ledger.order_loop, ledger.correct, 1, 32),
         Contender("client loop, 1 client", expert[0], client, expert[1], 1, 1),
         Contender("client loop, 32 clients", expert[0], client, expert[1], 4, 8),
         Contender("PL/pgSQL, 1 session", expert[0], server, expert[1], 1, 1),
@@ -88,7 +94,8 @@ def main() -> int:
                     here, there = context.Pipe()
                     first = number * contender.threads
                     given = (there, contender.loop, contender.url, first, contender.threads, options.skus)
-                    processes.append(context.Process(target=work, args=given, daemon=True))
+                    target = work_awaited if contender.awaited else work
+                    processes.append(context.Process(target=target, args=given, daemon=True))
                     processes[-1].start()
                     there.close()
                     contender.lanes.append(here)
@@ -141,6 +148,13 @@ def work(lane: Connection, loop: Loop, url: str, first: int, threads: int, skus:
             lane.send(sum(pool.map(lambda client, given=seconds: client(given), clients)))
 
 
+def work_awaited(lane: Connection, tasks: Tasks, url: str, first: int, callers: int, skus: int) -> None:
+    """The life of a process whose clients are coroutines."""
+    run = tasks(url, [lines(first + number, skus) for number in range(callers)])
+    while True:
+        lane.send(run(lane.recv()))
+
+
 def lines(client: int, skus: int) -> Iterator[order_loop.Line]:
     """What one client asks for, without end: its own line numbers, any SKU, a few units."""
     random = np.random.default_rng(client)
@@ -173,7 +187,7 @@ def table(options: argparse.Namespace, racing: list[Contender], correct: dict[st
         title=f"Single orders of {options.skus:,} SKUs, {options.rounds} rounds of {options.seconds:g} s in turns"
     )
     shown.add_column("contender")
-    for heading in ("lines/s", "most", "least", f"{racing[0].name} is x", "lines"):
+    for heading in ("lines/s", "most", "least", "coroutines are x", "lines"):
         shown.add_column(heading, justify="right")
     shown.add_column("correct")
     for each in racing:

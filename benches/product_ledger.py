@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 from allocator.ledger import Ledger
@@ -45,6 +46,26 @@ def order_loop(url: str, lines: Iterator[Line]) -> Callable[[float], int]:
         return served
 
     return run
+
+
+def order_tasks(url: str, callers: Sequence[Iterator[Line]]) -> Callable[[float], int]:
+    """The same by coroutines, one for each caller, on one event loop."""
+    ledger = opened(url)
+
+    async def call(lines: Iterator[Line], until: float) -> int:
+        served = 0
+        while time.perf_counter() < until:
+            number, sku, qty = next(lines)
+            line = {"line_id": str(number), "sku": sku, "qty": qty}
+            await ledger.reserve_async([line], actor="bench", as_of=DAY)
+            served += 1
+        return served
+
+    async def all_call(seconds: float) -> int:
+        until = time.perf_counter() + seconds
+        return sum(await asyncio.gather(*(call(lines, until) for lines in callers)))
+
+    return lambda seconds: asyncio.run(all_call(seconds))
 
 
 def correct(url: str, served: int) -> bool:

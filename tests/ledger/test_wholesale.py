@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import postgres
 from allocator import Policy
 from allocator.errors import InputError
-from allocator.ledger import Ledger, ledger, wholesale
+from allocator.ledger import Ledger, asking, wholesale
 from allocator.ledger.verify import canonical_dump, verify
 from ledger.stock_steps import DAY, POLICIES, answer, begin, steps
 
@@ -24,7 +24,7 @@ SAID: dict[str, Any] = {"origin": "supplier", "document": "GRN", "actor": "ana"}
 @pytest.fixture(autouse=True)
 def large() -> Iterator[None]:
     """Every wish is a large one."""
-    with patch.object(ledger, "PLANNED_MIN", 1):
+    with patch.object(asking, "PLANNED_MIN", 1):
         yield
 
 
@@ -124,7 +124,7 @@ def test_what_another_took_since_is_decided_again(stocked: Ledger) -> None:
 
     def late(*given: Any) -> Any:
         planned = plan(*given)
-        with patch.object(ledger, "PLANNED_MIN", 10):
+        with patch.object(asking, "PLANNED_MIN", 10):
             stocked.reserve([{"line_id": "first", "sku": "belt", "qty": 80}], actor="eve", as_of=DAY)
         return planned
 

@@ -171,8 +171,8 @@ def test_a_hold_that_is_over_serves_the_next(store: Ledger) -> None:
 
 
 def test_a_balance_that_would_not_fit_is_refused(store: Ledger) -> None:
-    receive(store, {"sku": "filter", "qty": 2**63 - 1, "location": "yard"})
-    lines = [{"sku": "filter", "qty": 2**63 - 1, "location": "yard", "event": "up"}]
+    receive(store, {"sku": "filter", "qty": 8 * 10**18, "location": "yard"})
+    lines = [{"sku": "filter", "qty": 8 * 10**18, "location": "yard", "event": "up"}]
     with pytest.raises(InputError) as caught:
         store.post("adjust", lines, reason="count", actor="ana")
     assert caught.value.code == "value_overflow"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
-import polars as pl
-
 from allocator.errors import InputError, Problem
-from allocator.ledger import chain, change, migrate, wholesale
-from allocator.ledger.book import Book
+from allocator.ledger import chain, change, migrate
+from allocator.ledger.asking import PLANNED_MIN, request_to_reserve
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.define import define
 from allocator.ledger.given import check, listed
@@ -22,27 +21,18 @@ from allocator.ledger.questions import Questions
 from allocator.ledger.recalled import catching
 from allocator.ledger.receipts import gathering
 from allocator.ledger.records import Heading, day_number
-from allocator.ledger.requests import Requests, content_of, few_collections
-from allocator.ledger.reserve import Wish, plan, reserve, reserve_at_once, reserve_together, take_whole
+from allocator.ledger.requests import Requests, content_of
 from allocator.ledger.reverse import reverse
 from allocator.ledger.rules import check_type, missing
 from allocator.ledger.selection import in_units
 from allocator.ledger.store import Store, open_store
 from allocator.ledger.types import TYPES
 from allocator.ledger.waiting import Request, Work
-from allocator.ledger.wishes import checked, know, load
-from allocator.ledger.wishes import details as details_of
 from allocator.model.lifecycle import Lifecycle
 from allocator.model.policy import Policy
 
 TIMEOUT_S = 30.0
 """How long a caller waits for others before it gets `store_busy`."""
-
-DEFAULT = Policy()
-"""The policy of those who name none."""
-
-PLANNED_MIN = 1000
-"""Demand lines from which a wish is decided before the ledger is locked."""
 
 
 class Ledger(Questions):
@@ -94,6 +84,7 @@ class Ledger(Questions):
 
     def close(self) -> None:
         """Closes its connections."""
+        self.requests.close()
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -232,45 +223,35 @@ class Ledger(Questions):
         """
         check(policy=policy, hold_s=hold_s)
         heading = self.heading("reserve", actor=actor, document=document, day=as_of, key=key)
-        given = mappings_of(lines, "demand")
-        # Large and plainly good: decided and recorded in columns.
-        frame = wholesale.read(given, details_of) if len(given) >= PLANNED_MIN else None
-        rows = checked(given, policy or DEFAULT) if frame is None else given
-        until = None if hold_s is None else int((dt.datetime.now(dt.UTC).timestamp() + hold_s) * 1_000_000)
-        wish = Wish(rows, policy or DEFAULT, heading.day, until)
-        content = content_of("reserve", rows, wish.policy.fingerprint(), heading.day, hold_s) if key else b""
-        alone = len(rows) >= PLANNED_MIN
-        work = self._planned(heading, wish, frame) if alone else partial(reserve, heading=heading, wish=wish)
-        kind = None if alone else ("reserve", wish.policy.fingerprint(), heading.day)
-        ahead = None if alone else reserve_at_once
-        request = Request(work, heading.key, content, kind, reserve_together, ahead, (heading, wish), alone=alone)
+        request = request_to_reserve(self.requests, heading, mappings_of(lines, "demand"), policy, hold_s)
         answer: dict[str, Any] = in_units(self.requests.do(request))
         return answer
 
-    def _planned(self, heading: Heading, wish: Wish, frame: pl.DataFrame | None) -> Callable[[Book], dict[str, Any]]:
-        """What takes a large wish, which is decided before others have to wait."""
-        with few_collections(), self.store.session() as session:
-            # A catalogue of its own: that of the writer may change while this is decided.
-            read_book = Book(session, Catalog(self.tenant), writes=False)
-            whole = None if frame is None else wholesale.plan(read_book, frame, wish.policy, wish.day)
-            decided = plan(read_book, [wish]) if whole is None else None
+    async def reserve_async(
+        self,
+        lines: Lines,
+        policy: Policy | None = None,
+        *,
+        actor: str,
+        as_of: dt.date | None = None,
+        hold_s: float | None = None,
+        document: str = "",
+        key: str = "",
+    ) -> dict[str, Any]:
+        """`reserve` for a coroutine: whoever awaits it does not keep the event loop from others.
 
-        unused = [read_book]
-
-        def work(book: Book) -> dict[str, Any]:
-            # What was read is taken over once: a second try reads again what the first may have left changed.
-            adopted = book.seq == read_book.seq and bool(unused)
-            if adopted:
-                book.adopt(unused.pop())
-            else:
-                load(book, [wish])
-            if whole is not None:
-                return take_whole(book, heading, wish, whole)
-            if adopted:
-                know(book, [wish])
-            return reserve(book, heading, wish, decided)
-
-        return work
+        Many that are awaited at once share a commit, at less cost than as many threads. One that is cancelled may still
+        come true: its key tells. For all other calls there is `asyncio.to_thread`.
+        """
+        given = mappings_of(lines, "demand")
+        if len(given) >= PLANNED_MIN:
+            later = partial(self.reserve, given, policy, actor=actor, as_of=as_of, hold_s=hold_s)
+            return await asyncio.to_thread(later, document=document, key=key)
+        check(policy=policy, hold_s=hold_s)
+        heading = self.heading("reserve", actor=actor, document=document, day=as_of, key=key)
+        request = request_to_reserve(self.requests, heading, given, policy, hold_s)
+        answer: dict[str, Any] = in_units(await self.requests.do_async(request))
+        return answer
 
     def confirm(
         self,

@@ -7,6 +7,7 @@ does not trouble the others.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import hashlib
 import json
@@ -14,6 +15,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import groupby, takewhile
 from typing import Any, Final
@@ -51,7 +53,8 @@ class Requests:
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._known: Known | None = None
-        self._waiting = Waiting()
+        self._waiting = Waiting(lambda: self._writer.submit(self._lead))
+        self._writer = _writer()
         self._read_first = self._refused = 0
 
     def do(self, request: Request) -> Any:  # noqa: ANN401 - what `work` answers
@@ -61,9 +64,7 @@ class Requests:
             AllocatorError: The request was refused; nothing was done.
             StoreError: The store failed; the code tells whether anything may have been done.
         """
-        if self._pid != os.getpid():
-            # The threads that waited, or led, stayed in the process that was forked.
-            self._begin()
+        self._begin_if_forked()
         try:
             self._waiting.enter(request)
             if not request.done:
@@ -75,11 +76,33 @@ class Requests:
             raise request.error
         return request.answer
 
+    async def do_async(self, request: Request) -> Any:  # noqa: ANN401 - what `work` answers
+        """As `do`, for a coroutine."""
+        self._begin_if_forked()
+        request.future = asyncio.get_running_loop().create_future()
+        try:
+            self._waiting.add(request)
+            return await request.future
+        except BaseException:
+            self._waiting.leave(request)
+            raise
+
+    def close(self) -> None:
+        """Waits until nothing is written any more for those who await it."""
+        self._writer.shutdown()
+        self._writer = _writer()
+
+    def _begin_if_forked(self) -> None:
+        if self._pid != os.getpid():
+            # The threads that waited, or led, stayed in the process that was forked.
+            self._begin()
+
     def _lead(self) -> None:
         """Does all that wait, the caller's own among them; then whoever came meanwhile leads."""
         batch = self._waiting.take()
         try:
-            if rest := batch[self._ahead(batch) :]:
+            # Nobody, where those who awaited went away.
+            if batch and (rest := batch[self._ahead(batch) :]):
                 self._do_all(rest)
         finally:
             for request in batch:
@@ -295,6 +318,11 @@ class Requests:
         book.session.run(_MARK, {"tenant": book.tenant})
         book.outcomes_asked += 1
         return self._answered(book.session, [key]).get(key)
+
+
+def _writer() -> ThreadPoolExecutor:
+    """A thread that writes for those who await it. It begins when it is needed."""
+    return ThreadPoolExecutor(1, "allocator writes")
 
 
 _MARK: Final = "UPDATE tenant SET outcomes_asked = outcomes_asked + 1 WHERE tenant = :tenant"

@@ -1,12 +1,15 @@
 """Callers who wait to be written: whoever finds nobody writing writes for all that wait.
 
-Those that come meanwhile are written by the first of them.
+Those that come meanwhile are written by the first of them; where that is a coroutine, by a thread in its place.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,6 +42,7 @@ class Request:
         ahead: As `together`, on what is known in memory alone; None for what always has to read.
         about: What `together` and `ahead` work on.
         alone: Whether it is large enough for a book of its own.
+        future: What a coroutine awaits; None where a thread waits.
         answer: What `work` answered.
         error: Why it was refused, or what failed.
         done: Whether it is settled.
@@ -54,6 +58,7 @@ class Request:
     ahead: Together | None = None
     about: Any = None
     alone: bool = False
+    future: asyncio.Future[Any] | None = None
     answer: Any = None
     error: BaseException | None = None
     done: bool = False
@@ -63,6 +68,16 @@ class Request:
     def __post_init__(self) -> None:
         self.turn.acquire()
 
+    def tell(self) -> None:
+        """Tells whoever awaits it, if it still does."""
+        assert self.future is not None
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.answer)
+
 
 class Waiting:
     """The requests that wait, in their order, and whose turn it is.
@@ -70,7 +85,13 @@ class Waiting:
     Of those that wait the first one leads, until it has taken them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lead: Callable[[], object]) -> None:
+        """Empty.
+
+        Args:
+            lead: Has another thread lead, for a coroutine whose turn it is.
+        """
+        self._lead = lead
         self._requests: list[Request] = []
         self._guard = threading.Lock()
         self._led = False
@@ -79,21 +100,26 @@ class Waiting:
 
     def enter(self, request: Request) -> None:
         """Waits until a request is settled, or leads."""
+        self.add(request)
+        if not request.leads:
+            request.turn.acquire()
+
+    def add(self, request: Request) -> None:
+        """A request waits, or leads. One that is awaited is not waited for here."""
         with self._guard:
             self._requests.append(request)
             if len(self._requests) == self._together:
                 self._all_here.set()
-            request.leads = not self._led
-            self._led = True
-        if not request.leads:
-            request.turn.acquire()
+            if not self._led:
+                self._hand_on()
 
     def leave(self, request: Request) -> None:
         """A caller that is interrupted leaves nobody waiting for it."""
         with self._guard:
             if request in self._requests:
                 self._requests.remove(request)
-                if request.leads:
+                # The thread that leads for one who awaits does so whoever is there.
+                if request.leads and request.future is None:
                     self._hand_on()
 
     def take(self) -> list[Request]:
@@ -112,15 +138,31 @@ class Waiting:
 
     def settle(self, requests: Sequence[Request]) -> None:
         """Tells callers that their requests are done; whoever came meanwhile leads."""
+        awaited: dict[asyncio.AbstractEventLoop, list[Request]] = defaultdict(list)
         with self._guard:
             for request in requests:
-                if not request.leads:
+                if request.future is not None:
+                    awaited[request.future.get_loop()].append(request)
+                elif not request.leads:
                     request.turn.release()
             self._hand_on()
+        for loop, mine in awaited.items():
+            # A loop that was closed meanwhile has nobody left who awaits anything.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(_tell, mine)
 
     def _hand_on(self) -> None:
         """The first of those that wait leads; the guard is held."""
         self._led = bool(self._requests)
         if self._requests:
-            self._requests[0].leads = True
-            self._requests[0].turn.release()
+            first = self._requests[0]
+            first.leads = True
+            if first.future is not None:
+                self._lead()
+            else:
+                first.turn.release()
+
+
+def _tell(requests: Sequence[Request]) -> None:
+    for request in requests:
+        request.tell()
