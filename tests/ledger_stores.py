@@ -10,6 +10,24 @@ from allocator.ledger import Ledger
 
 TODAY = dt.date(2026, 11, 22)
 
+STRANGE = [
+    None,
+    "",
+    5,
+    True,
+    1.5,
+    float("nan"),
+    b"x",
+    [],
+    {},
+    object(),
+    "a\0b",
+    "\ud800",
+    dt.datetime(2026, 1, 1),
+    2**70,
+]
+"""What nobody would give on purpose."""
+
 
 @pytest.fixture
 def shop(empty_ledger: Ledger) -> Ledger:

@@ -223,6 +223,13 @@ class Problem:
     value: str | None = None
     hint: str = ""
 
+    def __post_init__(self) -> None:
+        # Half a character, as what is wrong may have, could be neither printed nor written to a file.
+        for name in ("message", "table", "column", "value", "hint"):
+            text = getattr(self, name)
+            if text is not None and not text.isascii():
+                object.__setattr__(self, name, text.encode("utf-8", "backslashreplace").decode())
+
     def __str__(self) -> str:
         place = ".".join(part for part in (self.table, self.column) if part)
         if self.row is not None:

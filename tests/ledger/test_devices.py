@@ -215,3 +215,13 @@ def test_a_device_that_cannot_join_is_refused_with_every_reason(shop: Ledger) ->
                 **({"customer": "customer 7"} if again == "P-1" else {}),
             )  # fmt: skip
         assert set(refused(caught)) == {"device_unfit"}
+
+
+def test_a_subscription_and_its_customer_are_names_that_can_be_told_apart(shop: Ledger) -> None:
+    for name, value in (("subscription", ""), ("customer", " K"), ("customer", "K\u200bim"), ("customer", "x" * 201)):
+        given = {"subscription": "S-1", "customer": "Kim"} | {name: value}
+        with pytest.raises(InputError) as caught:
+            subscribe(shop, "R-1", **given, document="C-1", actor="ana")
+        assert [problem.column for problem in caught.value.problems] == [name]
+    subscribe(shop, "R-1", "S-1", customer="Zoe\u0301", document="C-1", actor="ana")
+    assert shop.state("R-1")["holder"] == "Zo\u00e9", "an accent is one character, however it was typed"

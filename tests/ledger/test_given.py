@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +15,12 @@ import pytest
 from allocator.errors import AllocatorError, InputError, StoreError
 from allocator.ledger import Ledger
 from allocator.ledger.verify.dump import canonical_dump
-from ledger_stores import receive, shop
+from ledger_stores import STRANGE, receive, shop
 
 __all__ = ["shop"]
 
 GAUGE = {"sku": "gauge", "serial": "G-1", "location": "yard"}
 LINE = {"line_id": "L1", "sku": "gauge", "qty": 1}
-STRANGE = [
-    None,
-    "",
-    5,
-    True,
-    1.5,
-    float("nan"),
-    b"x",
-    [],
-    {},
-    object(),
-    "a\0b",
-    "\ud800",
-    dt.datetime(2026, 1, 1),
-    2**70,
-]
-
 CALLS: dict[str, Callable[[Ledger, Any], object]] = {
     "the type": lambda ledger, each: ledger.post(each, [GAUGE], actor="ana"),
     "the lines": lambda ledger, each: ledger.post("move", each, actor="ana"),
@@ -215,3 +199,33 @@ def test_what_a_transaction_lacks_is_told_with_what_is_wrong_with_its_lines(shop
     with pytest.raises(InputError) as caught:
         shop.post("receive", {"sku": "filter", "qty": 1.5}, origin="supplier", actor="ana")
     assert [problem.code for problem in caught.value.problems] == ["document_missing", "column_type"]
+
+
+def test_what_a_demand_line_says_can_be_written_down_or_is_refused(shop: Ledger) -> None:
+    receive(shop, GAUGE)
+    ring: dict[str, Any] = {}
+    ring["ring"] = ring
+    before = canonical_dump(shop)
+    for wrong in (Decimal("NaN"), Decimal("-Infinity"), [Decimal("sNaN")], ring, {("a",): 1}, {"x": "\ud800"}):
+        for lines in ([LINE | {"wave": wrong}], [LINE | {"line_id": f"L{n}", "wave": wrong} for n in range(1_001)]):
+            with pytest.raises(InputError) as caught:
+                shop.reserve(lines, actor="bob")
+            assert {(problem.code, problem.column) for problem in caught.value.problems} == {("column_type", "wave")}
+    assert canonical_dump(shop) == before
+    assert shop.reserve([LINE | {"": "a column without a name"}], actor="bob")["lines"][0]["allocated"] == 1
+
+
+def test_half_a_character_in_what_was_given_can_be_printed_in_the_error(shop: Ledger) -> None:
+    for call in (lambda: shop.stock(at="\ud800"), lambda: shop.post("note", [{"\udfff": "é"}], actor="ana")):  # type: ignore[arg-type]
+        with pytest.raises(InputError) as caught:
+            call()
+        assert "udfff" in str(caught.value) or "ud800" in str(caught.value)
+        assert str(caught.value).encode()
+
+
+def test_a_number_that_is_too_long_for_a_text_is_refused(shop: Ledger) -> None:
+    for number in (10**200, -(10**5_000)):
+        with pytest.raises(InputError, match="value_text"):
+            shop.post("receive", GAUGE | {"serial": number}, origin="supplier", document="D", actor="ana")
+    receive(shop, GAUGE | {"serial": 8988211000000123456789})
+    assert shop.state("8988211000000123456789")["location"] == "yard"

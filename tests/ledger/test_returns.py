@@ -119,3 +119,13 @@ def test_a_credit_note_takes_title_back_with_the_unit(sold: Ledger) -> None:
     inspect_return(sold, "G-1", result="as new", inspector="eve", actor="eve")
     dispose(sold, "G-1", "restock", actor="eve")
     assert (sold.state("G-1")["owner"], sold.state("G-1")["status"]) == (None, "Available")
+
+
+def test_a_unit_is_restocked_in_a_condition_that_can_be_read(sold: Ledger) -> None:
+    take_back(sold, "G-1", "returns", **BACK)
+    inspect_return(sold, "G-1", result="fine", inspector="ida", actor="ida")
+    for wrong in (" used", "us\u200bed", "x" * 201):
+        with pytest.raises(InputError, match="value_text"):
+            dispose(sold, "G-1", "restock", condition=wrong, actor="ana")
+    dispose(sold, "G-1", "restock", condition="as new", to_location="A", actor="ana", role="manager")
+    assert sold.state("G-1")["condition"] == "as new"

@@ -14,7 +14,7 @@ from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.documents import Document, DocumentLine
 from allocator.ledger.known import Key
-from allocator.ledger.lines import Unfit, text
+from allocator.ledger.lines import Unfit, shown, text
 from allocator.ledger.records import Heading, Sku
 from allocator.ledger.reserve import expire
 from allocator.ledger.selection import load, unit
@@ -396,4 +396,4 @@ def number_of(value: object, column: str = "number") -> str:
     try:
         return text(value)
     except Unfit as unfit:
-        raise InputError(Problem(unfit.code, str(unfit), column=column, value=ascii(value)[:80])) from None
+        raise InputError(Problem(unfit.code, str(unfit), column=column, value=shown(value))) from None

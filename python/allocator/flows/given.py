@@ -9,7 +9,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from allocator.errors import InputError, Problem
 from allocator.flows.doing import Person
-from allocator.ledger.lines import GREATEST
+from allocator.ledger.lines import GREATEST, shown
 from allocator.model.policy import Policy
 
 Said = ParamSpec("Said")
@@ -82,7 +82,7 @@ def checked(function: Callable[Said, Told]) -> Callable[Said, Told]:
             if not fits(value):
                 problems.append(Problem("argument_type", wanted, column=name, value=type(value).__name__))
             elif unfit := _unfit(value):
-                problems.append(Problem(*unfit, column=name, value=ascii(value)[:80]))
+                problems.append(Problem(*unfit, column=name, value=shown(value)))
         if problems:
             raise InputError(problems)
         return function(*said, **more)

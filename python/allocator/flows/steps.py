@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from allocator.errors import AllocatorError, InputError, Problem
 from allocator.flows import assets, devices, partner, quality, scanning
 from allocator.flows.doing import Person
-from allocator.ledger.lines import Unfit, text
+from allocator.ledger.lines import Unfit, shown, text
 from allocator.model.document import did_you_mean
 from allocator.model.policy import Policy
 
@@ -130,8 +130,8 @@ def read_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> di
             try:
                 read[name] = _reader(function, known[name].annotation)(value)
             except Unfit as unfit:
-                shown = ascii(value)[:80]
-                problems.append(Problem("argument_value", str(unfit), "arguments", name, value=shown, hint=unfit.hint))
+                problem = Problem("argument_value", str(unfit), "arguments", name, value=shown(value), hint=unfit.hint)
+                problems.append(problem)
             except AllocatorError as error:
                 problems += error.problems
     if problems:

@@ -24,6 +24,9 @@ class ArrowStream(Protocol):
         """The stream, as a capsule."""
 
 
+DEPTH_MAX: Final = 32
+"""Levels of lists within lists that a value of a table has at most."""
+
 Source = pl.DataFrame | pl.LazyFrame | ArrowStream | Mapping[str, Any] | str | os.PathLike[str]
 """What a table may be given as."""
 
@@ -115,6 +118,11 @@ def _from_lists(source: Mapping[str, Any], table: str) -> pl.DataFrame:
         if isinstance(values, list | tuple) and any(_is_boundless(value) for value in values):
             findings.add("column_type", "a Decimal is NaN or infinite", table, str(name), hint=hint)
             continue
+        # Of such a one, the time that polars takes grows with the cube of its depth.
+        if _is_deep(values):
+            message = f"a value is nested more than {DEPTH_MAX} deep"
+            findings.add("column_type", message, table, str(name), hint=hint)
+            continue
         try:
             columns.append(pl.Series(str(name), values, strict=True))
         except (Exception, pl.exceptions.PanicException) as error:
@@ -125,6 +133,14 @@ def _from_lists(source: Mapping[str, Any], table: str) -> pl.DataFrame:
         findings.add("row_count", f"the columns differ in length: {counts}", table)
     findings.raise_any()
     return pl.DataFrame(columns)
+
+
+def _is_deep(value: object) -> bool:
+    for _ in range(DEPTH_MAX):
+        if not isinstance(value, list | tuple) or not value:
+            return False
+        value = value[0]
+    return True
 
 
 def _is_boundless(value: object) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from allocator.errors import FileError, InputError, Problem, StoreError
+from allocator.ledger.given import check
 from allocator.ledger.store import open_store
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def backup(ledger: Questions, path: str | Path) -> None:
         FileError: `file_unwritable`: there is a file of this name.
         StoreError: `store_failed`.
     """
+    check("path", path=path)
     target = Path(path)
     if target.exists():
         hint = "Name a new file: no backup is ever replaced"
@@ -52,6 +54,7 @@ def restore(path: str | Path, url: str) -> None:
         InputError: `store_url`; `id_duplicate`: the store is there already, and is not replaced.
         StoreError: `store_failed`.
     """
+    check("path", path=path)
     source = Path(path)
     if not source.is_file():
         raise FileError(Problem("file_missing", "there is no such file", value=str(source)))

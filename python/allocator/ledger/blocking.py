@@ -11,6 +11,7 @@ from allocator.errors import InputError, Problem
 from allocator.ledger import change
 from allocator.ledger.again import reserve_again
 from allocator.ledger.change import PICKED
+from allocator.ledger.given import check
 from allocator.ledger.holds import told
 from allocator.ledger.lines import Lines, read_lines
 from allocator.ledger.records import Allocation, Heading
@@ -73,6 +74,7 @@ def block(
         ...     [(line["line_id"], line["allocated"], line["short"]) for line in answer["lines"]]
         [('L1', 1, 0)]
     """
+    check("outcome", outcome=outcome, policy=policy)
     if outcome not in ("keep", "replan"):
         hint = "There are keep and replan"
         raise InputError(

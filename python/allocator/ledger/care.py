@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
 from allocator.ledger import change
-from allocator.ledger.lines import read_lines
+from allocator.ledger.given import check
+from allocator.ledger.lines import read_lines, shown
 from allocator.ledger.records import Heading
 from allocator.ledger.selection import load, unit
 from allocator.model.document import did_you_mean
@@ -65,6 +66,7 @@ def record(
     Raises:
         InputError: `argument_value`, `setting_unknown`, `value_null`: every one of them; `goods_unknown`.
     """
+    check("serial", "event", "details", serial=serial, event=event, details=details, attributes=attributes)
     if event not in EVENTS:
         hint = did_you_mean(event, list(EVENTS)) or f"There are {', '.join(EVENTS)}"
         raise InputError(
@@ -73,20 +75,22 @@ def record(
     needed, further = EVENTS[event]
     known = (*needed, *further)
     problems = [
-        Problem("setting_unknown", f"{event} does not say this", "details", name, value=str(value)[:80],
+        Problem("setting_unknown", f"{event} does not say this", "details", name, value=shown(value),
                 hint=did_you_mean(name, list(known)) or f"There are {', '.join(known)}")
         for name, value in details.items() if name not in known
     ]  # fmt: skip
     problems += [
         Problem("value_null", f"{event} needs it", "details", name)
         for name in needed
-        if details.get(name) in (None, "")
+        if isinstance(said := details.get(name), str | None) and not said
     ]
     if problems:
         raise InputError(problems)
     line = {"serial": serial, "event": event, "details": details, "attributes": attributes or {}}
-    said = {"note": note, "day": day, "document": document, "key": key}
-    return ledger.post("note", {name: value for name, value in line.items() if value}, actor=actor, **said)  # type: ignore[arg-type]
+    return ledger.post(
+        "note", [{name: value for name, value in line.items() if value}], actor=actor, note=note, day=day,
+        document=document, key=key,
+    )  # fmt: skip
 
 
 def read_meter(
@@ -115,13 +119,14 @@ def read_meter(
     Raises:
         InputError: `meter_backwards`; `setting_unknown`: the SKU has no such meter; `column_type`, `goods_unknown`.
     """
+    check("serial", "meter", serial=serial, meter=meter)
     heading = ledger.heading("note", actor=actor, reason=correction, day=day, key=key)
     if isinstance(reading, bool) or not isinstance(reading, int | Decimal) or not Decimal(reading).is_finite():
         raise InputError(
-            Problem("column_type", "a reading is an int or a Decimal", column="reading", value=str(reading)[:80])
+            Problem("column_type", "a reading is an int or a Decimal", column="reading", value=shown(reading))
         )
     attributes = {f"meter.{meter}": reading}
-    (line,) = read_lines({"serial": serial, "event": "meter reading", "attributes": attributes})
+    (line,) = read_lines([{"serial": serial, "event": "meter reading", "attributes": attributes}])
     return int(ledger.do(partial(note_meter, heading=heading, line=line, meter=meter), heading, line))
 
 

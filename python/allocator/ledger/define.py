@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from allocator.errors import InputError, PolicyError, Problem
 from allocator.ledger.book import Book
-from allocator.ledger.lines import Unfit, text
+from allocator.ledger.lines import Unfit, shown, text
 from allocator.ledger.records import Heading
 from allocator.model.document import did_you_mean
 from allocator.model.lifecycle import Lifecycle
@@ -60,10 +60,10 @@ def _row(given: Mapping[str, Any], named: dict[str, Lifecycle], known: set[str])
         sku = ""
         problems.append(Problem(unfit.code, str(unfit), column="sku"))
     tracking = said.pop("tracking", "none")
-    if tracking not in TRACKING:
-        hint = did_you_mean(str(tracking), list(TRACKING)) or f"There are {', '.join(TRACKING)}"
+    if not isinstance(tracking, str) or tracking not in TRACKING:
+        hint = did_you_mean(shown(tracking), list(TRACKING)) or f"There are {', '.join(TRACKING)}"
         problems.append(
-            Problem("setting_value", "a SKU is not tracked so", column="tracking", value=str(tracking)[:80], hint=hint)
+            Problem("setting_value", "a SKU is not tracked so", column="tracking", value=shown(tracking), hint=hint)
         )
         tracking = "none"
     scale = said.pop("scale", 0)
@@ -78,7 +78,7 @@ def _row(given: Mapping[str, Any], named: dict[str, Lifecycle], known: set[str])
                 "setting_value",
                 "a scale is a number from 0 to 9, and 0 for units",
                 column="scale",
-                value=str(scale)[:80],
+                value=shown(scale),
             )
         )
     lifecycle = said.pop("lifecycle", DEFAULTS[tracking])
@@ -87,13 +87,13 @@ def _row(given: Mapping[str, Any], named: dict[str, Lifecycle], known: set[str])
             named[lifecycle] = Lifecycle.load(lifecycle)
         else:
             names = sorted({*named, *known, *Lifecycle.presets()})
-            hint = did_you_mean(str(lifecycle), names) or f"There are {', '.join(names)}"
+            hint = did_you_mean(shown(lifecycle), names) or f"There are {', '.join(names)}"
             problems.append(
                 Problem(
                     "setting_value",
                     "there is no such lifecycle",
                     column="lifecycle",
-                    value=str(lifecycle)[:80],
+                    value=shown(lifecycle),
                     hint=hint,
                 )
             )

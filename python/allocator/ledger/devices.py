@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from allocator.errors import InputError, Problem
+from allocator.ledger.given import check
 from allocator.ledger.identity import check_number_free, in_json, tell, told_of
 from allocator.ledger.lines import Lines, read_lines
 from allocator.ledger.records import Account, Goods, Heading, Movement, Sku
@@ -89,9 +90,10 @@ def register_own(
         InputError: Every problem of every line: `value_null`, `tracking_mismatch`, `status_unknown` (the lifecycle of
             the SKU has no status of the state Own Device), `number_taken`, `role_missing`, `setting_unknown`.
     """
+    check("customer", customer=customer)
     heading = ledger.heading("register", actor=actor, role=role, document=document, key=key)
     rows = read_lines(lines, ("sku", "serial"))
-    (said,) = read_lines({"holder": customer})
+    (said,) = read_lines([{"holder": customer}])
     return int(
         ledger.do(partial(register, heading=heading, lines=rows, customer=said["holder"]), heading, rows, customer)
     )
@@ -191,6 +193,7 @@ def withdraw_own(
         InputError: `goods_unknown`: it is no device of this customer's own; `role_missing`: it is used for WiFi or
             messages, and a customer asks; `service_enabled`: a service is enabled on it.
     """
+    check("customer", customer=customer)
     heading = ledger.heading("withdraw", actor=actor, role=role, reason=reason, key=key)
     rows = read_lines(lines, ("serial",))
     return int(ledger.do(partial(withdraw, heading=heading, lines=rows, customer=customer), heading, rows, customer))
@@ -251,6 +254,7 @@ def devices_of(ledger: Ledger, customer: str, *, own: bool = False) -> pl.DataFr
         `sku`, `serial`, `kind` (customer, rental, own), `status`, `owner` (null: the business), `subscription` (null:
         none), `used_for` (null: nothing that was said).
     """
+    check("customer", customer=customer, own=own)
     columns = ("sku", "serial", "kind", "status", "owner", "subscription", "used_for")
     sql = (
         "SELECT k.sku, n.value, a.kind, a.status, a.owner, COALESCE(s.value, ''), COALESCE(u.value, '') FROM account a "

@@ -16,6 +16,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from allocator.errors import FileError, InputError, Problem
+from allocator.ledger.given import check
 from allocator.ledger.schema import METADATA
 from allocator.ledger.schema_documents import DOCUMENTS
 from allocator.ledger.schema_exchange import EXCHANGE
@@ -62,6 +63,7 @@ def export_ledger(ledger: Questions, folder: str | Path, *, form: str = "parquet
 
     Cost: one pass over each table; the largest one is held in memory.
     """
+    check("folder", "form", folder=folder, form=form)
     made = not Path(folder).exists()
     target = _empty(Path(folder), form)
     try:

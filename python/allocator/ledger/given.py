@@ -6,13 +6,19 @@ import datetime as dt
 import json
 import math
 import operator
+import os
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from allocator.errors import InputError, Problem
 from allocator.ledger.lines import GREATEST
+from allocator.model.importing import ImportMapping
 from allocator.model.lifecycle import Lifecycle
+from allocator.model.notices import Notices
+from allocator.model.number import NumberRules
 from allocator.model.policy import Policy
+from allocator.model.retention import Retention
 
 HOLD_S_MAX: Final = 100 * 366 * 86_400
 """A hundred years: whatever ends later has no end."""
@@ -44,37 +50,87 @@ def _day(value: object) -> bool:
     return isinstance(value, dt.date) and not isinstance(value, dt.datetime)
 
 
-def _names(value: object) -> bool:
-    return isinstance(value, Mapping) and all(map(_text, value))
+def _said(value: object) -> str:
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise ValueError("this is no number")
+    return str(value)
 
 
-def _sku(value: object) -> bool:
-    """Names and values that can be written down, whatever they say, without half a character anywhere."""
-    if not isinstance(value, Mapping):
-        return False
+def written(value: object) -> str:
+    """A value as it is recorded beside what the ledger reads of it: JSON, the same for the same value.
+
+    Raises:
+        TypeError, ValueError, RecursionError: It has names that are none, numbers that are none, or no end.
+    """
+    return json.dumps(value, sort_keys=True, default=_said, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_writable(value: object) -> bool:
+    """Whether a value can be written down, whatever it says, without half a character anywhere."""
     try:
-        said = json.dumps(dict(value), sort_keys=True, ensure_ascii=False, default=str)
+        said = written(value)
     except (TypeError, ValueError, RecursionError):
         return False
-    return not any("\ud800" <= c <= "\udfff" for c in said)
+    return said.isascii() or not any("\ud800" <= c <= "\udfff" for c in said)
+
+
+def _names(value: object) -> bool:
+    """Names, and values that can be written down."""
+    return isinstance(value, Mapping) and all(map(_text, value)) and is_writable(dict(value))
+
+
+def _papers(value: object) -> bool:
+    return _names(value) and all(_names(each) for each in value.values())  # type: ignore[attr-defined]
+
+
+def _path(value: object) -> bool:
+    return _text(os.fspath(value)) if isinstance(value, str | os.PathLike) else False
+
+
+def _of(kind: type, words: str) -> tuple[Callable[[object], bool], str]:
+    return lambda value: isinstance(value, kind), f"{words} is expected"
 
 
 _TEXT: Final = (_text, "a text is expected, without NUL or half a character")
+_TEXTS: Final = (
+    "serial", "sku", "lot", "document", "line_id", "order_id", "key", "origin", "status", "location", "holder",
+    "customer", "sale_document", "to_location", "to_status", "condition", "result", "inspector", "disposition",
+    "new_serial", "owner", "kind", "event", "meter", "subscription", "service", "carrier", "tracking_number", "stage",
+    "outcome", "reason", "form", "other",
+)  # fmt: skip
 _NUMBER: Final = (_number, "a whole number from 0 to 2⁶³ - 1 is expected")
+_NAMES: Final = (_names, "names and values are expected, without half a character")
+_SOME: Final = (_some, "a text or a list of them is expected, without NUL or half a character")
+_FLAG: Final = _of(bool, "true or false")
+_PATH: Final = (_path, "a path is expected")
+_DAY: Final = (_day, "a date is expected")
 _KINDS: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
-    **dict.fromkeys(("serial", "sku", "lot", "document", "line_id", "order_id", "key", "origin"), _TEXT),
-    **dict.fromkeys(("seq", "stock_id"), _NUMBER),
+    **dict.fromkeys(_TEXTS, _TEXT),
+    **dict.fromkeys(("seq", "stock_id", "allocation_id", "count"), _NUMBER),
+    **dict.fromkeys(("details", "attributes", "usage", "stages"), _NAMES),
+    **dict.fromkeys(("text", "lots", "serials"), _SOME),
+    **dict.fromkeys(("own", "credit", "dry_run", "good_rows_only"), _FLAG),
+    **dict.fromkeys(("path", "folder", "archive", "report"), _PATH),
+    **dict.fromkeys(("on", "day"), _DAY),
     "allocation_ids": (_all(_number), "a list of the numbers of allocations is expected"),
     "by": (_some, "a column or a list of them is expected"),
     "skus": (_some, "a SKU or a list of them is expected"),
-    "on": (_day, "a date is expected"),
-    "details": (_names, "names and values are expected"),
-    "policy": (lambda value: isinstance(value, Policy), "a Policy is expected"),
+    "documents": (_papers, "by serial, the number of each kind of document is expected"),
+    "policy": _of(Policy, "a Policy"),
+    "other_policy": _of(Policy, "a Policy"),
+    "mapping": _of(ImportMapping, "an ImportMapping"),
+    "number_rules": _of(NumberRules, "a NumberRules"),
+    "notices": _of(Notices, "a Notices"),
+    "retention": _of(Retention, "a Retention"),
+    "progress": (callable, "a function is expected"),
     "hold_s": (_seconds, "a number of seconds is expected, at most those of a hundred years"),
     "lifecycles": (_all(lambda each: isinstance(each, Lifecycle)), "a list of Lifecycles is expected"),
-    "rows": (_all(_sku), "a list of SKUs is expected, each names and values, without half a character"),
+    "rows": (_all(_names), "a list of SKUs is expected, each names and values, without half a character"),
 }
 """By the name of an argument, what it must be, in code and in words."""
+
+_CALLED: Final = {"other": "by", "rows": "skus", "number_rules": "rules", "notices": "rules", "retention": "rules"}
+"""The name that an argument has in the call, where one name stands for several things."""
 
 
 def check(*needed: str, **given: object) -> None:
@@ -87,7 +143,7 @@ def check(*needed: str, **given: object) -> None:
     for name, value in given.items():
         fits, wanted = _KINDS[name]
         if name in needed if value is None else not fits(value):
-            column = "skus" if name == "rows" else name
+            column = _CALLED.get(name, name)
             problems.append(Problem("argument_type", wanted, column=column, value=type(value).__name__))
     if problems:
         raise InputError(problems)

@@ -24,6 +24,7 @@ from allocator.frames.read import Source
 from allocator.ledger import change
 from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
+from allocator.ledger.given import check
 from allocator.ledger.import_file import read_file
 from allocator.ledger.import_report import BadRows, ImportReport, check_suffix
 from allocator.ledger.import_rows import lines_of, rows_of
@@ -111,10 +112,13 @@ def import_stock(
         >>> told.recorded, told.bad.select("row", "column", "value", "code").rows()
         (1, [(1, 'Part No.', 'CM50', 'sku_unknown')])
     """
+    check("origin", origin=origin, mapping=mapping, number_rules=rules, dry_run=dry_run, good_rows_only=good_rows_only,
+          report=report, progress=progress)  # fmt: skip
     heading = ledger.heading(
         "receive", actor=actor, role=role, approved_by=approved_by, document=document, document_kind=document_kind,
-        reason=reason, note=note, day=day,
+        reason=reason, note=note, day=day, key=key,
     )  # fmt: skip
+    key, heading = heading.key, heading._replace(key="")
     _refuse(heading, origin, combined=good_rows_only and packing_list is not None)
     if report is not None:
         check_suffix(os.fspath(report))

@@ -16,7 +16,7 @@ from allocator.ledger.catalog import Catalog
 from allocator.ledger.define import define
 from allocator.ledger.given import check, listed
 from allocator.ledger.holds import end_promises
-from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, mappings_of, read_lines, text
+from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, mappings_of, read_lines, shown, text
 from allocator.ledger.questions import Questions
 from allocator.ledger.recalled import catching
 from allocator.ledger.receipts import gathering
@@ -324,15 +324,16 @@ class Ledger(Questions):
         read: dict[str, Any] = {}
         for name, value in said.items():
             try:
-                read[name] = text(value, NOTE_LENGTH_MAX if name == "note" else 200) if value not in ("", None) else ""
+                left_out = value is None or (isinstance(value, str) and not value)
+                read[name] = "" if left_out else text(value, NOTE_LENGTH_MAX if name == "note" else 200)
             except Unfit as unfit:
-                problems.append(Problem(unfit.code, str(unfit), column=name, value=ascii(value)[:80], hint=unfit.hint))
+                problems.append(Problem(unfit.code, str(unfit), column=name, value=shown(value), hint=unfit.hint))
         if not read.get("actor") and not problems:
             problems.append(Problem("argument_missing", "every transaction has someone who made it", column="actor"))
         try:
             number = day_number(dt.datetime.now(dt.UTC).date()) if day is None else _day(day)
         except Unfit as unfit:
-            problems.append(Problem(unfit.code, str(unfit), column="day", value=str(day)[:80]))
+            problems.append(Problem(unfit.code, str(unfit), column="day", value=shown(day)))
         if problems:
             raise InputError(problems)
         made = json.dumps(dict(details), sort_keys=True, default=str, ensure_ascii=False) if details else ""
@@ -363,4 +364,4 @@ def _checked(name: str, value: object) -> str:
     try:
         return text(value)
     except Unfit as unfit:
-        raise InputError(Problem(unfit.code, str(unfit), column=name, value=ascii(value)[:80])) from None
+        raise InputError(Problem(unfit.code, str(unfit), column=name, value=shown(value))) from None

@@ -20,6 +20,9 @@ Lines: TypeAlias = "Given | Sequence[Given] | Source"
 
 TEXT_LENGTH_MAX: Final = 200
 NOTE_LENGTH_MAX: Final = 10_000
+LONG: Final = 10**TEXT_LENGTH_MAX
+"""Whole numbers from here on are too long for a text."""
+
 GREATEST: Final = 2**63 - 1
 
 EXACT: Final = Context(prec=1_000_000, Emax=MAX_EMAX, Emin=MIN_EMIN)
@@ -36,13 +39,22 @@ class Unfit(ValueError):  # noqa: N818 - becomes a problem of the line
         super().__init__(message)
 
 
+def shown(value: object) -> str:
+    """A value in a message: as Python writes it, in ASCII, and no more of it than a message can bear."""
+    try:
+        return ascii(value)[:80]
+    except Exception:
+        # Nested too deep, or it cannot say what it is.
+        return type(value).__name__
+
+
 def text(value: object, length_max: int = TEXT_LENGTH_MAX) -> str:
     """A text that can be stored, compared and printed: composed (NFC), without control characters or outer blanks."""
     if isinstance(value, str):
         if value.isascii() and value.isprintable() and 0 < len(value) <= length_max and value == value.strip():
             return value
         return _composed(value, length_max)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < LONG:
         return str(value)
     raise Unfit("value_text", f"a text is expected, not {type(value).__name__}")
 
@@ -129,7 +141,7 @@ def _plain(value: object) -> str:
         return value.isoformat()
     if isinstance(value, Decimal) and value.is_finite():
         return f"{value:f}"
-    return text(value, NOTE_LENGTH_MAX) if value != "" else ""
+    return "" if isinstance(value, str) and not value else text(value, NOTE_LENGTH_MAX)
 
 
 COLUMNS: Final[Mapping[str, Callable[[Any], Any]]] = {
@@ -208,6 +220,5 @@ def _read_line(
         try:
             line[name] = reader(value)
         except Unfit as unfit:
-            shown = ascii(value)[:80]
-            problems.append(Problem(unfit.code, str(unfit), table, name, number_, shown, unfit.hint))
+            problems.append(Problem(unfit.code, str(unfit), table, name, number_, shown(value), unfit.hint))
     return line

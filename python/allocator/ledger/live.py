@@ -14,6 +14,7 @@ from allocator.frames.findings import Findings
 from allocator.frames.named import check_named
 from allocator.frames.prepare import Prepared, Table, prepare_demand
 from allocator.frames.quantity import QUANTITIES
+from allocator.frames.read import shown_error
 from allocator.ledger.book import Book
 from allocator.ledger.known import Key
 from allocator.ledger.lines import GREATEST
@@ -150,9 +151,17 @@ def _decimal(column: pl.Expr, scale: int) -> pl.Expr:
     return column.cast(pl.Decimal(38, 0)) * pl.lit(Decimal(1).scaleb(-scale))
 
 
+def _column(name: str, values: Sequence[Any]) -> pl.Series:
+    try:
+        return pl.Series(name, values, strict=False)
+    except (Exception, pl.exceptions.PanicException) as error:
+        hint = "Give a column one type, and one that a table has"
+        raise InputError(Problem("column_type", shown_error(error), "demand", name, hint=hint)) from error
+
+
 def _demand(rows: Sequence[Mapping[str, Any]], scale: int, *, together: bool) -> pl.DataFrame:
-    names = dict.fromkeys(name for row in rows for name in row if name[0] != "_" and name != "qty")
-    columns = {name: pl.Series(name, [row.get(name) for row in rows], strict=False) for name in names}
+    names = dict.fromkeys(name for row in rows for name in row if name[:1] != "_" and name != "qty")
+    columns = {name: _column(name, [row.get(name) for row in rows]) for name in names}
     wanted = [row["qty"] * 10 ** (scale - row["_sku"].scale) for row in rows]
     message = "the quantity is more than 2⁶³ - 1 of the smallest steps of the SKUs that are asked for together"
     if too_much := [Problem("value_overflow", message, "demand", "qty", value=quantity(row["qty"], row["_sku"]),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from allocator.ledger.given import check
 from allocator.ledger.history import events
 from allocator.ledger.snapshot import At, snapshot
 from allocator.model.notices import Notice, Notices
@@ -42,6 +43,7 @@ def notifications(ledger: Questions, rules: Notices, *, since: At, until: At = N
     Raises:
         InputError: `argument_value`, `transaction_unknown`.
     """
+    check("notices", notices=rules)
     with snapshot(ledger, since) as moment:
         begun = moment.seq
     with snapshot(ledger, until) as moment:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from allocator.errors import InputError, Problem
+from allocator.ledger.given import check
 from allocator.model.document import did_you_mean
 from allocator.model.policy import Policy
 
@@ -68,6 +69,7 @@ def reserve_order(
         >>> draft["begun"], begun["lines"][0]["allocated"]
         (False, 4)
     """
+    check("stage", "stages", stage=stage, stages=stages)
     phase = stages.get(stage)
     if phase not in ("before", "in progress"):
         message = "there is no such stage" if phase is None else "the order is over, and reserves nothing any more"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from allocator.errors import InputError, Problem
+from allocator.ledger.given import check, listed
 from allocator.ledger.lines import names_of
 from allocator.ledger.snapshot import Snapshot, blank_to_null, days, snapshot
 from allocator.ledger.trace import where
@@ -63,6 +64,8 @@ def recall_impact(
     Raises:
         InputError: `argument_value`: nothing is recalled; `range_ends_differ`; `sku_unknown`.
     """
+    lots, serials, skus = listed(lots), listed(serials), listed(skus)
+    check("lots", "serials", text=text, lots=lots, serials=serials, skus=skus)
     if recall is None:
         recall = named(text, lots, serials)
     with snapshot(ledger) as moment:

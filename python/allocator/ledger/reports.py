@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from allocator.ledger.given import check, listed
 from allocator.ledger.history import events
 from allocator.ledger.lines import names_of
 from allocator.ledger.records import day_number
@@ -55,6 +56,8 @@ def serials(
     Raises:
         InputError: `sku_unknown`.
     """
+    skus = listed(skus)
+    check(skus=skus, status=status, location=location, holder=holder)
     with snapshot(ledger) as moment:
         accounts = moment.accounts
         if status is not None:
@@ -98,6 +101,7 @@ def availability(ledger: Questions, *, skus: str | Sequence[str] | None = None) 
     Raises:
         InputError: `sku_unknown`.
     """
+    skus = listed(skus)
     have = ledger.balances(skus=skus)
     lines = ledger.lines()
     if skus is not None:
@@ -124,6 +128,7 @@ def activity(ledger: Questions, day: dt.date) -> pl.DataFrame:
         ...     activity(ledger, dt.date(2026, 6, 30)).height
         0
     """
+    check("day", day=day)
     first = day_number(day) * 86_400_000_000
     with snapshot(ledger) as moment:
         row = moment.rows(

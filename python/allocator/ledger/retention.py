@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from allocator.errors import FileError, InputError, Problem
+from allocator.ledger.given import check
 from allocator.ledger.history import events
 from allocator.ledger.records import Account, Movement
 from allocator.ledger.sheets import write_table
@@ -72,6 +73,7 @@ def retention(ledger: Ledger, rules: Retention, on: dt.date) -> pl.DataFrame:
 
     Cost: a pass over goods and entries.
     """
+    check("retention", "on", retention=rules, on=on)
     with snapshot(ledger) as moment:
         found = moment.frame(_FOUND, _GONE, names=list(HOLDS)).with_columns(days("last"))
         ruled = _ruled(moment, rules)
@@ -146,6 +148,7 @@ def purge(
         InputError: `reason_missing`.
         FileError: `file_unwritable`: there is an archive of this name, or it cannot be written; nothing was purged.
     """
+    check("retention", "on", retention=rules, on=on, reason=reason, archive=archive)
     if not reason:
         raise InputError(Problem("reason_missing", "a purge needs a reason", column="reason"))
     if archive is not None and Path(archive).exists():

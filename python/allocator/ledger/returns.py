@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from allocator.errors import InputError, Problem
 from allocator.ledger import change
 from allocator.ledger.book import Book
+from allocator.ledger.given import check
 from allocator.ledger.history import events
 from allocator.ledger.lines import read_lines
 from allocator.ledger.records import Account, Heading, Sku
@@ -66,6 +67,7 @@ def verify_return(
         InputError: `return_unfit`: it is not out, another has it, or it was not given out by this document: every one
             of them; `goods_unknown`, `goods_ambiguous`.
     """
+    check("serial", serial=serial, customer=customer, document=document)
     heading = ledger.heading("return", actor="?")
     with ledger.store.session() as session:
         return _verified(Book(session, ledger.requests.catalog, writes=False), heading, serial, customer, document)
@@ -110,6 +112,8 @@ def take_back(
     Raises:
         InputError: As `verify_return`, and as `Ledger.post("return", …)`.
     """
+    check("serial", "to_status", "condition", serial=serial, customer=customer, sale_document=sale_document,
+          credit=credit, to_status=to_status, condition=condition)  # fmt: skip
     type_ = "credit" if credit else "return"
     heading = ledger.heading(type_, actor=actor, role=role, document=document, reason=reason, key=key)
     said = {
@@ -118,7 +122,7 @@ def take_back(
         "to_status": to_status or None,
         "to_condition": condition or None,
     }
-    (line,) = read_lines(said)
+    (line,) = read_lines([said])
 
     def work(book: Book) -> dict[str, Any]:
         found = _verified(book, heading, serial, customer, sale_document)
@@ -139,9 +143,10 @@ def inspect_return(
     Raises:
         InputError: `return_unfit`: it is no return that waits for inspection; the hint says what comes next.
     """
+    check("serial", serial=serial)
     heading = ledger.heading("note", actor=actor, note=note, key=key)
     said = {"details": {"result": result, "inspector": inspector}, "attributes": {STEP: "inspected", RESULT: result}}
-    (line,) = read_lines({"serial": serial, "event": "inspection", **said})
+    (line,) = read_lines([{"serial": serial, "event": "inspection", **said}])
 
     def work(book: Book) -> int:
         _at(book, serial, ("received",))
@@ -182,6 +187,7 @@ def dispose(
         InputError: `return_unfit`: it was not inspected, belongs to a customer still, or cannot get there from its
             status; `argument_value`, `reason_missing`, and what the lifecycle asks for.
     """
+    check("serial", "disposition", "condition", serial=serial, disposition=disposition, condition=condition)
     if disposition not in DISPOSITIONS:
         hint = did_you_mean(str(disposition), DISPOSITIONS) or f"There are {', '.join(DISPOSITIONS)}"
         problem = Problem(
@@ -190,7 +196,8 @@ def dispose(
         raise InputError(problem)
     heading = ledger.heading("change_status", actor=actor, role=role, approved_by=approved_by, reason=reason, key=key)
     place = {} if to_location is None else {"to_location": to_location}
-    (line,) = read_lines({"serial": serial, **place})
+    (line,) = read_lines([{"serial": serial, "to_condition": condition or None, **place}])
+    said_condition = line.pop("to_condition", "")
 
     def work(book: Book) -> int:
         step, sku, account = _at(book, serial, ("inspected", "repair", "refurbish"))
@@ -198,7 +205,7 @@ def dispose(
         if disposition == "restock" and account.owner:
             message = f"it belongs to {account.owner} still"
             raise InputError(_unfit(message, serial, "Credit it, or pass title: change_owner"))
-        wanted = condition or (CONDITIONS[step] if disposition == "restock" else account.condition)
+        wanted = said_condition or (CONDITIONS[step] if disposition == "restock" else account.condition)
         changes: list[dict[str, str]] = [{"to_status": status} for status in path]
         if wanted != account.condition:
             changes.append({"to_condition": wanted})
@@ -214,11 +221,11 @@ def dispose(
             seq = change.post(book, heading._replace(type="scrap", key=""), [{"serial": serial}])
         return seq
 
-    return int(ledger.do(work, heading, line, disposition, condition))
+    return int(ledger.do(work, heading, line, disposition, said_condition))
 
 
 def _verified(book: Book, heading: Heading, serial: str, customer: str | None, document: str | None) -> dict[str, Any]:
-    (line,) = read_lines({"serial": serial})
+    (line,) = read_lines([{"serial": serial}])
     load(book, [line])
     goods_id = unit(book, line, None)
     sku = book.catalog.sku(book.goods[goods_id].sku_id)
@@ -259,7 +266,7 @@ def _given_out(told: Sequence[Mapping[str, Any]]) -> tuple[list[str], str | None
 
 def _at(book: Book, serial: str, steps: Sequence[str]) -> tuple[str, Sku, Account]:
     """The step at which a returned unit is, which must be one of these; its SKU, and where it is."""
-    (line,) = read_lines({"serial": serial})
+    (line,) = read_lines([{"serial": serial}])
     load(book, [line])
     goods_id = unit(book, line, None)
     step = book.values([STEP], [goods_id]).get((goods_id, STEP), "")
@@ -301,5 +308,5 @@ def _unfit(message: str, serial: str, hint: str) -> Problem:
 
 
 def _note(book: Book, heading: Heading, serial: str, event: str, attributes: Mapping[str, str]) -> int:
-    (line,) = read_lines({"serial": serial, "event": event, "attributes": attributes})
+    (line,) = read_lines([{"serial": serial, "event": event, "attributes": attributes}])
     return change.post(book, heading._replace(type="note"), [line])

@@ -7,6 +7,7 @@ from typing import Final
 
 from allocator.errors import InputError, Problem
 from allocator.ledger.book import Book
+from allocator.ledger.lines import shown
 from allocator.ledger.records import Heading, Sku
 from allocator.ledger.types import ORIGINS, TYPES, Need, Type
 from allocator.model.document import did_you_mean
@@ -36,11 +37,12 @@ def check_type(name: object) -> None:
         InputError: `transaction_unknown`.
     """
     if not isinstance(name, str) or name not in TYPES or name in ELSEWHERE:
-        hint = did_you_mean(str(name), list(TYPES)) or f"There are {', '.join(TYPES)}"
-        if isinstance(name, str) and name in ELSEWHERE:
-            hint = f"Use {ELSEWHERE[name]}"
+        said = name if isinstance(name, str) else shown(name)
+        hint = did_you_mean(said, list(TYPES)) or f"There are {', '.join(TYPES)}"
+        if said in ELSEWHERE:
+            hint = f"Use {ELSEWHERE[said]}"
         message = "post does not take this type"
-        raise InputError(Problem("transaction_unknown", message, column="type", value=str(name)[:80], hint=hint))
+        raise InputError(Problem("transaction_unknown", message, column="type", value=said[:80], hint=hint))
 
 
 def missing(heading: Heading, kind: Type, origin: str = "") -> list[Problem]:

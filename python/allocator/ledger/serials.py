@@ -11,6 +11,7 @@ import polars as pl
 
 from allocator.errors import InputError, Problem
 from allocator.ledger import change
+from allocator.ledger.given import check
 from allocator.ledger.lines import read_lines
 from allocator.ledger.records import Heading
 from allocator.ledger.snapshot import blank_to_null, snapshot
@@ -64,12 +65,13 @@ def register_units(
         InputError: Everything that is wrong with any of the numbers (as `register_numbers`), `number_taken` with the
             unit that has it, and everything of `Ledger.post("receive", …)`.
     """
+    check("sku", "origin", sku=sku, count=count, origin=origin)
     if (numbers is None) == (count is None):
         raise InputError(Problem("argument_value", "give the numbers, or how many to make", column="numbers"))
     heading = ledger.heading("receive", actor=actor, document=document, reason=reason, note=note, day=day, key=key)
     common = {"sku": sku, "location": location, **columns}
     if count is not None:
-        (line,) = read_lines({**common, "qty": count})
+        (line,) = read_lines([{**common, "qty": count}])
         lines = [line]
     else:
         number_format = _format_of(ledger, sku)
@@ -147,6 +149,7 @@ def resolve_duplicate(
     Raises:
         InputError: `argument_value`, `goods_unknown`, `number_taken`.
     """
+    check("serial", "sku", "other", serial=serial, sku=sku, other=by, new_serial=new_serial)
     line: dict[str, Any] = {"serial": serial, "sku": sku}
     if by not in ("renumber", "retire") or (by == "renumber") == (new_serial is None):
         hint = "Give by='renumber' with new_serial, or by='retire' without"
@@ -156,7 +159,7 @@ def resolve_duplicate(
     if by == "renumber":
         line["new_serial"] = new_serial
     type_ = "renumber" if by == "renumber" else "scrap"
-    return ledger.post(type_, line, reason="duplicate", actor=actor, note=note, key=key)
+    return ledger.post(type_, [line], reason="duplicate", actor=actor, note=note, key=key)
 
 
 def change_ownership(
@@ -185,11 +188,12 @@ def change_ownership(
     Raises:
         InputError: `goods_unknown`, `setting_conflict`: it is theirs already.
     """
+    check("serial", "owner", "kind", serial=serial, owner=owner, kind=kind)
     heading = ledger.heading("change_owner", actor=actor, document=document, day=effective_on, key=key)
     since = effective_on or dt.datetime.now(dt.UTC).date()
-    (passed,) = read_lines({"serial": serial, "to_owner": owner})
+    (passed,) = read_lines([{"serial": serial, "to_owner": owner}])
     (said,) = read_lines(
-        {"serial": serial, "event": "ownership", "attributes": {"owner.kind": kind, "owner.since": since}}
+        [{"serial": serial, "event": "ownership", "attributes": {"owner.kind": kind, "owner.since": since}}]
     )
 
     def work(book: Book) -> int:

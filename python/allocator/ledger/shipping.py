@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
 from allocator.ledger import change
+from allocator.ledger.given import check
 from allocator.ledger.lines import Lines, read_lines
 from allocator.ledger.records import Heading
 from allocator.ledger.selection import load, unit
@@ -54,6 +55,8 @@ def ship_units(
             `setting_unknown`: there is no such kind; `goods_unknown`: the documents name a unit that is not shipped;
             everything of `Ledger.post("ship", …)`.
     """
+    check("carrier", "service", "tracking_number", carrier=carrier, service=service, tracking_number=tracking_number,
+          documents=documents)  # fmt: skip
     told = {"carrier": carrier, "service": service, "tracking_number": tracking_number, "documents": documents or {}}
     heading = ledger.heading("ship", actor=actor, document=document, day=day, key=key,
                              details={name: value for name, value in told.items() if value})  # fmt: skip

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import polars as pl
 
 from allocator.errors import InputError, Problem
-from allocator.ledger.lines import names_of
+from allocator.ledger.lines import names_of, shown
 from allocator.ledger.records import Account, day_number
 from allocator.model.document import did_you_mean
 from allocator.model.lifecycle import Lifecycle
@@ -41,12 +41,12 @@ class Snapshot:
     def _seq_at(self, at: At) -> int:
         if isinstance(at, bool) or not isinstance(at, int | dt.date):
             hint = "Give the number of a transaction, a datetime with its time zone, or a date"
-            problem = Problem("argument_value", "this is no moment", column="at", value=str(at)[:80], hint=hint)
+            problem = Problem("argument_value", "this is no moment", column="at", value=shown(at), hint=hint)
             raise InputError(problem)
         if isinstance(at, int):
             if not 0 <= at <= self.head:
                 message = f"there is no such transaction: the last is {self.head}"
-                raise InputError(Problem("transaction_unknown", message, column="at", value=str(at)))
+                raise InputError(Problem("transaction_unknown", message, column="at", value=shown(at)))
             return at
         row = self.session.one(
             "SELECT seq FROM txn WHERE tenant = :tenant AND recorded_at <= :moment ORDER BY recorded_at DESC, seq DESC "

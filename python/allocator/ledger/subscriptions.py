@@ -13,7 +13,8 @@ import polars as pl
 from allocator.errors import InputError, Problem
 from allocator.ledger import change
 from allocator.ledger.devices import enabled_services
-from allocator.ledger.lines import mapping, read_lines
+from allocator.ledger.given import check
+from allocator.ledger.lines import mapping, read_lines, text
 from allocator.ledger.records import Account, Heading
 from allocator.ledger.selection import load, unit, where
 from allocator.ledger.snapshot import snapshot
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
 
 SUBSCRIPTION: Final = "subscription.id"
+_JOINED: Final = {"subscription": text, "customer": text}
 WITH_CUSTOMER: Final = ("customer", "rental", "own")
 
 
@@ -46,12 +48,14 @@ def subscribe(
     Raises:
         InputError: `device_unfit`: every reason why it cannot join; `goods_unknown`, `document_missing`.
     """
+    check("serial", "subscription", "customer", serial=serial, subscription=subscription, customer=customer)
     heading = ledger.heading("rent", actor=actor, document=document, key=key)
+    (said,) = read_lines([{"subscription": subscription, "customer": customer}], columns=_JOINED)
 
     def work(book: Book) -> int:
-        return _join(book, heading, serial, subscription, customer=customer)
+        return _join(book, heading, serial, **said)
 
-    return int(ledger.do(work, heading, serial, subscription, customer))
+    return int(ledger.do(work, heading, serial, *said.values()))
 
 
 def unsubscribe(ledger: Ledger, serial: str, *, actor: str, reason: str = "", key: str = "") -> int:
@@ -62,6 +66,7 @@ def unsubscribe(ledger: Ledger, serial: str, *, actor: str, reason: str = "", ke
     Raises:
         InputError: `device_unfit`: it is of no subscription; `service_enabled`: with every service that is.
     """
+    check("serial", serial=serial)
     heading = ledger.heading("note", actor=actor, reason=reason, key=key)
 
     def work(book: Book) -> int:
@@ -90,6 +95,7 @@ def replace_device(
     Raises:
         InputError: `device_unfit`: the new one cannot join, or does not offer a service that is enabled on the old one.
     """
+    check("serial", "other", serial=serial, other=by)
     heading = ledger.heading("rent", actor=actor, document=document, reason=reason, key=key)
 
     def work(book: Book) -> int:
@@ -126,6 +132,7 @@ def log_usage(
     Raises:
         InputError: `device_unfit`: it does not belong to a customer yet, or the service is not enabled on it.
     """
+    check("serial", "service", "usage", serial=serial, service=service, usage=usage)
     heading = ledger.heading("note", actor=actor, key=key)
     said = mapping(usage) | {"service": service}
 
@@ -135,7 +142,7 @@ def log_usage(
             hint = f"Enabled are {', '.join(enabled_services(book, found.goods_id)) or 'none'}"
             message = "the service is not enabled on it"
             raise InputError(Problem("device_unfit", message, column="service", value=service[:80], hint=hint))
-        (line,) = read_lines({"serial": serial, "event": "usage", "details": said})
+        (line,) = read_lines([{"serial": serial, "event": "usage", "details": said}])
         return change.post(book, heading, [line])
 
     return int(ledger.do(work, heading, serial, service, said))
@@ -148,6 +155,7 @@ def services(ledger: Ledger, customer: str) -> pl.DataFrame:
         One row per device of a subscription and service that its SKU offers: `subscription`, `sku`, `serial`,
         `service`, `enabled` (Boolean).
     """
+    check("customer", customer=customer)
     names = ("subscription", "sku", "serial", "settings", "goods_id")
     sql = (
         "SELECT s.value, k.sku, n.value, k.settings, b.goods_id FROM account a "
@@ -263,6 +271,7 @@ def _against(book: Book, found: Found, customer: str, services: Mapping[str, str
 
 
 def _set_service(ledger: Ledger, serial: str, service: str, value: str, *, actor: str, key: str) -> int:
+    check("serial", "service", serial=serial, service=service)
     heading = ledger.heading("note", actor=actor, key=key)
 
     def work(book: Book) -> int:
@@ -279,5 +288,5 @@ def _set_service(ledger: Ledger, serial: str, service: str, value: str, *, actor
 
 
 def _note(book: Book, heading: Heading, serial: str, event: str, attributes: Mapping[str, str]) -> int:
-    (line,) = read_lines({"serial": serial, "event": event, "attributes": attributes})
+    (line,) = read_lines([{"serial": serial, "event": event, "attributes": attributes}])
     return change.post(book, heading._replace(type="note"), [line])

@@ -11,6 +11,7 @@ from allocator.errors import InputError, Problem
 from allocator.ledger import change
 from allocator.ledger.again import reserve_again
 from allocator.ledger.change import RESERVED
+from allocator.ledger.given import check
 from allocator.ledger.lines import read_lines
 from allocator.ledger.records import Allocation, Heading
 from allocator.ledger.selection import in_units, load, unit, where
@@ -66,6 +67,7 @@ def pick_scanned(
             says why, and who was promised it. `allocation_unknown`, `goods_unknown`, `goods_ambiguous`, `blocks_held`,
             `transition_unlisted`. Nothing was done.
     """
+    check("serial", serial=serial, policy=policy, other_policy=other_policy)
     heading = ledger.heading("pick", actor=actor, day=as_of, key=key)
     said = {
         "allocation_id": allocation_id,
@@ -74,7 +76,7 @@ def pick_scanned(
         "location": location,
         "to_location": to_location,
     }
-    (line,) = read_lines(said)
+    (line,) = read_lines([said], ("allocation_id", "serial"))
     first = policy or Policy()
     second = other_policy or first
     work = partial(_pick, heading=heading, line=line, policies=(first, second))

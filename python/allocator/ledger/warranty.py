@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from allocator.ledger.given import check, listed
 from allocator.ledger.history import find_unit
 from allocator.ledger.lines import names_of
 from allocator.ledger.snapshot import Snapshot, days, snapshot
@@ -57,6 +58,8 @@ def warranty(
     Raises:
         InputError: `goods_unknown`, `sku_unknown`.
     """
+    skus = listed(skus)
+    check("on", on=on, serial=serial, skus=skus)
     with snapshot(ledger) as moment:
         rules = _rules(moment, skus)
         one = names_of(skus)[0] if skus and len(names_of(skus)) == 1 else None

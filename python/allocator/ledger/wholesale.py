@@ -73,16 +73,17 @@ def read(lines: Sequence[Mapping[str, Any]], details: Callable[[Mapping[str, Any
     if {type(line["qty"]) for line in lines} != {int}:
         return None
     try:
+        # What cannot be written down is found here: of some of it, polars panics.
+        said = names <= {*TEXTS, "qty"}
+        told = pl.lit("") if said else pl.Series([details(line) for line in lines], dtype=pl.String)
         columns = [pl.Series(name, [line[name] for line in lines], strict=name in TEXTS) for name in names]
-    except (TypeError, OverflowError, pl.exceptions.PolarsError):
+    except (TypeError, ValueError, OverflowError, RecursionError, pl.exceptions.PolarsError):
         return None
     frame = pl.DataFrame(columns)
     if "order_id" not in names or frame.schema["order_id"] == pl.Null:
         frame = frame.with_columns(order_id="line_id")
     if frame.schema["qty"] != pl.Int64 or any(frame.schema[name] != pl.String for name in TEXTS):
         return None
-    said = names <= {*TEXTS, "qty"}
-    told = pl.lit("") if said else pl.Series([details(line) for line in lines], dtype=pl.String)
     frame = frame.with_columns(pl.coalesce("order_id", "line_id").alias("order_id"), told.alias(DETAILS))
     good = frame.select(
         (pl.col("qty").min() > 0) & (pl.col("line_id").n_unique() == pl.len()),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 from allocator.errors import InputError, Problem
 from allocator.ledger import lines as given
 from allocator.ledger.book import Book
 from allocator.ledger.exchanges import disagreements
+from allocator.ledger.given import is_writable, written
 from allocator.ledger.lines import Unfit
 from allocator.ledger.measures import in_base_units, ratio_of
 from allocator.ledger.selection import quantity, units
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 _TOLD: Final = frozenset(("line_id", "order_id", "sku", "qty"))
 """What a line is recorded with; the rest are its details."""
+
+_PLAIN: Final = frozenset((NoneType, bool, int, float, dt.date, dt.datetime))
+"""Types whose values can be written down, whichever they are."""
 
 _READ: Final[Mapping[str, Callable[[Any], Any]]] = {
     "line_id": given.text,
@@ -42,8 +47,9 @@ def checked(lines: Sequence[Mapping[str, Any]], policy: Policy) -> list[dict[str
     for number, line in enumerate(lines):
         row = dict(line)
         if strange := [name for name in row if not isinstance(name, str)]:
-            told = ascii(strange)[:80]
+            told = given.shown(strange)
             problems.append(Problem("column_type", "columns have names", "demand", row=number, value=told))
+        problems += _unwritable(row, number)
         for name in ("line_id", "sku", "qty"):
             if row.get(name) is None:
                 problems.append(Problem("value_null", f"a line needs {name}", "demand", name, number))
@@ -53,7 +59,7 @@ def checked(lines: Sequence[Mapping[str, Any]], policy: Policy) -> list[dict[str
             try:
                 row[name] = reader(row[name])
             except Unfit as unfit:
-                problem = Problem(unfit.code, str(unfit), "demand", name, number, ascii(line[name])[:80], unfit.hint)
+                problem = Problem(unfit.code, str(unfit), "demand", name, number, given.shown(line[name]), unfit.hint)
                 problems.append(problem)
         if isinstance(row.get("unit"), str):
             try:
@@ -70,6 +76,14 @@ def checked(lines: Sequence[Mapping[str, Any]], policy: Policy) -> list[dict[str
     if problems:
         raise InputError(problems)
     return rows
+
+
+def _unwritable(row: Mapping[str, Any], number: int) -> Iterator[Problem]:
+    """What a line says that could not be recorded with it."""
+    for name, value in row.items():
+        if name not in _READ and type(value) not in _PLAIN and not is_writable(value):
+            message = "the value cannot be written down"
+            yield Problem("column_type", message, "demand", str(name)[:80], number, given.shown(value))
 
 
 def load(book: Book, wishes: Sequence[Wish]) -> None:
@@ -148,5 +162,5 @@ def details(line: Mapping[str, Any]) -> str:
     """What is recorded of a line, as it was asked for, beside its SKU, quantity and order; '' for nothing."""
     if line.keys() <= _TOLD:
         return ""
-    rest = {name: value for name, value in line.items() if name not in _TOLD and value is not None and name[0] != "_"}
-    return json.dumps(rest, sort_keys=True, default=str, ensure_ascii=False, separators=(",", ":")) if rest else ""
+    rest = {name: value for name, value in line.items() if name not in _TOLD and value is not None and name[:1] != "_"}
+    return written(rest) if rest else ""

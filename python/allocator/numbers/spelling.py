@@ -60,7 +60,11 @@ def column_of(texts: Texts, name: str = "number") -> pl.Series:
         if isinstance(texts, str):
             raise InputError(Problem("column_type", message, "numbers", name, value=shown(texts), hint=hint))
         try:
-            return pl.Series(name, list(texts), pl.String, strict=True)
+            given = list(texts)
+            if any(isinstance(each, list | tuple) for each in given):
+                # Of nested ones, the time that polars takes to refuse them grows with the cube of their depth.
+                raise TypeError("a list is no text")
+            return pl.Series(name, given, pl.String, strict=True)
         except Exception as error:  # polars raises what its parts raise: TypeError, UnicodeEncodeError, its own
             raise InputError(Problem("column_type", message, "numbers", name, hint=hint)) from error
     if texts.dtype != pl.Null and not is_text(texts.dtype):

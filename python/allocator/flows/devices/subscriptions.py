@@ -14,7 +14,7 @@ from allocator.flows.given import checked
 from allocator.flows.settings import settings_of
 from allocator.ledger.devices import enabled_services
 from allocator.ledger.documents import Document
-from allocator.ledger.lines import Unfit, mapping
+from allocator.ledger.lines import Unfit, mapping, shown
 from allocator.ledger.subscriptions import SUBSCRIPTION, check_join, member
 from allocator.model.devices import DeviceSettings
 from allocator.model.document import did_you_mean
@@ -340,7 +340,7 @@ def log_usage(
     try:
         told = mapping(usage)
     except Unfit as unfit:
-        raise InputError(Problem(unfit.code, str(unfit), column="usage", value=ascii(usage)[:80])) from None
+        raise InputError(Problem(unfit.code, str(unfit), column="usage", value=shown(usage))) from None
 
     def work(doing: Doing) -> dict[str, Any]:
         _begin(doing, subscription)

@@ -15,7 +15,7 @@ from allocator.flows.partner.network import bu_of, no_part, partner_of, settings
 from allocator.flows.partner.supply import promises_of, told_short
 from allocator.flows.quantities import asked_of, quantity, read_qty
 from allocator.ledger.documents import Document
-from allocator.ledger.lines import Lines, Unfit, read_lines, text
+from allocator.ledger.lines import Lines, Unfit, read_lines, shown, text
 from allocator.ledger.reserve import Wish, reserve
 from allocator.model.network import PartnerSettings, Site, Sla
 
@@ -141,7 +141,7 @@ def _said(**texts: str) -> dict[str, str]:
         try:
             read[name] = text(value) if value or name != "contract_type" else ""
         except Unfit as unfit:
-            problems.append(Problem(unfit.code, str(unfit), column=name, value=ascii(value)[:80], hint=unfit.hint))
+            problems.append(Problem(unfit.code, str(unfit), column=name, value=shown(value), hint=unfit.hint))
     if problems:
         raise InputError(problems)
     return {name: value for name, value in read.items() if value}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from allocator.errors import CODES, InputError, Problem
 from allocator.ledger.documents import DocumentLine
-from allocator.ledger.lines import Unfit, text
+from allocator.ledger.lines import Unfit, shown, text
 from allocator.ledger.records import Sku, day_of
 from allocator.numbers import check_identifiers, read_labels
 
@@ -85,7 +85,7 @@ def _read(doing: Doing, scan: object) -> Scan:
 
 
 def _about(code: str, message: str, scan: object) -> Problem:
-    return Problem(code, message, column="scan", value=ascii(scan)[:80])
+    return Problem(code, message, column="scan", value=shown(scan))
 
 
 def _unknown(number: str) -> Problem:

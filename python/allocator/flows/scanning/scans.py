@@ -15,7 +15,7 @@ from allocator.flows.quantities import quantity, read_qty, steps_of
 from allocator.flows.scanning.orders import BOXES, ORDERS, begin_as
 from allocator.flows.scanning.reading import Found, find
 from allocator.ledger.documents import Document, DocumentLine
-from allocator.ledger.lines import Unfit
+from allocator.ledger.lines import Unfit, shown
 from allocator.ledger.records import Allocation
 from allocator.ledger.reserve import Wish, reserve
 from allocator.model.policy import Policy
@@ -84,7 +84,7 @@ def _qty(qty: object) -> int | Decimal:
     try:
         return read_qty(qty)
     except Unfit as unfit:
-        raise InputError(Problem(unfit.code, str(unfit), column="qty", value=ascii(qty)[:80])) from None
+        raise InputError(Problem(unfit.code, str(unfit), column="qty", value=shown(qty))) from None
 
 
 def _wanted(found: Found, asked: int | Decimal) -> int:
@@ -152,7 +152,7 @@ def _exchanged(doing: Doing, order: Document, found: Found, what: str) -> int:
 
 
 def _refused(code: str, message: str, what: str, hint: str = "") -> Problem:
-    return Problem(code, message, column="scan", value=ascii(what)[:80], hint=hint)
+    return Problem(code, message, column="scan", value=shown(what), hint=hint)
 
 
 def _of_product(doing: Doing, found: Found, wanted: int) -> Iterator[tuple[int, int]]:
