@@ -140,3 +140,21 @@ def test_units_are_shipped_with_carrier_tracking_number_and_their_papers(store: 
     references = json.loads(told["references"])
     assert (references["carrier"], references["tracking_number"], references["documents"]) == ("DHL", "JJD01", papers)
     assert store.state(one)["holder"] == "DHL"
+
+
+def test_units_are_registered_by_a_process_that_knows_nothing_yet(store: Ledger, ledger_url: str) -> None:
+    with Ledger.open(ledger_url) as fresh:
+        answer = register_units(fresh, "pump", ["G-7"], location="A", document="GRN-7", actor="ana")
+    assert answer["serials"] == ["G-7"]
+
+
+def test_a_line_that_was_recorded_with_another_sku_is_told_by_a_process_that_does_not_know_that_one(
+    store: Ledger, ledger_url: str
+) -> None:
+    with Ledger.open(ledger_url) as first:
+        first.define([{"sku": "box"}, {"sku": "lid"}], actor="ana")
+        line = {"sku": "box", "qty": 5, "location": "A"}
+        first.post("receive", line, origin="supplier", document="GRN-8", actor="ana")
+        first.reserve([{"line_id": "L1", "sku": "box", "qty": 2}], actor="bob")
+    with Ledger.open(ledger_url) as fresh, pytest.raises(InputError, match="recorded with 2 of box"):
+        fresh.reserve([{"line_id": "L1", "sku": "lid", "qty": 2}], actor="bob")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from allocator.errors import InputError, Problem
 from allocator.ledger import change
 from allocator.ledger.book import Book
+from allocator.ledger.catalog import Catalog
 from allocator.ledger.given import check
 from allocator.ledger.history import events
 from allocator.ledger.lines import read_lines
@@ -70,7 +71,8 @@ def verify_return(
     check("serial", serial=serial, customer=customer, document=document)
     heading = ledger.heading("return", actor="?")
     with ledger.store.session() as session:
-        return _verified(Book(session, ledger.requests.catalog, writes=False), heading, serial, customer, document)
+        # A catalogue of its own: that of the writer may change meanwhile.
+        return _verified(Book(session, Catalog(ledger.tenant), writes=False), heading, serial, customer, document)
 
 
 def take_back(

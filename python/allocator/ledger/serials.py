@@ -11,6 +11,8 @@ import polars as pl
 
 from allocator.errors import InputError, Problem
 from allocator.ledger import change
+from allocator.ledger.book import Book
+from allocator.ledger.catalog import Catalog
 from allocator.ledger.given import check
 from allocator.ledger.lines import read_lines
 from allocator.ledger.records import Heading
@@ -19,7 +21,6 @@ from allocator.numbers import register_numbers
 from allocator.numbers.spelling import Texts
 
 if TYPE_CHECKING:
-    from allocator.ledger.book import Book
     from allocator.ledger.ledger import Ledger
 
 
@@ -85,8 +86,10 @@ def register_units(
 
 def _format_of(ledger: Ledger, sku: str) -> Any:  # noqa: ANN401 - the number format, or None
     with ledger.store.session() as session:
-        ledger.requests.catalog.load_skus(session, [sku])
-    return ledger.requests.catalog.named(sku).kept.number
+        # A catalogue of its own: that of the writer may change meanwhile.
+        book = Book(session, Catalog(ledger.tenant), writes=False)
+        book.catalog.load_skus(session, [sku])
+        return book.catalog.named(sku).kept.number
 
 
 def _register(book: Book, heading: Heading, lines: Sequence[Mapping[str, Any]], origin: str) -> dict[str, Any]:

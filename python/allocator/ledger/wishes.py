@@ -139,6 +139,7 @@ def what_lacks(book: Book, wish: Wish, turn: int) -> list[dict[str, Any]]:
         order_id = line.get("order_id") or line_id
         if known and (known.sku_id, known.qty, known.order_id) != (sku.sku_id, asked, order_id):
             hint = "A line keeps its SKU, quantity and order: use a new line_id for another wish"
+            book.catalog.load_sku_ids(book.session, [known.sku_id])
             recorded = book.catalog.sku(known.sku_id)
             message = f"the line was recorded with {quantity(known.qty, recorded)} of {recorded.sku}"
             problems.append(Problem("line_changed", message, "demand", "line_id", number, line_id, hint))
