@@ -181,7 +181,7 @@ def test_every_header_must_be_spoken_of(embedded: Ledger) -> None:
     ("name", "content", "code"),
     [
         ("stock.csv", b"sku,qty\nfilter,\xff\xfe\n", "file_unreadable"),
-        ("stock.csv", b"sku,qty,location\nfilter,1,a,b,c\n", "file_unreadable"),
+        ("stock.csv", b"sku,qty,location\nfilter,1,a,b,c\n", "cells_surplus"),
         ("stock.csv", b"sku,sku\nfilter,1\n", "column_duplicate"),
         ("stock.csv", b"", "column_missing"),
         ("stock.xlsx", b"sku,qty\n", "file_unreadable"),

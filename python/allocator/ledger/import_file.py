@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TextIO
 
 import polars as pl
 
@@ -33,11 +33,13 @@ class File(NamedTuple):
         frame: Columns of text by the file's own headers, without blanks around; null where nothing is said.
         numeric: Headers of columns that are numbers, not text in the file's own way of writing.
         mapping: What the headers mean; guessed where that was not said.
+        surplus: The first cell beyond the last header, by the row that has one.
     """
 
     frame: pl.DataFrame
     numeric: frozenset[str]
     mapping: ImportMapping
+    surplus: Mapping[int, str]
 
 
 def read_file(source: Source, mapping: ImportMapping | None) -> File:
@@ -51,8 +53,9 @@ def read_file(source: Source, mapping: ImportMapping | None) -> File:
     """
     suffix = Path(source).suffix.lower() if isinstance(source, str | os.PathLike) else ""
     said = mapping or ImportMapping()
+    surplus: dict[int, str] = {}
     if suffix in TEXTS:
-        frame = _read_csv(Path(source), said)  # type: ignore[arg-type]
+        frame, surplus = _read_csv(Path(source), said)  # type: ignore[arg-type]
     elif suffix in WORKBOOKS:
         frame = _read_workbook(Path(source), said)  # type: ignore[arg-type]
     else:
@@ -60,7 +63,7 @@ def read_file(source: Source, mapping: ImportMapping | None) -> File:
     _refuse_twice(frame.columns)
     frame.columns = [name.strip() for name in frame.columns]
     numeric = frozenset(series.name for series in frame if series.dtype.is_numeric())
-    return File(_texts(frame, said), numeric, mapping or ImportMapping.guess(frame.columns))
+    return File(_texts(frame, said), numeric, mapping or ImportMapping.guess(frame.columns), surplus)
 
 
 def _texts(frame: pl.DataFrame, mapping: ImportMapping) -> pl.DataFrame:
@@ -89,35 +92,56 @@ def _text(series: pl.Series) -> pl.Series:
         return series.dt.strftime(f"%Y-%m-%d{MIDNIGHT}")
     if isinstance(dtype, pl.Datetime):
         return series.dt.strftime("%Y-%m-%d %H:%M:%S")
-    if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+    if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
         message = f"a column of {dtype} cannot be read as the cells of a file"
         raise InputError(Problem("column_type", message, TABLE, series.name))
     return series.cast(pl.String)
 
 
-def _read_csv(path: Path, mapping: ImportMapping) -> pl.DataFrame:
-    if not path.exists():
-        raise FileError(Problem("file_missing", "there is no such file", TABLE, value=str(path)[:80]))
+def _read_csv(path: Path, mapping: ImportMapping) -> tuple[pl.DataFrame, dict[int, str]]:
+    """The table, and the rows that have more cells than it has headers."""
     try:
-        with path.open(encoding="utf-8-sig" if mapping.encoding == "utf-8" else mapping.encoding, newline="") as file:
-            for _ in range(mapping.header_row):
-                file.readline()
+        if not path.exists():
+            raise FileError(Problem("file_missing", "there is no such file", TABLE, value=str(path)[:80]))
+        with _opened(path, mapping) as file:
             head = file.readline()
         separator: str = mapping.separator or max((head.count(sign), sign) for sign in SEPARATORS)[1]
         header = next(csv.reader([head], delimiter=separator), [])
         _refuse_twice(header)
         if not header:
-            return pl.DataFrame()
-        whole: Path | io.BytesIO = path
+            return pl.DataFrame(), {}
+        whole: Path | bytes = path
         if mapping.encoding != "utf-8":
-            whole = io.BytesIO(path.read_text(mapping.encoding).encode())
-        return pl.read_csv(whole, separator=separator, skip_lines=mapping.header_row, infer_schema=False, glob=False)
+            whole = path.read_text(mapping.encoding).encode()
+        table = partial(pl.read_csv, whole, separator=separator, skip_lines=mapping.header_row, infer_schema=False,
+                        glob=False)  # fmt: skip
+        try:
+            return table(), {}
+        except pl.exceptions.ComputeError:
+            if not (surplus := _surplus(path, mapping, separator, len(header))):
+                raise
+            return table(truncate_ragged_lines=True), surplus
     except AllocatorError:
         raise
-    except (UnicodeError, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (UnicodeError, OSError, csv.Error, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         hint = "Is it written in another encoding (as windows-1252), or with another separator? The mapping can say so"
         problem = Problem("file_unreadable", shown_error(error), TABLE, value=str(path)[:80], hint=hint)
         raise FileError(problem) from None
+
+
+def _opened(path: Path, mapping: ImportMapping) -> TextIO:
+    """The file as text, from its headers on."""
+    file = path.open(encoding="utf-8-sig" if mapping.encoding == "utf-8" else mapping.encoding, newline="")
+    for _ in range(mapping.header_row):
+        file.readline()
+    return file
+
+
+def _surplus(path: Path, mapping: ImportMapping, separator: str, width: int) -> dict[int, str]:
+    with _opened(path, mapping) as file:
+        rows = csv.reader(file, delimiter=separator)
+        next(rows)
+        return {number: cells[width] for number, cells in enumerate(rows) if len(cells) > width}
 
 
 def _refuse_twice(headers: Sequence[str]) -> None:
@@ -127,7 +151,7 @@ def _refuse_twice(headers: Sequence[str]) -> None:
 
 
 def _read_workbook(path: Path, mapping: ImportMapping) -> pl.DataFrame:
-    if not path.exists():
+    if not os.path.isfile(path):  # noqa: PTH113 - as Path says it, but of names that are too long, too
         raise FileError(Problem("file_missing", "there is no such file", TABLE, value=str(path)[:80]))
     try:
         import fastexcel  # noqa: PLC0415 - an extra

@@ -23,6 +23,9 @@ NUMBER: Final = r"\A[+-]?\d{1,20}(\.\d{1,20})?\z"
 PLAIN: Final = r"\A[!-~]( ?[!-~])*\z"
 """Text that needs no second look: printable ASCII without blanks at its ends."""
 
+ROUNDED: Final = r"e|inf|NaN|\d{16}\.0"
+"""In a number as text: it has no digits of its own any more."""
+
 LIST: Final = r"[;,\n]"
 YEAR_MIN: Final = 1900
 
@@ -38,6 +41,8 @@ def rows_of(file: File, rules: NumberRules | None, packing_list: Texts | None, b
     """
     frame = _mapped(file)
     bad.headers = {target: header for header, target in file.mapping.columns.items()}
+    _find_surplus(file, bad)
+    _find_rounded(frame, file, bad)
     frame = _numbers_read(frame, file, bad)
     frame = _in_base_units(frame, file.mapping, bad)
     frame = _days_read(frame, file.mapping, bad)
@@ -93,6 +98,22 @@ def _mapped(file: File) -> pl.DataFrame:
         (pl.col(target).fill_null(value) if target in mapped.columns else pl.lit(value)).alias(target)
         for target, value in mapping.constants.items()
     )
+
+
+def _find_surplus(file: File, bad: BadRows) -> None:
+    """A row with more cells than there are headers: which of its cells belongs where is not known."""
+    rows = pl.Series(list(file.surplus), dtype=pl.Int64)
+    bad.add("cells_surplus", "", rows, pl.Series(list(file.surplus.values()), dtype=pl.String),
+            ("the row has more cells than there are headers", "Quote a cell that has a separator in it"))  # fmt: skip
+
+
+def _find_rounded(frame: pl.DataFrame, file: File, bad: BadRows) -> None:
+    """A text that a sheet took for a number too large for it, and rounded: the digits are lost."""
+    for header, target in file.mapping.columns.items():
+        if header in file.numeric and target not in ("qty", "unit_cost"):
+            rounded = frame[target].str.contains(ROUNDED).fill_null(False)
+            bad.add("value_text", target, frame["row"].filter(rounded), frame[target].filter(rounded),
+                    ("a sheet took the text for a number, and rounded it", "Format the column as text"))  # fmt: skip
 
 
 def _numbers_read(frame: pl.DataFrame, file: File, bad: BadRows) -> pl.DataFrame:
