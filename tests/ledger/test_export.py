@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -98,6 +100,45 @@ def test_a_changed_or_missing_file_is_not_imported(shop: Ledger, tmp_path: Path)
     assert sorted(problem.code for problem in caught.value.problems) == ["file_missing", "file_unreadable"]
     with pytest.raises(FileError):
         import_ledger(tmp_path / "nowhere", f"sqlite:///{tmp_path / 'copy.db'}")
+
+
+@pytest.mark.parametrize(
+    "said", ["[]", "{}", '{"tables": []}', '{"tables": {"tenant": 5}}', "[" * 10_000, "\\ud800", '{"tables": {}}'],
+    ids=["a list", "nothing", "no names", "a number", "depth", "no json", "no tables"],
+)  # fmt: skip
+def test_a_manifest_that_is_none_is_told_as_such(tmp_path: Path, said: str) -> None:
+    (tmp_path / "ledger.json").write_text(said)
+    with pytest.raises(FileError, match="this is no manifest"):
+        import_ledger(tmp_path, "sqlite://")
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+@pytest.mark.parametrize("table", ["tenant", "txn", "goods", "balance"])
+def test_tables_that_are_those_of_no_ledger_are_told_as_such(
+    shop: Ledger, tmp_path: Path, form: str, table: str
+) -> None:
+    """Even where someone made the hashes fit."""
+    receive(shop, {"sku": "gauge", "serial": "G-1", "location": "A"})
+    changes: list[Callable[[pl.DataFrame], pl.DataFrame]] = [
+        lambda frame: frame.clear(),
+        lambda frame: frame.drop(frame.columns[-1]),
+        lambda frame: pl.concat([frame, frame]),
+        lambda frame: frame.with_columns(pl.lit("x").alias(frame.columns[-1])),
+    ]
+    for number, change in enumerate(changes):
+        folder = tmp_path / f"{number}"
+        export_ledger(shop, folder, form=form)
+        file = folder / f"{table}.{form}"
+        found = change(pl.read_parquet(file) if form == "parquet" else pl.read_csv(file, infer_schema=False))
+        found.write_parquet(file) if form == "parquet" else found.write_csv(file)
+        said = json.loads((folder / "ledger.json").read_text())
+        said["tables"][table]["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+        (folder / "ledger.json").write_text(json.dumps(said))
+        try:
+            with import_ledger(folder, "sqlite://") as restored:
+                assert not verify(restored).clean, "what still fits into the tables is found by verify"
+        except FileError as error:
+            assert {problem.code for problem in error.problems} == {"file_unreadable"}
 
 
 def test_nothing_that_is_there_is_replaced(shop: Ledger, other_url: str, tmp_path: Path) -> None:

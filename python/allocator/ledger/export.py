@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 import sqlalchemy as sa
 
-from allocator.errors import FileError, InputError, Problem
+from allocator.errors import FileError, InputError, InternalError, Problem
 from allocator.ledger.given import check
+from allocator.ledger.lines import text
 from allocator.ledger.schema import METADATA
 from allocator.ledger.schema_documents import DOCUMENTS
 from allocator.ledger.schema_exchange import EXCHANGE
@@ -124,6 +125,7 @@ def import_ledger(folder: str | Path, url: str) -> Ledger:
     """
     from allocator.ledger.ledger import Ledger  # noqa: PLC0415 - the ledger asks questions, and so do we
 
+    check("folder", folder=folder)
     source = Path(folder)
     said = _manifest(source)
     frames = {
@@ -132,10 +134,17 @@ def import_ledger(folder: str | Path, url: str) -> Ledger:
         else pl.DataFrame(schema=schema_of(name))
         for name in ORDER
     }
+    if frames["tenant"].height != 1:
+        file = source / said["tables"]["tenant"]["file"]
+        raise FileError(Problem("file_unreadable", "this is not the one row of a ledger", value=str(file)))
     ledger = Ledger.open(url, said["tenant"])
     try:
         with ledger.store.session("write") as session:
             _fill(session, ledger.tenant, said["tenant"], frames)
+    except InternalError as error:
+        ledger.close()
+        message = f"the tables are not those of a ledger: {error.problems[0].message}"
+        raise FileError(Problem("file_unreadable", message, value=str(folder))) from error
     except BaseException:
         ledger.close()
         raise
@@ -166,15 +175,16 @@ def _manifest(source: Path) -> dict[str, Any]:
     try:
         said: dict[str, Any] = json.loads(path.read_text("utf-8"))
         # A ledger that was exported before there were such tables has none.
-        files = {name: said["tables"][name] for name in ORDER if name in said["tables"] or name not in LATER}
-    except (ValueError, KeyError, OSError) as error:
+        tables = [said["tables"][name] for name in ORDER if name in said["tables"] or name not in LATER]
+        files = [(source / each["file"], each["sha256"]) for each in tables]
+        text(said["tenant"])
+    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
         raise FileError(Problem("file_unreadable", f"this is no manifest: {error}", value=str(path))) from None
     problems = []
-    for each in files.values():
-        file = source / each["file"]
+    for file, digest in files:
         if not file.is_file():
             problems.append(Problem("file_missing", "a table is missing", value=str(file)))
-        elif _sha256(file) != each["sha256"]:
+        elif _sha256(file) != digest:
             problems.append(Problem("file_unreadable", "the file was changed since it was exported", value=str(file)))
     if problems:
         raise FileError(problems)

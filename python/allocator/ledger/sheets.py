@@ -149,7 +149,7 @@ def read_table(path: Path, schema: dict[str, Any]) -> pl.DataFrame:
             found = undefused(pl.read_csv(path, infer_schema=False))
         else:
             found = undefused(pl.read_excel(path, infer_schema_length=0))
-        bytes_ = [name for name, dtype in schema.items() if dtype == pl.Binary and found.schema[name] == pl.String]
+        bytes_ = [name for name, dtype in schema.items() if dtype == pl.Binary and found.schema.get(name) == pl.String]
         found = found.with_columns(pl.col(bytes_).str.decode("hex"))
         return found.select(list(schema)).cast(pl.Schema(schema)).with_columns(pl.selectors.string().fill_null(""))
     except (OSError, pl.exceptions.PolarsError) as error:
