@@ -66,6 +66,19 @@ def state(ledger: Ledger, number: str) -> str:
 # --- orders ---
 
 
+def test_what_serves_a_document_counts_one_for_one(empty_ledger: Ledger) -> None:
+    """The lines of orders, deliveries and invoices count what went."""
+    policy = {"substitutes": [{"sku": "wire", "substitute": "cable", "ratio": 2}]}
+    empty_ledger.define([{"sku": "wire", "lifecycle": "device"}], actor="ada")
+    set_up(empty_ledger, policy=policy)
+    number = str(place_order(empty_ledger, [{"sku": "wire", "qty": 3}], DESK, customer="Metro")["number"])
+    with refused("a document count one for one, and 2 of cable stand for 1 of wire"):
+        advance_order(empty_ledger, number, "processing", DESK)
+    with refused("a document count one for one"):
+        invoice_sale(empty_ledger, [{"sku": "wire", "qty": 3}], BILL, customer="Metro")
+    assert reserved(empty_ledger, "cable") == 0
+
+
 def test_an_order_goes_through_deliveries_invoices_and_a_credit_note(shop_on_both: Ledger) -> None:
     shop = shop_on_both
     order = place_order(shop, [{"sku": "router", "qty": 2}, {"sku": "cable", "qty": 5}], DESK, customer="Metro")

@@ -7,7 +7,7 @@ counts by it: what goes, what is given back, what returns. Only whole exchanges 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -19,6 +19,7 @@ from allocator.model.policy import Policy, Substitute
 
 if TYPE_CHECKING:
     from allocator.ledger.book import Book
+    from allocator.ledger.reserve import Wish
     from allocator.ledger.store import Changes
 
 
@@ -162,13 +163,15 @@ class Exchanges:
         out.insert("exchange", COLUMNS, self._rows)
 
 
-def disagreements(book: Book, lines: Sequence[Mapping[str, Any]], policy: Policy) -> Iterator[Problem]:
+def disagreements(book: Book, wish: Wish) -> Iterator[Problem]:
     """Substitutes that a policy counts otherwise than they count for a line, or than its document can tell."""
     instead: dict[int, list[tuple[int, Exchange]]] = {}
-    for (sku_id, other_id), exchange in exchanges_of(book, policy).items():
+    for (sku_id, other_id), exchange in exchanges_of(book, wish.policy).items():
         instead.setdefault(sku_id, []).append((other_id, exchange))
     wanting = [
-        (n, line, sku) for n, line in enumerate(lines) if (sku := book.catalog.named(line["sku"])).sku_id in instead
+        (n, line, sku)
+        for n, line in enumerate(wish.lines)
+        if (sku := book.catalog.named(line["sku"])).sku_id in instead
     ]
     before = book.exchanges.promised([line["line_id"] for _, line, _ in wanting if book.lines.get(line["line_id"])])
     for number, line, sku in wanting:
@@ -180,7 +183,7 @@ def disagreements(book: Book, lines: Sequence[Mapping[str, Any]], policy: Policy
                 message = f"for this line, {in_words(was, sku, other)}; by the policy, {in_words(exchange, sku, other)}"
                 hint = "A line counts a substitute as it did first: use a new line_id, or the ratio of then"
                 yield Problem("line_changed", message, "demand", "line_id", number, line_id, hint)
-            if exchange != ONE_FOR_ONE and book.documents.get(line.get("order_id") or line_id) is not None:
+            if exchange != ONE_FOR_ONE and (wish.one_for_one or book.documents.get(line.get("order_id") or line_id)):
                 message = f"the lines of a document count one for one, and {in_words(exchange, sku, other)}"
                 hint = "Let the document ask for the substitute by a line of its own"
                 yield Problem("setting_conflict", message, "policy", "substitutes", value=other.sku, hint=hint)

@@ -41,12 +41,14 @@ class Wish:
         policy: Which stock may serve them.
         day: The day on which is decided, in days since 1970.
         hold_until: When the promise ends unless it is confirmed, in microseconds; None for one without end.
+        one_for_one: Whether nothing may serve them that counts otherwise, as for a document that is about to be opened.
     """
 
     lines: Sequence[Mapping[str, Any]]
     policy: Policy
     day: int
     hold_until: int | None = None
+    one_for_one: bool = False
 
 
 @dataclass
@@ -69,12 +71,7 @@ class Decided:
 
 
 class _Promising(NamedTuple):
-    """What all promises of one wish share.
-
-    Attributes:
-        accounts: By SKU and account, the account that a promise leads to.
-        exchanges: By SKU that is asked for and SKU that stands in for it, what that counts.
-    """
+    """What all promises of one wish share: by SKU and account, where they lead; by SKU asked and given, its count."""
 
     book: Book
     stage: str

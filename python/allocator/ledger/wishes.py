@@ -148,7 +148,7 @@ def what_lacks(book: Book, wish: Wish, turn: int) -> list[dict[str, Any]]:
         here = {"order_id": order_id, "qty": left, "_asked": asked, "_sku": sku, "_turn": turn, "_said": said}
         rows.append({**row, **here})
     if wish.policy.substitutes:
-        problems += disagreements(book, wish.lines, wish.policy)
+        problems += disagreements(book, wish)
     if problems:
         raise InputError(problems)
     return rows

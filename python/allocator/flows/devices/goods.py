@@ -148,7 +148,7 @@ def given(
     """
     said = {"document": document, "document_kind": flow.name}
     with doing.transaction("reserve", **said) as heading:
-        got = reserve(doing.book, heading, Wish(list(rows), settings.policy, heading.day))["lines"]
+        got = reserve(doing.book, heading, Wish(list(rows), settings.policy, heading.day, one_for_one=True))["lines"]
         problems = [
             _not_had(doing, row, one, n) for n, (one, row) in enumerate(zip(got, rows, strict=True)) if one["short"]
         ]
