@@ -51,7 +51,7 @@ def promise(
 def promises_to(doing: Doing, line_ids: Collection[str], stage: str = "reserved") -> list[int]:
     """The open promises to demand lines in a stage, in their order."""
     book = doing.book
-    book.load_allocations("line_id = ANY(:names)", names=sorted(line_ids))
+    book.load_promises_to(line_ids)
     mine = [n for n, each in book.allocations.items() if each and each.line_id in line_ids and each.stage == stage]
     goods = {promise.goods_id for n in mine if (promise := book.allocations[n])}
     book.catalog.load_sku_ids(book.session, {book.goods[each].sku_id for each in goods})

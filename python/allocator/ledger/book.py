@@ -34,6 +34,12 @@ _HEAD: Final = (
     "FROM tenant WHERE tenant = :tenant"
 )
 
+# Entries tell which promises a line ever had. An index of the open ones by line would say less, and cost every promise.
+_OF_LINES: Final = (
+    "line_id = ANY(:names) AND allocation_id IN (SELECT e.allocation_id FROM entry e WHERE e.tenant = :tenant "
+    "AND e.line_id = ANY(:names) AND e.line_id <> '' AND e.allocation_id IS NOT NULL)"
+)
+
 _LOCK: Final = "SELECT 1 FROM tenant WHERE tenant = :tenant FOR UPDATE"
 
 
@@ -208,6 +214,10 @@ class Book:
     def _stands_in(self, allocation: Allocation) -> bool:
         line = self.lines[allocation.line_id]
         return line is not None and line.sku_id != self.goods[allocation.goods_id].sku_id
+
+    def load_promises_to(self, line_ids: Iterable[str]) -> list[int]:
+        """Reads the open allocations of some demand lines, with their goods; their ids in order."""
+        return self.load_allocations(_OF_LINES, names=sorted(line_ids))
 
     def promises(self, goods_id: int, account_id: int) -> list[int]:
         """The open allocations of some goods in an account, in order."""

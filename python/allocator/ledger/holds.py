@@ -16,7 +16,7 @@ from allocator.ledger.selection import scale_of, stock_id
 if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
 
-OF_ORDER: Final = "line_id IN (SELECT line_id FROM line WHERE tenant = :tenant AND order_id = :order_id)"
+_LINES: Final = "SELECT line_id FROM line WHERE tenant = :tenant AND order_id = :order_id"
 
 
 def end_promises(
@@ -42,7 +42,8 @@ def release_expired(ledger: Ledger, *, actor: str) -> int:
 
 
 def _of_order(book: Book, order_id: str, type_: str) -> list[int]:
-    numbers = book.load_allocations(OF_ORDER, order_id=order_id)
+    lines = book.session.rows(_LINES, {"tenant": book.tenant, "order_id": order_id})
+    numbers = book.load_promises_to(line_id for (line_id,) in lines)
     open_ = [promise for number in numbers if (promise := book.allocations[number]) is not None]
     if type_ == "release" and open_:
         return numbers

@@ -296,7 +296,6 @@ ALLOCATION: Final = _table(
     CheckConstraint("qty > 0", name="allocation_above_zero"),
     # Not IN: SQLite would make an index of the three for each row.
     CheckConstraint("stage = 'reserved' OR stage = 'held' OR stage = 'picked'", name="stage_known"),
-    Index("allocation_of_line", "line_id", "tenant"),
     Index("allocation_of_goods", "goods_id", "tenant", "account_id"),
     Index(
         "unit_promised_once",

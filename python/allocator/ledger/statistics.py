@@ -39,7 +39,6 @@ ROWS: Final[Mapping[str, Mapping[str, str]]] = {
     "line": {"line": "1000000 1000000 1", "line_of_order": "1000000 5 5"},
     "allocation": {
         "allocation": "200000 200000 1",
-        "allocation_of_line": "200000 1 1",
         "allocation_of_goods": "200000 2 2 1",
         "unit_promised_once": "100000 1 1",
         "holds_by_end": "10000 10000 1",

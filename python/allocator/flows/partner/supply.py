@@ -177,7 +177,7 @@ def promises_of(doing: Doing, request: str, stage: str) -> list[dict[str, Any]]:
     """The open promises to the lines of a document in a stage, as lines of a transaction."""
     ids = {line.line_id for line in doing.lines(request) if line.line_id}
     book = doing.book
-    book.load_allocations("line_id = ANY(:names)", names=sorted(ids))
+    book.load_promises_to(ids)
     mine = sorted(n for n, each in book.allocations.items() if each and each.line_id in ids and each.stage == stage)
     return [{"allocation_id": n} for n in mine]
 

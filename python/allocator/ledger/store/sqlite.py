@@ -87,22 +87,38 @@ class SqliteSession(Session):
             raise ConflictError
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        self._add(f"{table} ({','.join(columns)})", ",".join("?" * len(columns)), rows)
+        self._add(f"{table} ({','.join(columns)})", "?" * len(columns), [*chain.from_iterable(rows)])
 
     def insert_columns(self, table: str, same: Mapping[str, int | str], frame: pl.DataFrame) -> None:
-        values = ",".join([*map(_literal, same.values()), *"?" * frame.width])
-        rows = list(zip(*[column.to_list() for column in frame], strict=True))
-        self._add(f"{table} ({','.join([*same, *frame.columns])})", values, rows)
+        # What all rows share is spelled once: a parameter costs as much as the rest of a value.
+        same = {**same, **{name: column[0] for name in frame.columns[1:] if _is_alike(column := frame[name])}}
+        each = frame.drop(*same, strict=False)
+        values: list[Any] = [None] * (each.width * each.height)
+        for number, column in enumerate(each):
+            values[number :: each.width] = column.to_list()
+        self._add(
+            f"{table} ({','.join([*same, *each.columns])})", [*map(_literal, same.values()), *"?" * each.width], values
+        )
 
-    def _add(self, to: str, values: str, rows: Sequence[Row]) -> None:
-        """Adds rows, many with one statement: what SQLite does for each statement costs as much as half a row."""
-        whole = len(rows) - len(rows) % TOGETHER
-        if whole:
-            many = f"INSERT INTO {to} VALUES {','.join([f'({values})'] * TOGETHER)}"
-            parts = (rows[at : at + TOGETHER] for at in range(0, whole, TOGETHER))
-            self.connection.executemany(many, (tuple(chain.from_iterable(part)) for part in parts))
-        if whole < len(rows):
-            self.connection.executemany(f"INSERT INTO {to} VALUES ({values})", rows[whole:])
+    def _add(self, to: str, spelled: Sequence[str], values: Sequence[Any]) -> None:
+        """Adds rows, many with one statement: what SQLite does for each statement costs as much as half a row.
+
+        Args:
+            to: The table and its columns.
+            spelled: The values of a row: `?` or a literal.
+            values: Those of all `?`, row by row.
+        """
+        row, width = f"({','.join(spelled)})", spelled.count("?")
+        whole = len(values) - len(values) % (width * TOGETHER)
+        for begin, end, together in ((0, whole, TOGETHER), (whole, len(values), 1)):
+            if begin < end:
+                parts = (values[at : at + width * together] for at in range(begin, end, width * together))
+                self.connection.executemany(f"INSERT INTO {to} VALUES {','.join([row] * together)}", parts)
+
+
+def _is_alike(column: pl.Series) -> bool:
+    """Whether a column has one value in all rows, which is not null."""
+    return len(column) > 0 and column.null_count() == 0 and bool(column.min() == column.max())
 
 
 def _log(connection: Any) -> tuple[int, int]:  # noqa: ANN401
