@@ -219,7 +219,8 @@ class Ledger(Questions):
 
         Returns:
             `seq`, and for each line `line_id`, `requested`, `allocated`, `short`, `reason`, `allocations`; quantities
-            are integers, those of SKUs with decimal places Decimals.
+            are integers, those of SKUs with decimal places Decimals. Where a substitute does not count one
+            for one, its allocation tells beside `qty` what that is for the line: `qty_served`.
         """
         check(policy=policy, hold_s=hold_s)
         heading = self.heading("reserve", actor=actor, document=document, day=as_of, key=key)
