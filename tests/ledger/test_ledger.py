@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 from allocator.errors import InputError
 from allocator.ledger import Ledger
+from allocator.ledger.blocking import block
 
 TODAY = dt.date(2026, 11, 22)
 
@@ -63,6 +65,29 @@ def test_a_repeat_under_the_same_key_is_answered_and_not_done_again(ledger: Ledg
     with pytest.raises(InputError) as caught:
         ledger.reserve([wish[0] | {"qty": 5}], actor="bob", as_of=TODAY, key="order 1")
     assert codes(caught) == ["key_reused"]
+
+
+class Tomorrow(dt.datetime):
+    @classmethod
+    def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
+        return dt.datetime.now(tz) + dt.timedelta(days=1)
+
+
+def test_what_was_asked_before_midnight_is_answered_after_it(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = {"line_id": "L-late", "sku": "filter", "qty": 1}
+    received = {"sku": "filter", "qty": 3, "location": "store"}
+    said = {"origin": "supplier", "document": "D", "actor": "ana", "key": "post"}
+    asks: list[Callable[[dt.date | None], object]] = [
+        lambda day: ledger.post("receive", received, day=day, **said),
+        lambda day: ledger.reserve([line], actor="bob", key="reserve", as_of=day),
+        lambda day: block(ledger, {"sku": "filter", "qty": 1}, reason="bad", actor="ana", key="block", as_of=day),
+    ]
+    answers = [ask(None) for ask in asks]
+    monkeypatch.setattr("allocator.ledger.ledger.dt", SimpleNamespace(datetime=Tomorrow, UTC=dt.UTC, date=dt.date))
+    assert [ask(None) for ask in asks] == answers
+    for ask in asks:
+        with pytest.raises(InputError, match="key_reused"):
+            ask(dt.date(2026, 1, 1))
 
 
 def test_a_refusal_stays_a_refusal_under_its_key(ledger: Ledger) -> None:

@@ -53,7 +53,7 @@ def request_to_reserve(
     until = None if hold_s is None else int((dt.datetime.now(dt.UTC).timestamp() + hold_s) * 1_000_000)
     wish = Wish(rows, policy, heading.day, until)
     said = policy.fingerprint()
-    content = content_of("reserve", rows, said, heading.day, hold_s) if heading.key else b""
+    content = content_of("reserve", rows, said, heading.asked().day, hold_s) if heading.key else b""
     if is_large:
         return Request(_planned(requests, heading, wish, frame), heading.key, content, alone=True)
     work = partial(reserve, heading=heading, wish=wish)

@@ -127,7 +127,7 @@ def import_stock(
     frame = rows_of(file, rules, packing_list, bad)
     name = Path(source).name if isinstance(source, str | os.PathLike) else ""
     good = frame.join(bad.rows().cast(pl.UInt32).to_frame(), on="row", how="anti", maintain_order="left")
-    job = _Job(ledger, good, heading, origin, bad, progress or _silent, name, key, day is not None)
+    job = _Job(ledger, good, heading, origin, bad, progress or _silent, name, key)
     whole = bad.frame().is_empty()
     seqs: tuple[int, ...] = ()
     if dry_run or not (good_rows_only or whole):
@@ -178,7 +178,6 @@ class _Job:
     progress: Progress
     name: str
     key: str
-    dated: bool
 
     def check(self) -> int:
         """What would be recorded, found by doing it on what there is without writing any of it."""
@@ -262,11 +261,10 @@ class _Job:
             self.progress(min(start + PART_LINES, lines), lines)
 
     def _content(self, lines: pl.DataFrame) -> bytes:
-        """A hash of what is asked. A day that nobody said is none of it: the same may be asked again tomorrow."""
+        """A hash of what is asked."""
         if not self.key:
             return b""
-        heading = self.heading if self.dated else self.heading._replace(day=0)
         digest = hashlib.sha256()
         for part in lines.iter_slices(PART_LINES):
             digest.update(part.write_csv().encode())
-        return content_of("import", heading, self.origin, digest.hexdigest())
+        return content_of("import", self.heading.asked(), self.origin, digest.hexdigest())

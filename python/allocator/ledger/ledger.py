@@ -20,7 +20,7 @@ from allocator.ledger.lines import NOTE_LENGTH_MAX, Lines, Unfit, day, mappings_
 from allocator.ledger.questions import Questions
 from allocator.ledger.recalled import catching
 from allocator.ledger.receipts import gathering
-from allocator.ledger.records import Heading, day_number
+from allocator.ledger.records import Heading, Today, day_number
 from allocator.ledger.requests import Requests, content_of
 from allocator.ledger.reverse import reverse
 from allocator.ledger.rules import check_type, missing
@@ -179,7 +179,9 @@ class Ledger(Questions):
         if problems:
             raise InputError([*(missing(heading, TYPES[type], origin) if is_headed else ()), *problems])
         work = catching(partial(change.post, heading=heading, lines=rows, origin=origin))
-        return int(self.requests.do(Request(work, heading.key, content_of(heading, rows, origin) if key else b"")))
+        return int(
+            self.requests.do(Request(work, heading.key, content_of(heading.asked(), rows, origin) if key else b""))
+        )
 
     def reverse(self, seq: int, *, actor: str, reason: str, note: str = "", key: str = "") -> int:
         """Takes a transaction back by its opposite; the number of the new one. What happened stays on record.
@@ -310,7 +312,7 @@ class Ledger(Questions):
             heading: Of its first transaction, which carries the key.
             said: What is asked, to tell a repeat from another request under the same key.
         """
-        content = content_of(heading, *said) if heading.key else b""
+        content = content_of(heading.asked(), *said) if heading.key else b""
         return self.requests.do(Request(catching(work), heading.key, content))
 
     def outcome(self, key: str) -> Any:  # noqa: ANN401 - what the request answered
@@ -338,7 +340,7 @@ class Ledger(Questions):
         if problems:
             raise InputError(problems)
         made = json.dumps(dict(details), sort_keys=True, default=str, ensure_ascii=False) if details else ""
-        return Heading(type, day=number, details=made, **read)
+        return (Today if day is None else Heading)(type, day=number, details=made, **read)
 
 
 def _number_of(store: Store, name: str) -> int:

@@ -154,6 +154,20 @@ class Heading(NamedTuple):
     reverses: int | None = None
     details: str = ""
 
+    def asked(self) -> Heading:
+        """What of it was asked for, by which a repeat is known."""
+        return self
+
+
+class Today(Heading):
+    """A heading of today, because nobody said a day: asked again tomorrow, it is the same request."""
+
+    __slots__ = ()
+
+    def asked(self) -> Heading:
+        """What of it was asked for: no day."""
+        return self._replace(day=0)
+
 
 class Line(NamedTuple):
     """A demand line as the ledger knows it."""
