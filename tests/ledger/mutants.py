@@ -21,6 +21,7 @@ class Mutant(NamedTuple):
 GUARDS, VERIFY, WRITERS = "test_database_guards.py", "test_verify.py", "test_writers.py"
 COMMITS, DAY, SHELVES, WHOLESALE = "test_failed_commit.py", "test_ledger.py", "test_shelves.py", "test_wholesale.py"
 AHEAD, ROWS = "test_ahead.py", "test_rows.py"
+EXCHANGES, MEASURES, SUMS = "test_exchanges.py", "test_measures.py", "test_sums.py"
 
 MUTANTS = (
     # what the database holds
@@ -70,7 +71,7 @@ MUTANTS = (
     Mutant("what a row names need not exist (PostgreSQL)", "triggers.py", "IF {' OR '.join(absent)} THEN",
            "IF false AND ({' OR '.join(absent)}) THEN", GUARDS),
     Mutant("what rows name may get another key (PostgreSQL)", "triggers.py",
-           'f"NEW.{name} <> OLD.{name}" for name in key', 'f"NEW.{name} IS NULL" for name in key', GUARDS),
+           'f"NEW.{name} <> OLD.{name}" for name in kept', 'f"NEW.{name} IS NULL" for name in kept', GUARDS),
     Mutant("entries may be changed", "schema.py", 'APPEND_ONLY: Final = ("txn", "entry",',
            'APPEND_ONLY: Final = ("txn",', GUARDS),
     Mutant("receipts may be changed", "schema.py", '"goods", "account", "request", "lifecycle"',
@@ -135,8 +136,8 @@ MUTANTS = (
            "FROM number WHERE 0 < :tenant AND value", VERIFY),
     Mutant("keys of other tenants count", "requests.py", "FROM request WHERE tenant = :tenant AND key = ANY(:keys)",
            "FROM request WHERE 0 < :tenant AND key = ANY(:keys)", VERIFY),
-    Mutant("the chain does not hold what was before", "chain.py", "hashlib.sha256(before + line(heading)",
-           "hashlib.sha256(line(heading)", VERIFY),
+    Mutant("the chain does not hold what was before", "chain.py", "chain_linked(before, line",
+           "chain_linked(bytes(32), line", VERIFY),
     Mutant("the chain does not hold the receipts", "book.py",
            "[chain.line(goods) for goods in out.new_goods[undo.goods :]]", "[]", VERIFY),
     Mutant("the chain does not hold what was recorded in columns", "book.py", "+ [*told_entries]", "+ []", WHOLESALE),
@@ -176,7 +177,22 @@ MUTANTS = (
            " or bytes(last[0]) != self.head.hash", "", ROWS),
     Mutant("what is known outlives what others defined", "book.py",
            "                and catalog.version == version\n", "", ROWS),
-    Mutant("a line does not count what was shipped", "change.py", "shipped=line.shipped + qty", "shipped=line.shipped",
+    Mutant("a line does not count what was shipped", "change.py", "shipped=line.shipped + counted",
+           "shipped=line.shipped",
            VERIFY),
     Mutant("what leaves keeps its promise", "change.py", "qty if keep else 0, number", "qty, number", VERIFY),
+    Mutant("a part of an exchange goes alone", "exchanges.py", "        if rest:", "        if False:", EXCHANGES),
+    Mutant("a line counts a substitute as the policy of now does", "exchanges.py", "            if was != exchange:",
+           "            if False:", EXCHANGES),
+    Mutant("what is not written yet was never promised", "exchanges.py", " if line_id in wanted}", " if False}",
+           EXCHANGES),
+    Mutant("an exchange outlives the promise that was refused", "book.py", "        self.exchanges.take_back()\n", "",
+           EXCHANGES),
+    Mutant("an exchange is no part of the chain", "book.py", "            *([exchanges] if exchanges else ()),\n", "",
+           EXCHANGES),
+    Mutant("a unit of measure is worth one when it is decided again", "again.py", "Fraction(said.pop(RATIO))",
+           "Fraction(said.pop(RATIO)) * 0 + 1", MEASURES),
+    Mutant("lines of one receipt are not added up", "sums.py", "= total + qty", "= total", SUMS),
+    Mutant("what is not written yet never came in", "sums.py", "            if qty and book.goods",
+           "            if False and book.goods", SUMS),
 )  # fmt: skip

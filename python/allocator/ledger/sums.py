@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from allocator.ledger.book import Book
 
 LARGE: Final = 2**20
-"""Steps above which a receipt is looked at. Those of fewer, half a million million of them (a ledger cannot number more
-goods), come to less than `ROOM`: so most receipts cost nothing."""
+"""Steps above which a receipt is looked at. Half a million million of those that are not come to `ROOM`, and no ledger
+numbers more goods: so most receipts cost nothing."""
 
 ROOM: Final = 2**59
 
