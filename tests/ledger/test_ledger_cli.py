@@ -26,6 +26,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     (tmp_path / "grn.csv").write_text(GRN)
     (tmp_path / "skus.toml").write_text(SKUS)
     (tmp_path / "orders.csv").write_text("line_id,sku,qty\nL1,filter,12\n")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
 
     def run(*args: str) -> tuple[int, str, str]:
         code = program(args)
@@ -136,6 +137,11 @@ def test_a_ledger_that_someone_changed_fails_to_verify(shop) -> None:
         (("ledger", "report", URL, "recall"), "argument_value"),
         (("ledger", "define", URL, "grn.toml"), "file_missing"),
         (("verify", "mysql://x"), "store_url"),
+        (("verify", "postgresql://[::1"), "store_url"),
+        (("ledger", "define", URL, "deep.json"), "document_syntax"),
+        (("ledger", "init", "sqlite:///a\0b"), "store_url"),
+        (("ledger", "init", "sqlite:///\udcff"), "store_url"),
+        (("ledger", "balances", URL, "--out", "\udcff.csv"), "file_unwritable"),
         (("verify", "sqlite:///grn.csv"), "store_unsafe"),
         (("restore", "grn.csv", "sqlite:///x.db"), "file_unreadable"),
     ],

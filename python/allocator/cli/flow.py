@@ -82,7 +82,7 @@ def arguments_of(source: Path | None, said: list[str]) -> dict[str, Any]:
         elif value[:1] in ("[", "{"):
             try:
                 told[name] = json.loads(value, parse_float=Decimal)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 message = f"the value is no JSON: {error}"
                 problems.append(Problem("document_syntax", message, column=f"--arg {name}", value=value[:80]))
         else:

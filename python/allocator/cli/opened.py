@@ -63,11 +63,12 @@ def tenants(url: str) -> list[str]:
     hint = "Set it up first: allocator ledger init URL"
     store = open_store(url, timeout_s=TIMEOUT_S)
     try:
-        name = sa.make_url(url).database
+        address = sa.make_url(url)
+        name, shown = address.database, address.render_as_string()[:80]  # without its password
         if store.dialect == "sqlite" and not (name and Path(name).is_file()):
-            raise FileError(Problem("file_missing", "there is no ledger", column="URL", value=url[:80], hint=hint))
+            raise FileError(Problem("file_missing", "there is no ledger", column="URL", value=shown, hint=hint))
         if not sa.inspect(store.engine).has_table("tenant"):
-            raise InputError(Problem("argument_value", "there is no ledger", column="URL", value=url[:80], hint=hint))
+            raise InputError(Problem("argument_value", "there is no ledger", column="URL", value=shown, hint=hint))
         with store.session() as session:
             return [row[0] for row in session.rows("SELECT name FROM tenant ORDER BY tenant")]
     except sa.exc.DBAPIError as error:
@@ -164,7 +165,7 @@ def skus_of(source: Path) -> list[dict[str, Any]]:
     except OSError as error:
         code = "file_missing" if isinstance(error, FileNotFoundError) else "file_unreadable"
         raise FileError(Problem(code, f"the file cannot be read: {error.strerror}", value=str(source))) from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         hint = "A file of SKUs has a list `skus`, as [[skus]] in TOML"
         raise InputError(
             Problem("document_syntax", f"these are no SKUs: {error}", value=str(source), hint=hint)

@@ -125,12 +125,13 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
         raise FileError(Problem("file_format", "no such format is written", value=str(path), hint=hint))
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
+        str(path).encode()  # half a character is no name
         write(frame, part)
         part.replace(path)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         if isinstance(error, FileError):
             raise
-        message = f"the file cannot be written: {error.strerror or error}"
+        message = f"the file cannot be written: {getattr(error, 'strerror', None) or error}"
         raise FileError(Problem("file_unwritable", message, value=str(path))) from None
     finally:
         part.unlink(missing_ok=True)

@@ -5,10 +5,23 @@ Statements name their parameters as `:name`. `= ANY(:ids)` takes a list. All els
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from allocator.errors import InputError, Problem
+from allocator.ledger.lines import shown
 from allocator.ledger.store.base import Changes, ConflictError, Session, Store
 
 __all__ = ["Changes", "ConflictError", "Session", "Store", "open_store"]
+
+
+def scheme_of(url: object) -> str:
+    """What stands before the first colon of an address that can be read; '' of any other."""
+    try:
+        # NUL and half a character are in no name of a file.
+        named = isinstance(url, str) and "\0" not in url and bool(url.encode()) and sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        return ""
+    return str(url).partition(":")[0] if named else ""
 
 
 def open_store(url: str, *, timeout_s: float) -> Store:
@@ -18,7 +31,7 @@ def open_store(url: str, *, timeout_s: float) -> Store:
         InputError: `store_url`.
         StoreError: It cannot be reached or trusted.
     """
-    scheme = url.partition(":")[0] if isinstance(url, str) else ""
+    scheme = scheme_of(url)
     if scheme == "sqlite":
         from allocator.ledger.store.sqlite import SqliteStore  # noqa: PLC0415 - each store needs its own driver
 
@@ -28,4 +41,4 @@ def open_store(url: str, *, timeout_s: float) -> Store:
 
         return PostgresStore(url, timeout_s)
     hint = "Write sqlite:///stock.db for a file here, or postgresql://user@host/database"
-    raise InputError(Problem("store_url", "this names no store", column="url", value=str(url)[:80], hint=hint))
+    raise InputError(Problem("store_url", "this names no store", column="url", value=shown(url), hint=hint))
