@@ -206,11 +206,14 @@ def test_what_a_demand_line_says_can_be_written_down_or_is_refused(shop: Ledger)
     ring: dict[str, Any] = {}
     ring["ring"] = ring
     before = canonical_dump(shop)
-    for wrong in (Decimal("NaN"), Decimal("-Infinity"), [Decimal("sNaN")], ring, {("a",): 1}, {"x": "\ud800"}):
+    nowhere = (Decimal("NaN"), Decimal("-Infinity"), [Decimal("sNaN")], ring, 10**5_000, {("a",): 1}, {"x": "\ud800"})
+    for wrong in nowhere:
         for lines in ([LINE | {"wave": wrong}], [LINE | {"line_id": f"L{n}", "wave": wrong} for n in range(1_001)]):
             with pytest.raises(InputError) as caught:
                 shop.reserve(lines, actor="bob")
             assert {(problem.code, problem.column) for problem in caught.value.problems} == {("column_type", "wave")}
+    with pytest.raises(InputError, match="value_text"):
+        shop.reserve([LINE | {"line_id": 10**5_000, "sku": -(10**5_000), "unit": "box"}], actor="bob")
     assert canonical_dump(shop) == before
     assert shop.reserve([LINE | {"": "a column without a name"}], actor="bob")["lines"][0]["allocated"] == 1
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _TOLD: Final = frozenset(("line_id", "order_id", "sku", "qty"))
 """What a line is recorded with; the rest are its details."""
 
-_PLAIN: Final = frozenset((NoneType, bool, int, float, dt.date, dt.datetime))
+_PLAIN: Final = frozenset((NoneType, bool, float, dt.date, dt.datetime))
 """Types whose values can be written down, whichever they are."""
 
 _READ: Final[Mapping[str, Callable[[Any], Any]]] = {
@@ -50,9 +50,8 @@ def checked(lines: Sequence[Mapping[str, Any]], policy: Policy) -> list[dict[str
             told = given.shown(strange)
             problems.append(Problem("column_type", "columns have names", "demand", row=number, value=told))
         problems += _unwritable(row, number)
-        for name in ("line_id", "sku", "qty"):
-            if row.get(name) is None:
-                problems.append(Problem("value_null", f"a line needs {name}", "demand", name, number))
+        lacking = [name for name in ("line_id", "sku", "qty") if row.get(name) is None]
+        problems += [Problem("value_null", f"a line needs {name}", "demand", name, number) for name in lacking]
         for name, reader in _READ.items():
             if row.get(name) is None:
                 continue
@@ -61,15 +60,15 @@ def checked(lines: Sequence[Mapping[str, Any]], policy: Policy) -> list[dict[str
             except Unfit as unfit:
                 problem = Problem(unfit.code, str(unfit), "demand", name, number, given.shown(line[name]), unfit.hint)
                 problems.append(problem)
-        if isinstance(row.get("unit"), str):
+        if isinstance(row.get("unit"), str) and isinstance(row.get("sku"), str):
             try:
-                ratio_of(policy, row["unit"], str(row.get("sku")), number)
+                ratio_of(policy, row["unit"], row["sku"], number)
             except InputError as error:
                 problems += error.problems
-        line_id = str(row.get("line_id"))
-        if line_id in seen:
+        line_id = row.get("line_id")
+        if isinstance(line_id, str) and line_id in seen:
             problems.append(Problem("id_duplicate", "the line is there twice", "demand", "line_id", number, line_id))
-        seen.add(line_id)
+        seen |= {line_id} if isinstance(line_id, str) else set()
         rows.append(row)
     if not rows:
         problems.append(Problem("argument_value", "there is no line", "demand"))
@@ -81,7 +80,8 @@ def checked(lines: Sequence[Mapping[str, Any]], policy: Policy) -> list[dict[str
 def _unwritable(row: Mapping[str, Any], number: int) -> Iterator[Problem]:
     """What a line says that could not be recorded with it."""
     for name, value in row.items():
-        if name not in _READ and type(value) not in _PLAIN and not is_writable(value):
+        plain = type(value) in _PLAIN or (type(value) is int and abs(value) <= given.GREATEST)
+        if name not in _READ and not plain and not is_writable(value):
             message = "the value cannot be written down"
             yield Problem("column_type", message, "demand", str(name)[:80], number, given.shown(value))
 
