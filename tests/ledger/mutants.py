@@ -167,6 +167,8 @@ MUTANTS = (
            "book.known.rows, {})", SHELVES),
     Mutant("what is offered is not withdrawn when stock comes in", "shelves.py",
            "                self._withdraw(sku_id)", "                pass", SHELVES),
+    Mutant("what waits beside a shelf is passed over", "shelves.py", "{key[0] for key in shelf.beside} ", "set() ",
+           SHELVES),
     Mutant("what is known of a SKU is forgotten, but not that it is asked for", "shelves.py",
            "            del self._asked[spot]\n", "            pass\n", SHELVES),
     Mutant("what others moved is not read again", "known.py", "        self._read_again(session,",

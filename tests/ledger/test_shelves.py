@@ -25,10 +25,16 @@ def soon() -> Iterator[None]:
         yield
 
 
+@pytest.mark.parametrize("large", [0, shelves.LARGE])
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from(POLICIES), st.lists(steps, min_size=8, max_size=40))
-def test_a_ledger_with_shelves_answers_as_one_without(policy: Policy, work: list[tuple[Any, ...]]) -> None:
-    with Ledger.open("sqlite://") as one, Ledger.open("sqlite://") as other:
+@given(policy=st.sampled_from(POLICIES), work=st.lists(steps, min_size=8, max_size=40))
+def test_a_ledger_with_shelves_answers_as_one_without(large: int, policy: Policy, work: list[tuple[Any, ...]]) -> None:
+    with (
+        patch.object(shelves, "LARGE", large),
+        patch.object(shelves, "BESIDE_MAX", 3),
+        Ledger.open("sqlite://") as one,
+        Ledger.open("sqlite://") as other,
+    ):
         for ledger in (one, other):
             begin(ledger)
         for number, step in enumerate(work):
@@ -117,6 +123,43 @@ def test_stock_that_comes_in_is_seen_by_those_who_were_decided_from_a_shelf(empt
     assert [each["qty"] for each in answer["lines"][0]["allocations"]] == [3, 1]
 
 
+def test_stock_that_comes_to_a_large_sku_is_decided_on_beside_what_its_shelf_gives(empty_ledger: Ledger) -> None:
+    empty_ledger.define([{"sku": "belt"}], actor="ana")
+
+    def receive(qty: int, received: dt.date) -> None:
+        line = {"sku": "belt", "qty": qty, "location": "north", "received_on": received}
+        empty_ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+
+    def taken(number: int, qty: int) -> list[int]:
+        line = {"line_id": f"L{number}", "sku": "belt", "qty": qty}
+        answer = empty_ledger.reserve(line, actor="bob", as_of=DAY)
+        return [each["qty"] for each in answer["lines"][0]["allocations"]]
+
+    looked_at = []
+
+    def decide(*given: Any, only: Any = None) -> Any:
+        looked_at.append(only and len(only))
+        return live.decide(*given, only=only)
+
+    for age in (9, 8, 7, 6, 5, 4):
+        receive(10, DAY - dt.timedelta(days=age))
+    with (
+        patch.object(shelves, "LARGE", 5),
+        patch.object(shelves, "decide", decide),
+        patch.object(reserve, "decide", decide),
+    ):
+        assert [taken(number, 1) for number in range(4)] == [[1]] * 4
+        receive(3, DAY - dt.timedelta(days=8))
+        assert taken(4, 8) == [6, 2]  # of the oldest, and of those of eight days those that came first
+        receive(5, DAY - dt.timedelta(days=20))
+        assert taken(5, 7) == [5, 2]
+        assert taken(6, 10) == [6, 3, 1]
+        assert taken(7, 1) == [1]
+    # All of it once; then what waits beside the shelf and what the shelf gives, until nothing waits any more.
+    assert looked_at == [None, 3, 3, 3]
+    assert verify(empty_ledger).clean
+
+
 def test_units_that_are_named_are_decided_on_alone_and_the_answer_is_that_of_all_stock() -> None:
     units = [{"sku": "pump", "serial": f"P{n}", "location": PLACES[n % 2]} for n in range(6)]
     wanted = [("P0", None), ("P0", None), ("P1", "north"), ("P5", None), ("P9", None), ("P2", "north")]
@@ -153,7 +196,7 @@ def test_an_order_of_skus_with_two_lifecycles_is_served_from_shelves_in_the_end(
         ledger.post("receive", stock, origin="supplier", document="GRN", actor="ana")
         found: list[object] = []
         serve = shelves.Shelves.serve
-        with patch.object(shelves.Shelves, "serve", lambda self, wish: found.append(serve(self, wish)) or found[-1]):
+        with patch.object(shelves.Shelves, "serve", lambda *asked: found.append(serve(*asked)) or found[-1]):
             for number in range(6):
                 rows = [{"line_id": f"{number}.{sku}", "sku": sku, "qty": 1} for sku in ("phone", "charger")]
                 ledger.reserve(rows, actor="bob", as_of=DAY)

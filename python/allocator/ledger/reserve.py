@@ -191,7 +191,9 @@ def _from_shelves(
         # Whoever wants what an earlier wish wants, too, comes after it.
         if not skus & asked:
             with book.held(held):
-                found = shelves.serve(mine) or (shelves.serve(mine) if shelves.lay_out(book, mine) else None)
+                found = shelves.serve(book, mine)
+                if found is None and shelves.lay_out(book, mine):
+                    found = shelves.serve(book, mine)
         if found is None:
             others += mine
             asked |= skus

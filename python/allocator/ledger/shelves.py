@@ -2,24 +2,25 @@
 
 A shelf holds the stock rows of some SKUs at a place under one policy on one day, and is told of every balance that
 changes. It answers only for lines that it can serve in full and without tables; all others are decided as ever, on what
-the book holds. What is asked for a second time is laid out, which costs about as much as deciding on it; stock that
-comes to a place where it could serve somebody takes the SKU from the shelves of that place.
+the book holds. What is asked for a second time is laid out, which costs about as much as deciding on it. Stock that
+comes to a place where it could serve somebody takes the SKU from the shelves of that place; where so much lies that it
+would take long to lay it out again, it waits beside the shelf, and lines are decided on it and on what the shelf gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from allocator.engine import STAYS, UNIT, Offer, Shelf
-from allocator.errors import AllocatorError
+from allocator.errors import AllocatorError, InputError
 from allocator.ledger.known import Key
-from allocator.ledger.live import policy_for, stock_of
+from allocator.ledger.live import decide, policy_for, stock_of
 from allocator.ledger.records import Account, Balance, Sku, day_of
 from allocator.ledger.rows import Rows, rows_of
 from allocator.ledger.selection import ACCOUNT_BITS
 from allocator.model.order import RANK_KEYS
-from allocator.model.policy import Policy
+from allocator.model.policy import Fill, Policy
 from allocator.model.tables import STOCK
 from allocator.prepared import PreparedStock
 
@@ -41,6 +42,12 @@ POLICIES_MAX: Final = 4
 PLAIN: Final = frozenset({*STOCK, *RANK_KEYS}) - {"qty_on_hand", "qty_reserved"}
 """What stock may lie in order of, and rules may look at: what does not change while it lies there."""
 
+LARGE = 4096
+"""Rows of a SKU from which on stock that comes in waits beside the shelf."""
+
+BESIDE_MAX: Final = 1000
+"""Rows that wait beside a shelf at most; then the SKU is laid out anew."""
+
 NOWHERE: Final = -1
 """In the place of a row that does not lie on a shelf."""
 
@@ -60,6 +67,7 @@ class _Shelf(NamedTuple):
         rows: The rows of one SKU, of which these are some.
         place_of: Where in the engine each of `rows` is.
         policy: The policy, with the statuses of the SKU's lifecycle.
+        beside: What came in since, and would have to lie between the others.
     """
 
     stock: PreparedStock
@@ -68,6 +76,7 @@ class _Shelf(NamedTuple):
     rows: Rows
     place_of: list[int]
     policy: Policy
+    beside: set[Key]
 
 
 class Shelves:
@@ -87,33 +96,42 @@ class Shelves:
         location = policy.location
         at_one_place = location.scope != "any" and location.own_place == "first" and not location.sources
         self._column = "location" if at_one_place else ""
+        self._as_they_come = policy.fill == Fill()
         self._of_sku: dict[int, dict[str | None, _Shelf]] = {}
         self._asked: dict[Spot, Sku] = {}
         self._laid_out = 0
 
-    def serve(self, wish: Sequence[Mapping[str, Any]]) -> dict[str, Taken] | None:
-        """What the lines of one wish take, by line, if each can be served in full from here; else None.
-
-        What they take is gone for those who come next.
-        """
+    def serve(self, book: Book, wish: Sequence[Mapping[str, Any]]) -> dict[str, Taken] | None:
+        """What the lines of one wish take, by line, if each can be served in full from here; else None."""
         ids = {row["_sku"].sku_id for row in wish}
         if len(ids) < len(wish) or not ids <= self._of_sku.keys():
             return None
         found: dict[str, Taken] = {}
         for row in wish:
-            taken = self.taken(row["_sku"].sku_id, row)
+            taken = self._taken(book, row["_sku"].sku_id, row)
             if taken is None:
                 return None
             found[row["line_id"]] = taken
         return found
 
-    def taken(self, sku_id: int, row: Mapping[str, Any]) -> Taken | None:
-        """What a line takes of a SKU, if it can be served in full from here; else None. It is still there after."""
+    def _taken(self, book: Book, sku_id: int, row: Mapping[str, Any]) -> Taken | None:
         shelf = self._shelf(sku_id, row) if row.get("serial") is None else None
         served = None if shelf is None else shelf.stock.serve_plain(row)
         if shelf is None or served is None or served[0] < row["qty"]:
             return None
-        return [(shelf.keys[number], qty) for number, qty, _ in served[2]]
+        taken = [(shelf.keys[number], qty) for number, qty, _ in served[2]]
+        if not shelf.beside:
+            return taken
+        # Rows are taken as they come: of the others on the shelf none comes before those that would serve the line.
+        goods = {key[0] for key in shelf.beside} | {key[0] for key, _ in taken}
+        return self._among(book, row, goods) if row.get("fill") is None else None
+
+    def _among(self, book: Book, row: Mapping[str, Any], goods: Collection[int]) -> Taken | None:
+        try:
+            outcome = decide(book, [row], self.policy, self.day, only=goods)
+        except InputError:
+            return None  # What is wrong with the line is told by the decision on all stock.
+        return None if any(outcome.reasons.values()) else [(key, qty) for _, key, qty in outcome.takes]
 
     def find(self, line: Mapping[str, Any]) -> Offer | None:
         """What a line asks of which shelf, whatever its quantity; None where it has to be decided from tables."""
@@ -122,7 +140,7 @@ class Shelves:
             return None
         asked = {**line, "order_id": line.get("order_id") or line["line_id"]}
         shelf = self._shelf(sku.sku_id, asked)
-        spec = None if shelf is None else shelf.stock.asked(asked)
+        spec = None if shelf is None or shelf.beside else shelf.stock.asked(asked)
         if shelf is None or spec is None:
             return None
         offer = (shelf.shelf, sku.sku_id, spec, shelf.rows)
@@ -150,10 +168,15 @@ class Shelves:
             at = shelf.place_of[place] if place < len(shelf.place_of) else NOWHERE
             if at != NOWHERE:
                 shelf.stock.set_left(at, free)
-            elif free and _may_serve(self._catalog.accounts[key[1]], where, shelf.policy):
-                # It would have to lie between the others: the SKU is decided on as ever, until it is asked for again.
-                del shelves[where]
+            elif not free:
+                shelf.beside.discard(key)
+            elif _may_serve(self._catalog.accounts[key[1]], where, shelf.policy):
                 self._withdraw(sku_id)
+                if self._as_they_come and len(shelf.place_of) >= LARGE and len(shelf.beside) < BESIDE_MAX:
+                    shelf.beside.add(key)
+                else:
+                    # The SKU is decided on as ever, until it is asked for again.
+                    del shelves[where]
 
     def forget(self, sku_id: int) -> None:
         """Takes down what is laid out of a SKU, whose stock is not known any more."""
@@ -224,7 +247,9 @@ class Shelves:
                 sku_id = book.goods[key[0]].sku_id
                 place_of[sku_id][of_sku[sku_id].places[key]] = at
         for sku_id, rows in of_sku.items():
-            self._of_sku.setdefault(sku_id, {})[place] = _Shelf(stock, shelf, keys, rows, place_of[sku_id], policy)
+            self._of_sku.setdefault(sku_id, {})[place] = _Shelf(
+                stock, shelf, keys, rows, place_of[sku_id], policy, set()
+            )
             self._withdraw(sku_id)
 
 
