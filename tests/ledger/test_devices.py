@@ -225,3 +225,20 @@ def test_a_subscription_and_its_customer_are_names_that_can_be_told_apart(shop: 
         assert [problem.column for problem in caught.value.problems] == [name]
     subscribe(shop, "R-1", "S-1", customer="Zoe\u0301", document="C-1", actor="ana")
     assert shop.state("R-1")["holder"] == "Zo\u00e9", "an accent is one character, however it was typed"
+
+
+def test_a_device_in_a_status_that_is_not_given_out_joins_no_subscription(shop: Ledger) -> None:
+    line = {"sku": "gauge", "serial": "G-1", "location": "shelf 1"}
+    shop.post("receive", line, origin="supplier", document="GRN-2", actor="ana")
+    shop.post("change_status", {"serial": "G-1", "to_status": "Quarantine"}, actor="ana")
+    with pytest.raises(InputError, match="it is Quarantine"):
+        subscribe(shop, "G-1", "S-1", customer="customer 7", document="C-1", actor="ana")
+
+
+def test_no_service_stays_enabled_on_a_device_that_was_replaced(shop: Ledger) -> None:
+    subscribe(shop, "R-1", "S-1", customer="customer 7", document="C-1", actor="ana")
+    enable_service(shop, "R-1", "tv", actor="ana")
+    replace_device(shop, "R-1", "R-2", document="C-2", actor="ana")
+    shop.post("return", {"serial": "R-1", "to_location": "shelf 1"}, document="RN-1", actor="ana")
+    subscribe(shop, "R-1", "S-2", customer="customer 8", document="C-3", actor="ana")
+    assert services(shop, "customer 8")["enabled"].to_list() == [False, False]

@@ -232,3 +232,11 @@ def test_a_number_that_is_too_long_for_a_text_is_refused(shop: Ledger) -> None:
             shop.post("receive", GAUGE | {"serial": number}, origin="supplier", document="D", actor="ana")
     receive(shop, GAUGE | {"serial": 8988211000000123456789})
     assert shop.state("8988211000000123456789")["location"] == "yard"
+
+
+def test_an_allocation_that_is_named_twice_is_released_once(shop: Ledger) -> None:
+    receive(shop, GAUGE)
+    shop.reserve([LINE], actor="bob")
+    (number,) = shop.allocations()["allocation_id"]
+    shop.release(allocation_ids=[number, number], actor="bob")
+    assert shop.balances()["reserved"].to_list() == [0]

@@ -169,3 +169,24 @@ def test_a_recall_in_dirty_words_finds_the_lots_that_it_means(shop: Ledger) -> N
     with pytest.raises(InputError) as caught:
         recall_impact(shop)
     assert caught.value.code == "argument_value"
+
+
+def test_a_warranty_from_shipment_starts_however_the_unit_leaves_and_anew_after_a_reversal(shop: Ledger) -> None:
+    rule = {"start": "shipment", "months": 12}
+    shop.define([{"sku": "drill", "tracking": "serial", "warranty": rule}], actor="ana")
+    receive(shop, *({"sku": "drill", "serial": f"D-{n}", "location": "A"} for n in range(1, 5)))
+    leaves = (
+        ("ship", {}),
+        ("deliver", {"to_holder": "c7"}),
+        ("rent", {"to_holder": "c7"}),
+        ("sell", {"to_holder": "c7"}),
+    )
+    for n, (type_, to) in enumerate(leaves, start=1):
+        shop.post(type_, {"serial": f"D-{n}"} | to, document="DC-1", actor="ana", day=dt.date(2026, 5, n))
+    starts = [dt.date(2026, 5, n) for n in range(1, 5)]
+    assert warranty(shop, TODAY, skus="drill")["starts_on"].to_list() == starts
+    seq = shop.history("D-2").filter(type="deliver")["seq"].item()
+    shop.reverse(seq, reason="wrong unit", actor="ana")
+    assert warranty(shop, TODAY, serial="D-2")["starts_on"].to_list() == [None]
+    shop.post("deliver", {"serial": "D-2", "to_holder": "c8"}, actor="ana", day=dt.date(2026, 7, 1))
+    assert warranty(shop, TODAY, serial="D-2")["starts_on"].to_list() == [dt.date(2026, 7, 1)]

@@ -142,3 +142,10 @@ def test_rules_and_purges_that_make_no_sense_are_refused(shop: Ledger) -> None:
     with pytest.raises(AllocatorError):
         shop.post("purge", {"serial": "G-1"}, reason="x", actor="ana")
     assert "keep 15 years after the last event, archive after 4" in RULES.describe()
+
+
+def test_a_history_is_kept_to_the_end_of_its_last_day(shop: Ledger) -> None:
+    sold(shop, "G-1")
+    last = SOLD.replace(year=SOLD.year + 5)
+    assert decisions(shop, last)["G-1"][0] == "archive"
+    assert decisions(shop, last + dt.timedelta(days=1))["G-1"][0] == "purge"

@@ -129,3 +129,24 @@ def test_a_unit_is_restocked_in_a_condition_that_can_be_read(sold: Ledger) -> No
             dispose(sold, "G-1", "restock", condition=wrong, actor="ana")
     dispose(sold, "G-1", "restock", condition="as new", to_location="A", actor="ana", role="manager")
     assert sold.state("G-1")["condition"] == "as new"
+
+
+def test_a_unit_was_given_out_on_the_first_day_of_the_last_time(sold: Ledger) -> None:
+    for month, customer in ((3, "customer 8"), (5, "customer 9")):
+        document = f"DC-{month}"
+        sold.post("ship", {"serial": "G-2"}, document=document, actor="pip", day=dt.date(2026, month, 1))
+        sold.post("deliver", {"serial": "G-2", "to_holder": customer}, actor="pip", day=dt.date(2026, month, 4))
+        told = verify_return(sold, "G-2", customer=customer)
+        assert (told["documents"], told["given_out_on"]) == ([document], dt.date(2026, month, 1))
+        take_back(sold, "G-2", "returns", **BACK)
+        assert not sold.state("G-2")["attributes"].get("return.result"), "the result of the last time is not this one's"
+        inspect_return(sold, "G-2", result=f"as of month {month}", inspector="ida", actor="ida")
+        dispose(sold, "G-2", "restock", actor="ana", role="manager")
+
+
+def test_a_unit_may_be_brought_by_who_has_it_or_by_whose_it_is(sold: Ledger) -> None:
+    sold.post("change_owner", {"serial": "G-1", "to_owner": "the bank"}, document="L-1", actor="ana")
+    for customer in ("customer 7", "the bank"):
+        assert verify_return(sold, "G-1", customer=customer)["owner"] == "the bank"
+    with pytest.raises(InputError, match="not customer 8"):
+        verify_return(sold, "G-1", customer="customer 8")
