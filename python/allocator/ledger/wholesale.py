@@ -193,11 +193,16 @@ def _record(book: Book, whole: Wholesale, made: pl.DataFrame, stage: Stage, seq:
     book.add_columns(
         texts,
         (
-            Columns("entry", {"seq": seq}, entry),
-            Columns("line", {"seq": seq, "version": seq}, lines.sort("line_id")),
-            Columns("allocation", {"stage": named, "version": seq, **until}, allocation),
+            Columns("entry", {"seq": seq}, _said(entry, details="")),
+            Columns("line", {"seq": seq, "version": seq}, _said(lines.sort("line_id"), details="")),
+            Columns("allocation", {"stage": named, "version": seq, **until}, _said(allocation, unit=0)),
         ),
     )
+
+
+def _said(frame: pl.DataFrame, **defaults: object) -> pl.DataFrame:
+    """Rows without the columns that say in no row anything but what the table has by itself."""
+    return frame.drop(name for name, value in defaults.items() if (frame[name] == value).all())
 
 
 def _texts(frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
