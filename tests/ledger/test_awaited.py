@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from allocator.errors import InputError, StoreError
 from allocator.ledger import Ledger, requests
 from allocator.ledger.verify import verify
+from allocator.ledger.waiting import Request
 
 DAY = dt.date(2026, 11, 22)
 
@@ -116,12 +118,12 @@ def test_all_who_wait_may_go_away(stocked: Ledger) -> None:
 
 def test_the_event_loop_goes_on_while_the_store_writes(stocked: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     written_by = []
-    write = requests.Requests._lead
+    ahead = requests.Requests._ahead
 
-    def slowly(self: requests.Requests) -> None:
+    def slowly(self: requests.Requests, batch: list[Request]) -> int:
         written_by.append(threading.current_thread())
         time.sleep(0.2)
-        write(self)
+        return ahead(self, batch)
 
     async def ticks_beside() -> int:
         asked, ticks = asyncio.create_task(reserve(stocked, 1)), 0
@@ -130,9 +132,10 @@ def test_the_event_loop_goes_on_while_the_store_writes(stocked: Ledger, monkeypa
             ticks += 1
         return ticks
 
-    monkeypatch.setattr(requests.Requests, "_lead", slowly)
+    monkeypatch.setattr(requests.Requests, "_ahead", slowly)
     assert asyncio.run(ticks_beside()) > 5
     assert threading.main_thread() not in written_by
+    assert written_by
 
 
 def test_a_large_wish_is_awaited_too(stocked: Ledger) -> None:
@@ -163,3 +166,35 @@ def test_a_ledger_that_was_closed_opens_again_for_whoever_awaits_it_as_for_other
         pytest.skip("what is in memory is gone with its connection")
     stocked.close()
     assert asyncio.run(reserve(stocked, 2, "cap"))["lines"][0]["allocated"] == 1
+
+
+def test_a_ledger_that_is_closed_meanwhile_writes_first_what_is_awaited(stocked: Ledger) -> None:
+    # More than share a commit: those of the next ones wait while the first are written.
+    async def close_beside() -> list[Any]:
+        asked = [asyncio.create_task(reserve(stocked, number, "cap")) for number in range(600)]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(stocked.requests.close)
+        return await asyncio.wait_for(asyncio.gather(*asked, reserve(stocked, "later", "cap")), 60)
+
+    answers = asyncio.run(close_beside())
+    assert [answer["lines"][0]["allocated"] for answer in answers] == [1] * 601
+    assert verify(stocked).clean
+
+
+def test_without_a_thread_that_writes_those_who_await_are_told_and_others_go_on(
+    stocked: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def in_vain() -> list[Any]:
+        asked = [reserve(stocked, number, "cap") for number in range(3)]
+        return await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 60)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ThreadPoolExecutor, "submit", refuse)
+        failed = asyncio.run(in_vain())
+        assert stocked.reserve(order("by hand", "cap"), actor="bob", as_of=DAY)["lines"][0]["allocated"] == 1
+    assert [each.problems[0].code for each in failed] == ["store_busy"] * 3
+    assert asyncio.run(reserve(stocked, "next", "cap"))["lines"][0]["allocated"] == 1
+    assert stocked.lines()["line_id"].to_list() == ["Lby hand", "Lnext"]

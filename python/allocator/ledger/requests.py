@@ -15,7 +15,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import groupby, takewhile
 from typing import Any, Final
@@ -53,8 +52,7 @@ class Requests:
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._known: Known | None = None
-        self._waiting = Waiting(lambda: self._writer.submit(self._lead))
-        self._writer = _writer()
+        self._waiting = Waiting(self._lead)
         self._read_first = self._refused = 0
 
     def do(self, request: Request) -> Any:  # noqa: ANN401 - what `work` answers
@@ -89,8 +87,8 @@ class Requests:
 
     def close(self) -> None:
         """Waits until nothing is written any more for those who await it."""
-        self._writer.shutdown()
-        self._writer = _writer()
+        self._begin_if_forked()
+        self._waiting.close()
 
     def _begin_if_forked(self) -> None:
         if self._pid != os.getpid():
@@ -318,11 +316,6 @@ class Requests:
         book.session.run(_MARK, {"tenant": book.tenant})
         book.outcomes_asked += 1
         return self._answered(book.session, [key]).get(key)
-
-
-def _writer() -> ThreadPoolExecutor:
-    """A thread that writes for those who await it. It begins when it is needed."""
-    return ThreadPoolExecutor(1, "allocator writes")
 
 
 _MARK: Final = "UPDATE tenant SET outcomes_asked = outcomes_asked + 1 WHERE tenant = :tenant"

@@ -9,9 +9,12 @@ import asyncio
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from allocator.errors import Problem, StoreError
 
 if TYPE_CHECKING:
     from allocator.ledger.book import Book
@@ -89,11 +92,13 @@ class Waiting:
         """Empty.
 
         Args:
-            lead: Has another thread lead, for a coroutine whose turn it is.
+            lead: Leads; called by the writer's thread for a coroutine whose turn it is.
         """
         self._lead = lead
+        self._writer = _writer()
         self._requests: list[Request] = []
-        self._guard = threading.Lock()
+        self._guard = threading.Condition(threading.Lock())
+        self._awaited = 0
         self._led = False
         self._together = 1
         self._all_here = threading.Event()
@@ -108,6 +113,7 @@ class Waiting:
         """A request waits, or leads. One that is awaited is not waited for here."""
         with self._guard:
             self._requests.append(request)
+            self._awaited += request.future is not None
             if len(self._requests) == self._together:
                 self._all_here.set()
             if not self._led:
@@ -118,6 +124,7 @@ class Waiting:
         with self._guard:
             if request in self._requests:
                 self._requests.remove(request)
+                self._count_out([request])
                 # The thread that leads for one who awaits does so whoever is there.
                 if request.leads and request.future is None:
                     self._hand_on()
@@ -145,24 +152,63 @@ class Waiting:
                     awaited[request.future.get_loop()].append(request)
                 elif not request.leads:
                     request.turn.release()
+            self._count_out(requests)
             self._hand_on()
         for loop, mine in awaited.items():
-            # A loop that was closed meanwhile has nobody left who awaits anything.
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(_tell, mine)
+            _tell(loop, mine)
+
+    def close(self) -> None:
+        """Waits until nothing is written any more for those who await it. Whoever comes later finds another writer."""
+        with self._guard:
+            self._guard.wait_for(lambda: not self._awaited)
+            writer, self._writer = self._writer, _writer()
+        writer.shutdown()
+
+    def _count_out(self, requests: Sequence[Request]) -> None:
+        self._awaited -= sum(request.future is not None for request in requests)
+        if not self._awaited:
+            self._guard.notify_all()
 
     def _hand_on(self) -> None:
         """The first of those that wait leads; the guard is held."""
-        self._led = bool(self._requests)
-        if self._requests:
+        self._led = False
+        while self._requests and not self._led:
             first = self._requests[0]
-            first.leads = True
-            if first.future is not None:
-                self._lead()
-            else:
+            first.leads = self._led = True
+            if first.future is None:
                 first.turn.release()
+                return
+            try:
+                self._writer.submit(self._lead)
+            except RuntimeError as error:
+                # It will not be written: nobody is to wait for a writer that there is none of.
+                self._led, self._writer = False, _writer()
+                self._requests.remove(first)
+                self._count_out([first])
+                first.error, first.done = _unwritten(error), True
+                _tell(first.future.get_loop(), [first])
 
 
-def _tell(requests: Sequence[Request]) -> None:
+def _writer() -> ThreadPoolExecutor:
+    """A thread that writes for those who await it. It begins when it is needed."""
+    return ThreadPoolExecutor(1, "allocator writes")
+
+
+def _unwritten(error: RuntimeError) -> StoreError:
+    """What those hear who await a writer when there is no thread to be had, as at the end of the interpreter."""
+    hint = "Nothing was done. Try again; a process that ends begins no threads"
+    refused = StoreError(Problem("store_busy", "there is no thread to write with", value=str(error)[:80], hint=hint))
+    refused.__cause__ = error
+    return refused
+
+
+def _tell(loop: asyncio.AbstractEventLoop, requests: Sequence[Request]) -> None:
+    """Tells those who await requests in a loop."""
+    # One that was closed meanwhile has nobody left who awaits anything.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(_tell_all, requests)
+
+
+def _tell_all(requests: Sequence[Request]) -> None:
     for request in requests:
         request.tell()
