@@ -198,3 +198,24 @@ def test_without_a_thread_that_writes_those_who_await_are_told_and_others_go_on(
     assert [each.problems[0].code for each in failed] == ["store_busy"] * 3
     assert asyncio.run(reserve(stocked, "next", "cap"))["lines"][0]["allocated"] == 1
     assert stocked.lines()["line_id"].to_list() == ["Lby hand", "Lnext"]
+
+
+def test_an_order_of_what_there_is_not_does_not_cost_others_their_commit(
+    stocked: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions: list[str] = []
+    session = stocked.store.session
+
+    def counted(mode: Any = "read") -> Any:
+        sessions.append(mode)
+        return session(mode)
+
+    async def one_of_them_unknown() -> list[Any]:
+        asked = [reserve(stocked, number, "bolt" if number == 7 else "cap") for number in range(20)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    monkeypatch.setattr(stocked.store, "session", counted)
+    answers = asyncio.run(one_of_them_unknown())
+    assert [each.problems[0].code for each in answers if isinstance(each, InputError)] == ["sku_unknown"]
+    # The first may be written before the others come, and rows may be counted.
+    assert sessions.count("write") < 5

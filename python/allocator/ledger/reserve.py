@@ -115,6 +115,7 @@ def reserve_together(book: Book, requests: Sequence[Request]) -> int:
         if seen & mine:
             return 0
         seen |= mine
+    done = 0
     try:
         load(book, wishes)
         done = reserve_at_once(book, requests)
