@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from decimal import Decimal
 
 import pytest
@@ -155,3 +156,20 @@ def test_histories_are_found_by_index_on_either_store(shop: Ledger) -> None:
             plan = "\n".join(str(row[-1]) for row in session.rows(f"{explain} {sql} ORDER BY e.seq, e.n", used))
             scans = re.findall(r"^SCAN (?!json_each)\w+|Seq Scan.*", plan, re.M)
             assert not scans, f"{name}: {plan}"
+
+
+def test_what_looks_alike_finds_the_same_however_it_was_typed(empty_ledger: Ledger) -> None:
+    empty_ledger.define([{"sku": "café", "tracking": "both"}], actor="ana")
+    receive(empty_ledger, {"sku": "café", "serial": "Né-1", "lot": "été", "location": "store"}, document="Gé")
+    empty_ledger.reserve({"line_id": "Lé", "order_id": "Oé", "sku": "café", "qty": 1}, actor="bob")
+
+    def typed(text: str) -> str:
+        return unicodedata.normalize("NFD", text)
+
+    assert empty_ledger.state(typed("Né-1"), sku=typed("café"))["serial"] == "Né-1"
+    asked = {"serial": "Né-1", "lot": "été", "document": "Gé", "line_id": "Lé", "order_id": "Oé"}
+    for name, value in asked.items():
+        found = empty_ledger.history(**{name: typed(value)})
+        assert found.height and found.equals(empty_ledger.history(**{name: value})), name
+    assert empty_ledger.origin(typed("Né-1")).height == empty_ledger.whereabouts(typed("Gé")).height == 1
+    assert empty_ledger.stock(skus=typed("café")).height == empty_ledger.balances(skus=[typed("café")]).height == 1

@@ -120,7 +120,7 @@ class Exchanges:
         self.load(line_ids)
         sql = (
             "SELECT DISTINCT e.line_id, g.sku_id FROM entry e JOIN goods g ON g.tenant = e.tenant "
-            "AND g.goods_id = e.goods_id WHERE e.tenant = :tenant AND e.line_id = ANY(:keys)"
+            "AND g.goods_id = e.goods_id WHERE e.tenant = :tenant AND e.line_id = ANY(:keys) AND e.line_id <> ''"
         )
         pairs = {(row[0], row[1]) for row in book.session.rows(sql, {"tenant": book.tenant, "keys": sorted(line_ids)})}
         wanted = set(line_ids)

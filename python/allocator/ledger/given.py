@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
+from unicodedata import normalize
 
 from allocator.errors import InputError, Problem
 from allocator.ledger.lines import GREATEST
@@ -147,6 +148,11 @@ def check(*needed: str, **given: object) -> None:
             problems.append(Problem("argument_type", wanted, column=column, value=type(value).__name__))
     if problems:
         raise InputError(problems)
+
+
+def composed(**given: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever was given
+    """Arguments with texts as they are recorded: what looks alike is alike, however it was typed."""
+    return {name: normalize("NFC", value) if isinstance(value, str) else value for name, value in given.items()}
 
 
 def listed(value: Any) -> Any:  # noqa: ANN401 - whatever was given

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from allocator.ledger import balances, history, trace
-from allocator.ledger.given import check, listed
+from allocator.ledger.given import check, composed, listed
 from allocator.ledger.snapshot import At
 from allocator.ledger.store import Store
 
@@ -148,10 +148,8 @@ class Questions:
             [('created', None, 'Available', None), ('status', 'Available', 'Quarantine', 'dented')]
         """
         check(serial=serial, sku=sku, lot=lot, stock_id=stock_id, document=document, line_id=line_id, order_id=order_id)
-        return history.history(
-            self, serial, sku=sku, lot=lot, stock_id=stock_id, document=document, line_id=line_id, order_id=order_id,
-            until=until,
-        )  # fmt: skip
+        asked = composed(serial=serial, sku=sku, lot=lot, document=document, line_id=line_id, order_id=order_id)
+        return history.history(self, **asked, stock_id=stock_id, until=until)
 
     def state(self, serial: str, *, sku: str | None = None, at: At = None) -> dict[str, Any]:
         """What a unit is, or was at a past moment: where, in which status, whose, by which numbers, with what values.
@@ -171,7 +169,7 @@ class Questions:
             InputError: `goods_unknown`, `goods_ambiguous`, `argument_value`, `transaction_unknown`.
         """
         check("serial", serial=serial, sku=sku)
-        return history.state(self, serial, sku=sku, at=at)
+        return history.state(self, **composed(serial=serial, sku=sku), at=at)
 
     def origin(
         self, serial: str | None = None, *, sku: str | None = None, lot: str | None = None, stock_id: int | None = None
@@ -184,7 +182,7 @@ class Questions:
             InputError: `goods_unknown`, `goods_ambiguous`.
         """
         check(serial=serial, sku=sku, lot=lot, stock_id=stock_id)
-        return trace.origin(self, serial, sku=sku, lot=lot, stock_id=stock_id)
+        return trace.origin(self, **composed(serial=serial, sku=sku, lot=lot), stock_id=stock_id)
 
     def whereabouts(
         self,
@@ -204,4 +202,4 @@ class Questions:
             InputError: `goods_unknown`, `goods_ambiguous`.
         """
         check(document=document, serial=serial, sku=sku, lot=lot)
-        return trace.whereabouts(self, document, serial=serial, sku=sku, lot=lot)
+        return trace.whereabouts(self, **composed(document=document, serial=serial, sku=sku, lot=lot))

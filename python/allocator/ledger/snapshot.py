@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from unicodedata import normalize
 
 import polars as pl
 
@@ -99,7 +100,7 @@ class Snapshot:
         Raises:
             InputError: `sku_unknown`.
         """
-        names = names_of(names)
+        names = [normalize("NFC", name) for name in names_of(names)]
         known = dict(self.skus.select("sku", "sku_id").iter_rows())
         problems = [
             Problem("sku_unknown", "there is no such SKU", column="skus", value=str(name)[:80],
