@@ -103,7 +103,9 @@ class Ledger(Questions):
         actor: str,
         key: str = "",
     ) -> int:
-        """Sets up SKUs and lifecycles, or changes their settings; the number of the transaction.
+        """Sets up SKUs and lifecycles, or sets them up anew; the number of the transaction.
+
+        A SKU that is there already is from now on what is said of it here: a setting that is left out has none any more.
 
         Args:
             skus: One mapping per SKU: `sku`, `tracking` (`none`, `lot`, `serial`, `both`; `none` if left out), `scale`
