@@ -105,7 +105,7 @@ class Ledger(Questions):
     ) -> int:
         """Sets up SKUs and lifecycles, or sets them up anew; the number of the transaction.
 
-        A SKU that is there already is from now on what is said of it here: a setting that is left out has none any more.
+        A SKU that is there already is from now on what is said of it here: what is left out is not kept.
 
         Args:
             skus: One mapping per SKU: `sku`, `tracking` (`none`, `lot`, `serial`, `both`; `none` if left out), `scale`
