@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from allocator import Policy
 from allocator.ledger import Ledger, known, live, reserve, shelves
+from allocator.ledger.asking import request_to_reserve
 from allocator.ledger.requests import Requests
 from allocator.ledger.verify import verify
+from allocator.ledger.waiting import Request
 from ledger.stock_steps import DAY, PLACES, POLICIES, SKUS, answer, begin, steps
 
 
@@ -92,6 +94,31 @@ def test_what_is_asked_for_again_is_decided_from_a_shelf(empty_ledger: Ledger) -
         for number in range(6):
             empty_ledger.reserve([{"line_id": f"L{number}", "sku": "belt", "qty": 1}], actor="bob", as_of=DAY)
     assert len(from_tables) == 1
+
+
+def test_what_a_shelf_gave_beside_a_wish_that_makes_no_sense_lies_there_again(empty_ledger: Ledger) -> None:
+    empty_ledger.define([{"sku": "belt"}, {"sku": "cap"}], actor="ana")
+    stock = [
+        {"sku": sku, "qty": 10, "location": "north", "received_on": DAY - dt.timedelta(days=days)}
+        for sku in ("belt", "cap")
+        for days in (9, 0)
+    ]
+    empty_ledger.post("receive", stock, origin="supplier", document="GRN", actor="ana")
+    policy = Policy(stock_order="fifo")
+
+    def asked(number: int, sku: str, qty: int, **more: str) -> Request:
+        heading = empty_ledger.heading("reserve", actor="bob", day=DAY)
+        line = {"line_id": f"L{number}", "sku": sku, "qty": qty, **more}
+        return request_to_reserve(empty_ledger.requests, heading, [line], policy, None)
+
+    for number in range(3):
+        empty_ledger.reserve({"line_id": f"B{number}", "sku": "belt", "qty": 1}, policy, actor="bob", as_of=DAY)
+    together = [asked(1, "cap", 1), asked(2, "belt", 6), asked(3, "cap", 1, fill="nonesuch")]
+    empty_ledger.requests._do_all(together)
+    assert [request.error is None for request in together] == [True, True, False]
+    # The oldest alone has seven of them.
+    (allocation,) = together[1].answer["lines"][0]["allocations"]
+    assert allocation["qty"] == 6
 
 
 def test_a_line_that_has_all_it_wants_gets_nothing_again_from_a_shelf(

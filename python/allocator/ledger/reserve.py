@@ -23,7 +23,7 @@ from allocator.ledger.live import Outcome, decide
 from allocator.ledger.records import Account, Allocation, Goods, Heading, Line, Movement
 from allocator.ledger.rules import check_status
 from allocator.ledger.selection import Share, scale_of, stock_id
-from allocator.ledger.shelves import free_of, shelves_for
+from allocator.ledger.shelves import free_of, lay_back, shelves_for
 from allocator.ledger.waiting import Request
 from allocator.ledger.wholesale import Wholesale
 from allocator.ledger.wishes import details, linked, load, load_named, what_lacks
@@ -166,13 +166,14 @@ def plan(book: Book, wishes: Sequence[Wish], heading: Heading | None = None) -> 
     for turn, wish in enumerate(wishes):
         decided.rows += what_lacks(book, wish, turn)
     wanting = [row for row in decided.rows if row["qty"] > 0]
-    if heading is None:
-        _decide(book, wishes[0], decided, wanting)
-    else:
-        held: dict[Key, int] = {}
-        others = _from_shelves(book, wishes[0], decided, wanting, held)
+    held: dict[Key, int] = {}
+    try:
+        others = wanting if heading is None else _from_shelves(book, wishes[0], decided, wanting, held)
         with book.held(held):
             _decide(book, wishes[0], decided, others)
+    except AllocatorError:
+        lay_back(book, held)
+        raise
     return decided
 
 
@@ -372,11 +373,8 @@ def _promise(promising: _Promising, row: Mapping[str, Any], taken: Iterable[tupl
         book.move(Movement(goods_id, account_id, to_id, moved, 0, qty, number, line_id, told))
         book.put_allocation(Allocation(number, line_id, goods_id, to_id, 1 if goods.serial else 0, qty, stage, ends))
         each = {"allocation_id": number, "stock_id": stock_id(goods_id, to_id), "qty": qty}
-        served = qty
-        if goods.sku_id != line.sku_id:
-            served = _exchanged(promising, line, goods, each)
+        got += qty if goods.sku_id == line.sku_id else _exchanged(promising, line, goods, each)
         made.append(each)
-        got += served
     book.put_line(Line(line_id, line.order_id, line.sku_id, line.qty, got, *line[5:]))
     return made
 

@@ -285,6 +285,13 @@ def shelves_for(book: Book, policy: Policy, day: int) -> Shelves | None:
     return shelves[key]
 
 
+def lay_back(book: Book, keys: Iterable[Key]) -> None:
+    """Tells shelves of balances from which they gave something for a decision that was not made."""
+    for key in keys:
+        for shelves in book.known.shelves.values():
+            shelves.put(key, book.goods[key[0]].sku_id, free_of(book.balance(*key)))
+
+
 def _is_plain(policy: Policy) -> bool:
     """Whether what a line gets depends on the rows of its SKU alone, and these do not lie in order of a quantity."""
     named = {rule.column for rule in policy.attributes} | {key.column for key in policy.stock_order}
