@@ -121,6 +121,28 @@ def test_what_a_shelf_gave_beside_a_wish_that_makes_no_sense_lies_there_again(em
     assert allocation["qty"] == 6
 
 
+@pytest.mark.parametrize("places", [("north", "north/a"), ("north/a", "north"), ("north", None), (None, "north")])
+def test_what_is_asked_for_by_a_place_and_one_within_it_is_not_promised_twice(
+    empty_ledger: Ledger, places: tuple[str | None, str | None]
+) -> None:
+    empty_ledger.define([{"sku": "belt"}], actor="ana")
+    line = {"sku": "belt", "qty": 20, "location": "north/a"}
+    empty_ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+
+    def asked(number: int, qty: int) -> Request:
+        heading = empty_ledger.heading("reserve", actor="bob", day=DAY)
+        row = {"line_id": f"L{number}", "sku": "belt", "qty": qty, "location": places[number % 2]}
+        return request_to_reserve(empty_ledger.requests, heading, [row], None, None)
+
+    for number in range(8):
+        empty_ledger.requests.do(asked(number, 1))
+    together = [asked(8, 8), asked(9, 8), asked(10, 1)]
+    # Never refused by the database, which would have all of it read and done anew.
+    assert empty_ledger.requests._ahead(together) == 1
+    empty_ledger.requests._do_all(together[1:])
+    assert [request.answer["lines"][0]["allocated"] for request in together] == [8, 4, 0]
+
+
 def test_a_line_that_has_all_it_wants_gets_nothing_again_from_a_shelf(
     empty_ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

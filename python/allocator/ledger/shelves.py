@@ -214,7 +214,9 @@ class Shelves:
         return True
 
     def _place(self, sku_id: int, row: Mapping[str, Any]) -> str | None:
-        return row.get(self._column) if len(self._of_sku.get(sku_id, ())) < PLACES_MAX else None
+        place, others = row.get(self._column), self._of_sku.get(sku_id, ())
+        apart = len(others) < PLACES_MAX and not any(other != place and _share(place, other) for other in others)
+        return place if apart else None
 
     def _take_along(self, book: Book, wanted: dict[Spot, Sku]) -> None:
         """Adds what was asked for once, too, as far as it is little."""
@@ -247,9 +249,11 @@ class Shelves:
                 sku_id = book.goods[key[0]].sku_id
                 place_of[sku_id][of_sku[sku_id].places[key]] = at
         for sku_id, rows in of_sku.items():
-            self._of_sku.setdefault(sku_id, {})[place] = _Shelf(
-                stock, shelf, keys, rows, place_of[sku_id], policy, set()
-            )
+            shelves = self._of_sku.setdefault(sku_id, {})
+            # What lies on two shelves could be given by both before either is told.
+            for other in [each for each in shelves if _share(each, place)]:
+                del shelves[other]
+            shelves[place] = _Shelf(stock, shelf, keys, rows, place_of[sku_id], policy, set())
             self._withdraw(sku_id)
 
 
@@ -265,6 +269,11 @@ def _may_serve(account: Account, place: str | None, policy: Policy) -> bool:
     at = account.location
     fits = account.status in policy.statuses and not account.blocks
     return fits and (place is None or at == place or at.startswith(f"{place}/"))
+
+
+def _share(place: str | None, other: str | None) -> bool:
+    """Whether two places, of which one may be everywhere, have goods in common: one is the other or within it."""
+    return place is None or other is None or f"{place}/".startswith(f"{other}/") or f"{other}/".startswith(f"{place}/")
 
 
 def free_of(balance: Balance) -> int:
