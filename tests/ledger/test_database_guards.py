@@ -111,6 +111,17 @@ def test_the_database_refuses_whatever_cannot_be_true(worked_ledger: Ledger) -> 
     assert str(verify(worked_ledger)).startswith("clean")
 
 
+def test_a_document_line_that_named_no_goods_does_not_come_to_name_what_is_not_there(worked_ledger: Ledger) -> None:
+    for change in ("goods_id = 999", "sku_id = 999"):
+        with pytest.raises(Errors), beside(worked_ledger) as connection:
+            connection.execute(
+                "INSERT INTO document (tenant, number, flow, state, closed, opened_seq, opened_at, version) "
+                "VALUES (1, 'D-1', 'rental', 'open', 0, 2, 0, 2)"
+            )
+            connection.execute("INSERT INTO document_line (tenant, number, n, version) VALUES (1, 'D-1', 0, 2)")
+            connection.execute(f"UPDATE document_line SET {change}")
+
+
 def test_history_is_not_emptied_at_once(postgres_url: str) -> None:
     with Ledger.open(postgres_url) as ledger:
         for table in ("tenant", "txn", "entry", "goods", "account", "request", "lifecycle", "number"):

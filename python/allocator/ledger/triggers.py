@@ -10,7 +10,7 @@ from allocator.ledger.schema import APPEND_ONLY, ENTRY, LINE, METADATA
 
 REFUSAL = "the ledger is append-only"
 
-MOVING = ("allocation",)
+MOVING = ("allocation", "document_line")
 """Tables whose rows may come to name something else. All others keep what they name."""
 
 KEPT = tuple(column.name for column in ENTRY.columns if column.name != "details")
