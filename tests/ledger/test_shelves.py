@@ -17,7 +17,7 @@ from allocator.ledger.asking import request_to_reserve
 from allocator.ledger.requests import Requests
 from allocator.ledger.verify import verify
 from allocator.ledger.waiting import Request
-from ledger.stock_steps import DAY, PLACES, POLICIES, SKUS, answer, begin, steps
+from ledger.stock_steps import DAY, PLACES, POLICIES, SKUS, answer, begin, reserved_together, steps
 
 
 @pytest.fixture(autouse=True)
@@ -250,3 +250,20 @@ def test_an_order_of_skus_with_two_lifecycles_is_served_from_shelves_in_the_end(
                 rows = [{"line_id": f"{number}.{sku}", "sku": sku, "qty": 1} for sku in ("phone", "charger")]
                 ledger.reserve(rows, actor="bob", as_of=DAY)
         assert found[0] is None and found[-1] is not None
+
+
+def test_wishes_that_want_one_lot_each_and_share_a_commit_get_what_they_would_get_one_by_one() -> None:
+    policy = Policy(fill={"one": "lot"})
+    with Ledger.open("sqlite://") as together, Ledger.open("sqlite://") as one_by_one:
+        for ledger in (together, one_by_one):
+            ledger.define([{"sku": "paint", "tracking": "lot"}], actor="ana")
+            for lot, qty, age in (("P", 1, 3), ("Q", 2, 2), ("P", 2, 1)):
+                line = {"sku": "paint", "lot": lot, "qty": qty, "location": "north",
+                        "received_on": DAY - dt.timedelta(days=age)}  # fmt: skip
+                ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+        reserved_together(together, policy, [("paint", 1), ("paint", 2)], 0)
+        for number, qty in enumerate((1, 2)):
+            line = {"line_id": f"0.{number}", "sku": "paint", "qty": qty}
+            one_by_one.reserve(line, policy, actor="bob", as_of=DAY)
+        columns = ("line_id", "lot", "qty")
+        assert together.allocations().select(columns).rows() == one_by_one.allocations().select(columns).rows()

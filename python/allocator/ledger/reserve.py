@@ -103,8 +103,8 @@ def reserve(book: Book, heading: Heading, wish: Wish, planned: Decided | None = 
 def reserve_together(book: Book, requests: Sequence[Request]) -> int:
     """Does several requests to reserve, under one policy on one day, as if one after the other; how many it did.
 
-    Where a line or an order is in two of them, or one makes no sense, that is none but for the first that could be done
-    at once: the others are looked at one by one.
+    Where a line or an order is in two of them, one makes no sense, or a line is served from one lot or place, that is
+    none but for the first that could be done at once: the others are looked at one by one.
     """
     wishes: list[Wish] = [request.about[1] for request in requests]
     seen: set[str] = set()
@@ -112,7 +112,9 @@ def reserve_together(book: Book, requests: Sequence[Request]) -> int:
         mine = {line["line_id"] for line in wish.lines} | {
             line.get("order_id") or line["line_id"] for line in wish.lines
         }
-        if seen & mine:
+        # Which lot or place is the first to serve all of a line hangs on what is gone before it is decided.
+        is_ranked = wish.policy.fill.one is not None or any(line.get("fill") is not None for line in wish.lines)
+        if seen & mine or is_ranked:
             return 0
         seen |= mine
     done = 0
