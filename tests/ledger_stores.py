@@ -8,7 +8,8 @@ import pytest
 
 from allocator.ledger import Ledger
 
-TODAY = dt.date(2026, 11, 22)
+TODAY = dt.datetime.now(dt.UTC).date()
+"""On a day that is written down, what comes in today would one day not be there yet."""
 
 STRANGE = [
     None,

@@ -14,7 +14,7 @@ from allocator.errors import AllocatorError
 from allocator.ledger import Ledger, reserve
 from allocator.ledger.waiting import Request
 
-DAY = dt.date(2026, 11, 22)
+DAY = dt.datetime.now(dt.UTC).date()
 SKUS = ("belt", "cap", "disc")
 PLACES = ("north", "south")
 STOCK = [

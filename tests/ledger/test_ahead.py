@@ -26,7 +26,7 @@ from allocator.ledger.verify import verify
 from allocator.model.lifecycle import Lifecycle
 from ledger.raw import beside
 
-TODAY = dt.date(2026, 11, 22)
+TODAY = dt.datetime.now(dt.UTC).date()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from allocator.ledger import Ledger, requests
 from allocator.ledger.verify import verify
 from allocator.ledger.waiting import Request
 
-DAY = dt.date(2026, 11, 22)
+DAY = dt.datetime.now(dt.UTC).date()
 
 
 @pytest.fixture

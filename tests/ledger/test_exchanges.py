@@ -30,7 +30,7 @@ from ledger_stores import receive, shop
 
 __all__ = ["shop"]
 
-TODAY = dt.date(2026, 11, 22)
+TODAY = dt.datetime.now(dt.UTC).date()
 NUMBERS = itertools.count(1)
 
 

@@ -14,7 +14,7 @@ from allocator.errors import InputError
 from allocator.ledger import Ledger
 from allocator.ledger.blocking import block
 
-TODAY = dt.date(2026, 11, 22)
+TODAY = dt.datetime.now(dt.UTC).date()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

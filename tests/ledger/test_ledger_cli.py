@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from allocator.cli.app import program
+from ledger_stores import TODAY
 
 URL = "sqlite:///stock.db"
 GRN = (
@@ -73,10 +74,11 @@ def test_a_unit_tells_its_history_in_plain_words(shop) -> None:
 
 
 def test_an_order_is_promised_and_a_shortage_fails_only_on_request(shop) -> None:
-    code, out, _ = shop("ledger", "reserve", URL, "orders.csv", "--as-of", "2026-11-22", "--key", "order 1")
+    order = ("ledger", "reserve", URL, "orders.csv", "--as-of", TODAY.isoformat(), "--key", "order 1")
+    code, out, _ = shop(*order)
     assert code == 0 and "insufficient" in out
     assert answer(shop, "ledger", "promises", URL)["rows"][0]["qty"] == "10.00"
-    again = shop("ledger", "reserve", URL, "orders.csv", "--as-of", "2026-11-22", "--key", "order 1", "--fail-short")
+    again = shop(*order, "--fail-short")
     assert again[0] == 1 and "Transaction 3." in again[1], "the same key is answered, not done again"
 
 

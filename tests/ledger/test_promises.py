@@ -18,7 +18,7 @@ from allocator.ledger.swap import pick_scanned
 from allocator.ledger.verify import verify
 from allocator.model.policy import Policy
 
-TODAY = dt.date(2026, 11, 22)
+TODAY = dt.datetime.now(dt.UTC).date()
 
 
 @pytest.fixture

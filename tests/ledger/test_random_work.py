@@ -20,7 +20,7 @@ from allocator.ledger.verify import canonical_dump, verify
 from allocator.model.policy import Policy
 from ledger.reference import Reference
 
-TODAY = dt.date(2026, 11, 22)
+TODAY = dt.datetime.now(dt.UTC).date()
 TODAY_NUMBER = TODAY.toordinal() - dt.date(1970, 1, 1).toordinal()
 TRACKING = {"filter": "none", "oil": "lot", "gauge": "serial", "probe": "both"}
 STATUSES = {"filter": {"available"}, "oil": {"available"}, "gauge": {"Available"}, "probe": {"Available"}}

@@ -11,7 +11,7 @@ from allocator.ledger import Ledger
 from allocator.ledger.returns import dispose, inspect_return, take_back, verify_return
 from allocator.ledger.verify import verify
 
-TODAY = dt.date(2026, 11, 22)
+TODAY = dt.datetime.now(dt.UTC).date()
 BACK = {"document": "RN-1", "actor": "ana"}
 
 

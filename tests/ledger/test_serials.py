@@ -14,7 +14,7 @@ from allocator.ledger import Ledger, change
 from allocator.ledger.book import Book
 from allocator.ledger.verify import verify
 
-TODAY = dt.date(2026, 11, 22)
+TODAY = dt.datetime.now(dt.UTC).date()
 CHILLER = {"sku": "CM500", "tracking": "serial", "generate": True,
            "number": {"pattern": "CM500-YYYY-NNNN", "reset": "yearly"}}  # fmt: skip
 
@@ -171,7 +171,7 @@ def test_characteristics_are_those_of_the_sku_and_of_their_type(empty_ledger: Le
     ]  # fmt: skip
     given = {"firmware": "v2.1.4", "calibrated_on": TODAY, "ports": 4, "custom.colour": "red"}
     receive(empty_ledger, {"sku": "gauge", "serial": "G-1", "location": "store", "attributes": given})
-    kept = {"firmware": "2.1.4", "calibrated_on": "2026-11-22", "ports": "4", "custom.colour": "red"}
+    kept = {"firmware": "2.1.4", "calibrated_on": TODAY.isoformat(), "ports": "4", "custom.colour": "red"}
     assert empty_ledger.state("G-1")["attributes"] == dict(sorted(kept.items()))
 
 

@@ -15,7 +15,7 @@ from allocator.ledger.serials import change_ownership, duplicates, register_unit
 from allocator.ledger.shipping import ship_units
 from allocator.ledger.verify import verify
 
-TODAY = dt.date(2026, 11, 22)
+TODAY = dt.datetime.now(dt.UTC).date()
 CHILLER = {
     "sku": "CM500", "tracking": "serial", "generate": True, "number": {"pattern": "CM500-YYYY-NNNN", "reset": "yearly"},
     "meters": {"kWh": "kWh"}, "documents": ["warranty card"], "characteristics": {"calibrated_on": "day"},
@@ -120,7 +120,7 @@ def test_what_happens_to_a_unit_is_recorded_with_what_it_must_say(store: Ledger)
            attributes={"calibrated_on": TODAY}, actor="lab", day=TODAY)  # fmt: skip
     (told,) = store.history("CM500-2025-0046").filter(subject="calibration").rows(named=True)
     assert (told["event"], json.loads(told["details"])["details"]) == ("service", {"certificate": "C-7"})
-    assert store.state("CM500-2025-0046")["attributes"] == {"calibrated_on": "2026-11-22"}
+    assert store.state("CM500-2025-0046")["attributes"] == {"calibrated_on": TODAY.isoformat()}
 
 
 def test_units_are_shipped_with_carrier_tracking_number_and_their_papers(store: Ledger) -> None:

@@ -91,7 +91,7 @@ def test_what_else_a_line_says_is_kept(stocked: Ledger) -> None:
     assert seen_in_columns(lambda: stocked.reserve(asked, actor="bob", as_of=DAY)) == [2]
     with stocked.store.session() as session:
         (kept,) = {details for (details,) in session.rows("SELECT details FROM line")}
-    assert kept == '{"location":"south","needed_on":"2026-11-22","remark":"\\"quoted\\", für später"}'
+    assert kept == f'{{"location":"south","needed_on":"{DAY}","remark":"\\"quoted\\", für später"}}'
 
 
 def test_holds_in_columns_end_like_others(stocked: Ledger) -> None:

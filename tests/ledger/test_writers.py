@@ -14,7 +14,7 @@ from allocator.ledger.book import Book
 from allocator.ledger.verify import verify
 from ledger.raw import beside
 
-TODAY = dt.date(2026, 11, 22)
+TODAY = dt.datetime.now(dt.UTC).date()
 
 
 @pytest.fixture
