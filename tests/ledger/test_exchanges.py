@@ -205,7 +205,9 @@ def test_what_is_not_written_yet_comes_back_by_its_exchange(stocked: Ledger) -> 
     said = {name: stocked.heading(name, actor="bob", document="D-1") for name in ("reserve", "deliver", "return")}
 
     def work(book: Book) -> int:
-        told = reserve(book, said["reserve"], Wish([{"line_id": "L1", "sku": "filter", "qty": 10}], instead(), 20779))
+        told = reserve(
+            book, said["reserve"], Wish([{"line_id": "L1", "sku": "filter", "qty": 10}], instead(), said["reserve"].day)
+        )
         number = told["lines"][0]["allocations"][1]["allocation_id"]
         change.post(book, said["deliver"], [{"allocation_id": number, "to_holder": "eva"}])
         back = {"sku": "pad", "holder": "eva", "qty": 4, "line_id": "L1", "to_location": "yard"}
