@@ -13,8 +13,9 @@ from allocator import Policy
 from allocator.errors import AllocatorError
 from allocator.ledger import Ledger, reserve
 from allocator.ledger.waiting import Request
+from ledger_stores import TODAY
 
-DAY = dt.datetime.now(dt.UTC).date()
+DAY = TODAY
 SKUS = ("belt", "cap", "disc")
 PLACES = ("north", "south")
 STOCK = [

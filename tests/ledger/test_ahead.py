@@ -25,8 +25,7 @@ from allocator.ledger.store.postgres import _Whole
 from allocator.ledger.verify import verify
 from allocator.model.lifecycle import Lifecycle
 from ledger.raw import beside
-
-TODAY = dt.datetime.now(dt.UTC).date()
+from ledger_stores import TODAY
 
 
 @pytest.fixture

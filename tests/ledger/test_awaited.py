@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +14,9 @@ from allocator.errors import InputError, StoreError
 from allocator.ledger import Ledger, requests
 from allocator.ledger.verify import verify
 from allocator.ledger.waiting import Request
+from ledger_stores import TODAY
 
-DAY = dt.datetime.now(dt.UTC).date()
+DAY = TODAY
 
 
 @pytest.fixture

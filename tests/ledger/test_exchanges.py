@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -26,11 +25,10 @@ from allocator.ledger.verify import canonical_dump, verify
 from allocator.model.policy import Policy
 from ledger.raw import Errors, beside, unguarded
 from ledger.reference import Reference
-from ledger_stores import receive, shop
+from ledger_stores import TODAY, receive, shop
 
 __all__ = ["shop"]
 
-TODAY = dt.datetime.now(dt.UTC).date()
 NUMBERS = itertools.count(1)
 
 

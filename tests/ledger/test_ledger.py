@@ -13,8 +13,7 @@ import pytest
 from allocator.errors import InputError
 from allocator.ledger import Ledger
 from allocator.ledger.blocking import block
-
-TODAY = dt.datetime.now(dt.UTC).date()
+from ledger_stores import TODAY
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -10,8 +10,8 @@ import pytest
 from allocator.errors import AllocatorError, InputError
 from allocator.ledger import Ledger
 from allocator.model.policy import Policy
+from ledger_stores import TODAY
 
-TODAY = dt.datetime.now(dt.UTC).date()
 DECLARED = {"firmware": "version", "calibrated_on": "day", "ports": "integer"}
 UNITS = {"G-1": ("2.9", dt.date(2026, 1, 5)), "G-2": ("2.10.1", dt.date(2026, 6, 1)), "G-3": ("2.10", None)}
 

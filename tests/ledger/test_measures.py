@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 import json
 from collections.abc import Iterator
@@ -21,11 +20,10 @@ from allocator.ledger import Ledger
 from allocator.ledger.blocking import block
 from allocator.ledger.verify import verify
 from allocator.model.policy import Policy
-from ledger_stores import receive, shop
+from ledger_stores import TODAY, receive, shop
 
 __all__ = ["shop"]
 
-TODAY = dt.datetime.now(dt.UTC).date()
 NUMBERS = itertools.count(1)
 OIL = {"sku": "oil", "lot": "A", "location": "yard"}
 

@@ -17,8 +17,7 @@ from allocator.ledger.holds import release_expired
 from allocator.ledger.swap import pick_scanned
 from allocator.ledger.verify import verify
 from allocator.model.policy import Policy
-
-TODAY = dt.datetime.now(dt.UTC).date()
+from ledger_stores import TODAY
 
 
 @pytest.fixture

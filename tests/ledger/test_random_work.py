@@ -19,8 +19,8 @@ from allocator.ledger import Ledger
 from allocator.ledger.verify import canonical_dump, verify
 from allocator.model.policy import Policy
 from ledger.reference import Reference
+from ledger_stores import TODAY
 
-TODAY = dt.datetime.now(dt.UTC).date()
 TODAY_NUMBER = TODAY.toordinal() - dt.date(1970, 1, 1).toordinal()
 TRACKING = {"filter": "none", "oil": "lot", "gauge": "serial", "probe": "both"}
 STATUSES = {"filter": {"available"}, "oil": {"available"}, "gauge": {"Available"}, "probe": {"Available"}}

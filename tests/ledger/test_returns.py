@@ -10,8 +10,8 @@ from allocator.errors import InputError
 from allocator.ledger import Ledger
 from allocator.ledger.returns import dispose, inspect_return, take_back, verify_return
 from allocator.ledger.verify import verify
+from ledger_stores import TODAY
 
-TODAY = dt.datetime.now(dt.UTC).date()
 BACK = {"document": "RN-1", "actor": "ana"}
 
 

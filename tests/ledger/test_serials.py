@@ -13,8 +13,8 @@ from allocator.errors import InputError
 from allocator.ledger import Ledger, change
 from allocator.ledger.book import Book
 from allocator.ledger.verify import verify
+from ledger_stores import TODAY
 
-TODAY = dt.datetime.now(dt.UTC).date()
 CHILLER = {"sku": "CM500", "tracking": "serial", "generate": True,
            "number": {"pattern": "CM500-YYYY-NNNN", "reset": "yearly"}}  # fmt: skip
 

@@ -14,8 +14,8 @@ from allocator.ledger.care import read_meter, record
 from allocator.ledger.serials import change_ownership, duplicates, register_units, resolve_duplicate
 from allocator.ledger.shipping import ship_units
 from allocator.ledger.verify import verify
+from ledger_stores import TODAY
 
-TODAY = dt.datetime.now(dt.UTC).date()
 CHILLER = {
     "sku": "CM500", "tracking": "serial", "generate": True, "number": {"pattern": "CM500-YYYY-NNNN", "reset": "yearly"},
     "meters": {"kWh": "kWh"}, "documents": ["warranty card"], "characteristics": {"calibrated_on": "day"},

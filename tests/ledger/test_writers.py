@@ -13,8 +13,7 @@ from allocator.ledger import Ledger
 from allocator.ledger.book import Book
 from allocator.ledger.verify import verify
 from ledger.raw import beside
-
-TODAY = dt.datetime.now(dt.UTC).date()
+from ledger_stores import TODAY
 
 
 @pytest.fixture
