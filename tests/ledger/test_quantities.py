@@ -38,14 +38,14 @@ HOSTILE = {
 def test_a_quantity_is_exact_or_refused(shop: Ledger, qty: Any, code: str) -> None:
     receive(shop, OIL | {"qty": Decimal("5.25")})
     before = canonical_dump(shop)
-    for ask in (
-        lambda: receive(shop, OIL | {"qty": qty}),
-        lambda: shop.reserve([{"line_id": "L1", "sku": "oil", "qty": qty}], actor="bob"),
-        lambda: shop.post("adjust", [OIL | {"qty": qty}], reason="count", actor="bob"),
+    for table, ask in (
+        ("lines", lambda: receive(shop, OIL | {"qty": qty})),
+        ("demand", lambda: shop.reserve([{"line_id": "L1", "sku": "oil", "qty": qty}], actor="bob")),
+        ("lines", lambda: shop.post("adjust", [OIL | {"qty": qty}], reason="count", actor="bob")),
     ):
         with pytest.raises(InputError) as caught:
             ask()
-        assert [problem.code for problem in caught.value.problems] == [code]
+        assert [(problem.code, problem.table) for problem in caught.value.problems] == [(code, table)]
     assert canonical_dump(shop) == before
 
 

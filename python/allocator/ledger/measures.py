@@ -47,7 +47,7 @@ def in_base_units(
         InputError: `unit_unknown`, `qty_step`, `qty_out_of_range`.
     """
     ratio = ratio_of(policy, line["unit"], line["sku"], row)
-    steps = countable(_steps(line["qty"], ratio, sku, policy, ("qty", row)), sku, row, line["qty"])
+    steps = countable(_steps(line["qty"], ratio, sku, policy, ("qty", row)), sku, row, line["qty"], "demand")
     rest = {name: value for name, value in line.items() if name != "unit"}
     return steps, rest | filled(line, ratio, sku, policy, row), {**line, RATIO: str(ratio)}
 

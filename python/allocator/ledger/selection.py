@@ -64,7 +64,7 @@ def load(book: Book, lines: Sequence[Mapping[str, Any]], *, new: bool = False) -
     book.catalog.load_sku_ids(book.session, book.known.skus)
 
 
-def units(qty: int | Decimal, sku: Sku, row: int) -> int:
+def units(qty: int | Decimal, sku: Sku, row: int, table: str = "lines") -> int:
     """A quantity in the steps that the SKU is counted in.
 
     Raises:
@@ -76,13 +76,13 @@ def units(qty: int | Decimal, sku: Sku, row: int) -> int:
         whole = int(scaled)
         if whole != scaled:
             message = f"{sku.sku} is counted to {sku.scale} decimal places"
-            raise InputError(Problem("qty_step", message, "lines", "qty", row, str(qty)[:80]))
+            raise InputError(Problem("qty_step", message, table, "qty", row, str(qty)[:80]))
     else:
         whole = qty * 10**sku.scale
-    return countable(whole, sku, row, qty)
+    return countable(whole, sku, row, qty, table)
 
 
-def countable(steps: int, sku: Sku, row: int, given: int | Decimal) -> int:
+def countable(steps: int, sku: Sku, row: int, given: int | Decimal, table: str = "lines") -> int:
     """Steps that a quantity can be of.
 
     Raises:
@@ -90,7 +90,7 @@ def countable(steps: int, sku: Sku, row: int, given: int | Decimal) -> int:
     """
     if not 0 < steps < 2**63:
         message = f"a quantity is above zero and at most {quantity(2**63 - 1, sku)}"
-        raise InputError(Problem("qty_out_of_range", message, "lines", "qty", row, str(given)[:80]))
+        raise InputError(Problem("qty_out_of_range", message, table, "qty", row, str(given)[:80]))
     return steps
 
 

@@ -129,7 +129,7 @@ def what_lacks(book: Book, wish: Wish, turn: int) -> list[dict[str, Any]]:
         line_id, sku = line["line_id"], book.catalog.named(line["sku"])
         try:
             if line.get("unit") is None:
-                asked, row, said = units(line["qty"], sku, number), line, line
+                asked, row, said = units(line["qty"], sku, number, "demand"), line, line
             else:
                 asked, row, said = in_base_units(line, wish.policy, sku, number)
         except InputError as error:
