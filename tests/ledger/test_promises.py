@@ -11,6 +11,7 @@ import pytest
 
 from allocator.errors import AllocatorError, InputError
 from allocator.ledger import Ledger
+from allocator.ledger.asking import PLANNED_MIN
 from allocator.ledger.blocking import block
 from allocator.ledger.book import Book
 from allocator.ledger.holds import release_expired
@@ -277,6 +278,32 @@ def test_wishes_come_as_one_line_as_several_and_as_a_table(store: Ledger) -> Non
         told = store.reserve(wish, actor="bob", as_of=TODAY)["lines"]
         assert [(each["line_id"], each["requested"]) for each in told] == [("L1", 1)], number
     assert store.allocations()["qty"].to_list() == [1]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        Policy(fill={"pack": "per_box"}),
+        Policy(fill={"qty_min": "per_box"}),
+        Policy(fills={"boxes": {"pack": "per_box"}}),
+        Policy(demand_order=[{"column": "per_box"}]),
+        Policy(attributes=[{"column": "qty_on_hand", "op": ">=", "demand_column": "per_box"}]),
+        Policy(attributes=[{"column": "lot", "op": "=", "demand_column": "per_box"}]),
+    ],
+)
+def test_a_line_that_does_not_say_what_a_policy_names_is_served_alone_as_beside_one_that_does(
+    store: Ledger, policy: Policy
+) -> None:
+    def got(*ids: str) -> list[Any]:
+        lines = [{"line_id": id_, "sku": "filter", "qty": 1} for id_ in ids]
+        return [each["allocated"] for each in store.reserve(lines, policy, actor="bob", as_of=TODAY)["lines"]]
+
+    says = {"line_id": "says", "sku": "gauge", "qty": 1, "per_box": 1 if not policy.attributes else None}
+    beside = store.reserve([says, {"line_id": "not", "sku": "filter", "qty": 1}], policy, actor="bob", as_of=TODAY)
+    assert [each["allocated"] for each in beside["lines"]] == [1, 1]
+    # The first is decided from tables, later ones from a shelf, and many in columns.
+    assert [got(f"L{n}") for n in range(4)] == [[1]] * 4
+    assert got(*[f"M{n}" for n in range(PLANNED_MIN)]).count(1) == 5
 
 
 @pytest.mark.parametrize("wish", ["L1", ["L1"], 7, [], {}])

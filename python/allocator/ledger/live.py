@@ -11,7 +11,7 @@ import polars as pl
 from allocator.engine import CORE, Answer, BoundPlan
 from allocator.errors import InputError, Problem
 from allocator.frames.findings import Findings
-from allocator.frames.named import check_named
+from allocator.frames.named import check_named, uses
 from allocator.frames.prepare import Prepared, Table, prepare_demand
 from allocator.frames.quantity import QUANTITIES
 from allocator.frames.read import shown_error
@@ -24,6 +24,7 @@ from allocator.ledger.rows import STOCK, keys_of, stock_rows
 from allocator.ledger.selection import quantity
 from allocator.model.order import OrderKey
 from allocator.model.policy import Policy
+from allocator.model.tables import DEMAND
 from allocator.plan.compile import NO_STEPS, compile_plan
 from allocator.plan.spec import REASON_NAMES, SERVED
 
@@ -98,14 +99,22 @@ def run(
 ) -> Answer:
     """Serves lines from stock rows; substitutes in whole `steps` of SKUs, where these are not those of the tables.
 
+    A column that the policy names and no line has is null in all of them: what one line says is nothing to the others.
+
     Raises:
         InputError: The lines do not fit the policy, or make no sense.
     """
     findings = Findings()
-    prepared = prepare_demand(demand, policy, CORE, scale, findings)
-    check_named({"stock": stock.frame, "demand": prepared.frame}, policy, findings)
+    prepared = prepare_demand(_with_named(demand, policy), policy, CORE, scale, findings)
+    check_named({"stock": stock.frame, "demand": _with_named(prepared.frame, policy)}, policy, findings)
     findings.raise_any()
     return BoundPlan(compile_plan(Prepared(stock, prepared), policy, day_of(day), CORE, steps=steps)).run()
+
+
+def _with_named(demand: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """The lines with every column that the policy names: null where none of them says it."""
+    named = {use.column for use in uses(policy) if use.table == "demand"} - DEMAND.keys()
+    return demand.with_columns(pl.lit(None).alias(name) for name in sorted(named.difference(demand.columns)))
 
 
 def _read(book: Book, rows: Sequence[Mapping[str, Any]], days: set[str]) -> list[Mapping[str, Any]]:
