@@ -116,6 +116,7 @@ CODES: Final[Mapping[str, str]] = {
     "file_unreadable": "The file is there and cannot be read.",
     "file_unwritable": "The file cannot be written.",
     # tables and columns
+    "cell_error": "A cell of a sheet holds an error, such as #N/A.",
     "cells_surplus": "A row of a file has more cells than there are headers.",
     "argument_type": "An argument is not of the type that is asked for.",
     "column_chunks": "A column is in several pieces where one is needed.",

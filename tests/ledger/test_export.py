@@ -10,13 +10,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import xlsxwriter
 
 from allocator.errors import FileError, InputError
 from allocator.ledger import Ledger, sheets
 from allocator.ledger.backup import backup, restore
 from allocator.ledger.export import export_ledger, import_ledger
 from allocator.ledger.reports import audit
-from allocator.ledger.sheets import defused, undefused, write_table
+from allocator.ledger.sheets import defused, read_table, undefused, write_table
 from allocator.ledger.verify import verify
 from ledger_stores import TODAY, receive, shop
 
@@ -185,6 +186,22 @@ def test_a_file_that_is_no_backup_is_refused(shop: Ledger, other_url: str, tmp_p
     for attempt in attempts:
         with pytest.raises(FileError):
             attempt()
+
+
+def test_a_cell_that_became_an_error_in_an_exported_sheet_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "line.xlsx"
+    with xlsxwriter.Workbook(file) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["line_id", "details"])
+        sheet.write_row(1, 0, ["L1", ""])
+        sheet.write(2, 0, "L2")
+        sheet.write_formula(2, 1, "=NA()", None, "#N/A")
+    with pytest.raises(FileError) as caught:
+        read_table(file, {"line_id": pl.String, "details": pl.String})
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.table, problem.column, problem.row, problem.value) == (
+        "cell_error", "line", "details", 1, "#N/A"
+    )  # fmt: skip
 
 
 def test_no_cell_of_a_sheet_is_run(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import polars as pl
 
 from allocator.errors import AllocatorError, FileError, InputError, Problem
 from allocator.frames.read import Source, read, shown_error
+from allocator.ledger.sheets import CellError, Sheet, read_sheet
 from allocator.model.importing import ImportMapping
 
 TABLE: Final = "file"
@@ -30,14 +31,15 @@ class File(NamedTuple):
     """A file as read.
 
     Attributes:
-        frame: Columns of text by the file's own headers, without blanks around; null where nothing is said.
-        numeric: Headers of columns that are numbers, not text in the file's own way of writing.
+        frame: Columns of text by the file's own headers, without blanks around; null where nothing is said. A cell that
+            holds an error says `#N/A` or the like.
+        numbers: By header, which of its cells are numbers, not text in the file's own way of writing.
         mapping: What the headers mean; guessed where that was not said.
         surplus: The first cell beyond the last header, by the row that has one.
     """
 
     frame: pl.DataFrame
-    numeric: frozenset[str]
+    numbers: Mapping[str, pl.Series]
     mapping: ImportMapping
     surplus: Mapping[int, str]
 
@@ -54,16 +56,19 @@ def read_file(source: Source, mapping: ImportMapping | None) -> File:
     suffix = Path(source).suffix.lower() if isinstance(source, str | os.PathLike) else ""
     said = mapping or ImportMapping()
     surplus: dict[int, str] = {}
+    numbers: Mapping[str, pl.Series] = {}
     if suffix in TEXTS:
         frame, surplus = _read_csv(Path(source), said)  # type: ignore[arg-type]
     elif suffix in WORKBOOKS:
-        frame = _read_workbook(Path(source), said)  # type: ignore[arg-type]
+        sheet = _read_workbook(Path(source), said)  # type: ignore[arg-type]
+        frame, numbers = _cells(sheet), sheet.numbers
     else:
         frame = read(source, TABLE)
+        numbers = {series.name: series for series in frame if series.dtype.is_numeric()}
     _refuse_twice(frame.columns)
     frame.columns = [name.strip() for name in frame.columns]
-    numeric = frozenset(series.name for series in frame if series.dtype.is_numeric())
-    return File(_texts(frame, said), numeric, mapping or ImportMapping.guess(frame.columns), surplus)
+    are_numbers = {name.strip(): column.is_not_null() for name, column in numbers.items()}
+    return File(_texts(frame, said), are_numbers, mapping or ImportMapping.guess(frame.columns), surplus)
 
 
 def _texts(frame: pl.DataFrame, mapping: ImportMapping) -> pl.DataFrame:
@@ -150,24 +155,18 @@ def _refuse_twice(headers: Sequence[str]) -> None:
         raise InputError(Problem("column_duplicate", "two columns have this header", TABLE, name) for name in twice)
 
 
-def _read_workbook(path: Path, mapping: ImportMapping) -> pl.DataFrame:
+def _read_workbook(path: Path, mapping: ImportMapping) -> Sheet:
     if not os.path.isfile(path):  # noqa: PTH113 - as Path says it, but of names that are too long, too
         raise FileError(Problem("file_missing", "there is no such file", TABLE, value=str(path)[:80]))
-    try:
-        import fastexcel  # noqa: PLC0415 - an extra
-    except ImportError:
-        hint = "Install allocator[excel], or save the sheet as CSV"
-        raise FileError(Problem("file_format", "workbooks are read by fastexcel, which is not installed", TABLE,
-                                value=str(path)[:80], hint=hint)) from None  # fmt: skip
-    try:
-        book = fastexcel.read_excel(str(path))
-        if mapping.sheet is not None and mapping.sheet not in book.sheet_names:
-            problem = Problem("setting_value", "the workbook has no such sheet", "mapping", "sheet",
-                              value=mapping.sheet, hint=f"There are {', '.join(book.sheet_names)}")  # fmt: skip
-            raise InputError(problem)
-        sheet = book.load_sheet(mapping.sheet or 0, header_row=mapping.header_row, schema_sample_rows=None)
-        return sheet.to_polars()
-    except fastexcel.FastExcelError as error:
-        hint = "Is it a workbook, and the headers in the row that the mapping says?"
-        problem = Problem("file_unreadable", shown_error(error), TABLE, value=str(path)[:80], hint=hint)
-        raise FileError(problem) from None
+    return read_sheet(path, mapping.sheet, mapping.header_row)
+
+
+def _cells(sheet: Sheet) -> pl.DataFrame:
+    """The cells as text: numbers as those of a column that has nothing else, errors as the sheet shows them."""
+    frame = sheet.frame.with_columns(
+        _text(numbers).fill_null(sheet.frame[name]) for name, numbers in sheet.numbers.items()
+    )
+    found = pl.DataFrame(sheet.errors, schema=CellError._fields, orient="row")
+    return frame.with_columns(
+        frame[name].scatter(here["row"], here["shown"]) for (name,), here in found.group_by("column")
+    )

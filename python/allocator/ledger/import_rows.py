@@ -13,6 +13,7 @@ from allocator.errors import InputError, Problem
 from allocator.ledger.import_file import MIDNIGHT, TABLE, File
 from allocator.ledger.import_report import BadRows
 from allocator.ledger.lines import COLUMNS, TEXT_LENGTH_MAX, Unfit, text
+from allocator.ledger.sheets import CELL_ERROR, ERRORS
 from allocator.model.importing import GROUPS, IDENTIFIERS, ImportMapping
 from allocator.model.number import NumberFormat, NumberRules
 from allocator.numbers import check_identifiers, check_numbers, expand_ranges
@@ -42,6 +43,7 @@ def rows_of(file: File, rules: NumberRules | None, packing_list: Texts | None, b
     frame = _mapped(file)
     bad.headers = {target: header for header, target in file.mapping.columns.items()}
     _find_surplus(file, bad)
+    frame = _without_errors(frame, bad)
     _find_rounded(frame, file, bad)
     frame = _numbers_read(frame, file, bad)
     frame = _in_base_units(frame, file.mapping, bad)
@@ -107,11 +109,21 @@ def _find_surplus(file: File, bad: BadRows) -> None:
             ("the row has more cells than there are headers", "Quote a cell that has a separator in it"))  # fmt: skip
 
 
+def _without_errors(frame: pl.DataFrame, bad: BadRows) -> pl.DataFrame:
+    """The cells without those that hold an error, as a CSV file has them, too: what should stand there is not known."""
+    for name in frame.columns[1:]:
+        wrong = frame[name].is_in(list(ERRORS.values())).fill_null(False)
+        bad.add("cell_error", name, frame["row"].filter(wrong), frame[name].filter(wrong), CELL_ERROR)
+        frame = frame.with_columns(frame[name].set(wrong, None)) if wrong.any() else frame
+    return frame
+
+
 def _find_rounded(frame: pl.DataFrame, file: File, bad: BadRows) -> None:
     """A text that a sheet took for a number too large for it, and rounded: the digits are lost."""
     for header, target in file.mapping.columns.items():
-        if header in file.numeric and target not in ("qty", "unit_cost"):
-            rounded = frame[target].str.contains(ROUNDED).fill_null(False)
+        if header in file.numbers and target not in ("qty", "unit_cost"):
+            number = file.numbers[header].gather(frame["row"])
+            rounded = number & frame[target].str.contains(ROUNDED).fill_null(False)
             bad.add("value_text", target, frame["row"].filter(rounded), frame[target].filter(rounded),
                     ("a sheet took the text for a number, and rounded it", "Format the column as text"))  # fmt: skip
 
@@ -124,12 +136,14 @@ def _numbers_read(frame: pl.DataFrame, file: File, bad: BadRows) -> pl.DataFrame
             continue
         given = frame[target]
         plain = given
-        if header not in file.numeric and (mapping.thousands or mapping.decimal != "."):
+        if mapping.thousands or mapping.decimal != ".":
             between = f"\\{mapping.thousands}" if mapping.thousands else ""
             form = rf"\A[+-]?(\d+|\d{{1,3}}({between}\d{{3}})+)(\{mapping.decimal}\d+)?\z"
             plain = given.set(~given.str.contains(form).fill_null(True), None)
             plain = plain.str.replace_all(mapping.thousands, "", literal=True) if between else plain
             plain = plain.str.replace(mapping.decimal, ".", literal=True)
+            if header in file.numbers:
+                plain = given.zip_with(file.numbers[header].gather(frame["row"]), plain)
         plain = plain.set(~plain.str.contains(NUMBER).fill_null(True), None)
         wrong = plain.is_null() & given.is_not_null()
         example = f"12 or 33{mapping.decimal}60"

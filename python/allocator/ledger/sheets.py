@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-from allocator.errors import FileError, InputError, Problem
+from allocator.errors import AllocatorError, FileError, InputError, Problem
+from allocator.frames.read import shown_error
 
 ROWS_MAX: Final = 1_048_575
 """Rows of a sheet of Excel, without its head."""
@@ -27,6 +30,35 @@ EXACT_MAX: Final = 2**53
 
 RISKY: Final = r"^['=+\-@\t\r\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 """Texts that a sheet takes for a formula, and those that begin with the sign that defuses them."""
+
+ERRORS: Final = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!",
+                 "Value": "#VALUE!", "GettingData": "#GETTING_DATA"}  # fmt: skip
+"""What a sheet shows for each error that a cell can hold."""
+
+CELL_ERROR: Final = ("the cell holds an error of the sheet, and no value", "Mend the formula, or type the value")
+"""What is wrong with such a cell, and what to do."""
+
+
+class CellError(NamedTuple):
+    """A cell that holds an error: where, and what the sheet shows."""
+
+    row: int
+    column: str
+    shown: str
+
+
+class Sheet(NamedTuple):
+    """A sheet of a workbook.
+
+    Attributes:
+        frame: Every cell as text; a day as `2026-06-30 00:00:00`, null where nothing or an error is.
+        numbers: By column, the cells that are numbers and no text of digits; null elsewhere.
+        errors: The cells that hold an error.
+    """
+
+    frame: pl.DataFrame
+    numbers: Mapping[str, pl.Series]
+    errors: Sequence[CellError]
 
 
 def defused(frame: pl.DataFrame) -> pl.DataFrame:
@@ -141,7 +173,7 @@ def read_table(path: Path, schema: dict[str, Any]) -> pl.DataFrame:
     """Reads what `write_table` wrote, with the columns and types of `schema`; texts are never null.
 
     Raises:
-        FileError: `file_unreadable`: it is not what was written.
+        FileError: `file_unreadable`, `cell_error`: it is not what was written.
     """
     try:
         if path.suffix == ".parquet":
@@ -149,10 +181,64 @@ def read_table(path: Path, schema: dict[str, Any]) -> pl.DataFrame:
         elif path.suffix == ".csv":
             found = undefused(pl.read_csv(path, infer_schema=False))
         else:
-            found = undefused(pl.read_excel(path, infer_schema_length=0))
+            found = undefused(_whole_sheet(path))
         bytes_ = [name for name, dtype in schema.items() if dtype == pl.Binary and found.schema.get(name) == pl.String]
         found = found.with_columns(pl.col(bytes_).str.decode("hex"))
         return found.select(list(schema)).cast(pl.Schema(schema)).with_columns(pl.selectors.string().fill_null(""))
+    except AllocatorError:
+        raise
     except (OSError, pl.exceptions.PolarsError) as error:
         message = f"this is not what was exported: {str(error).strip().splitlines()[0][:200]}"
         raise FileError(Problem("file_unreadable", message, value=str(path))) from None
+
+
+def _whole_sheet(path: Path) -> pl.DataFrame:
+    sheet = read_sheet(path)
+    if sheet.errors:
+        message, hint = CELL_ERROR
+        found = (Problem("cell_error", message, path.stem, name, row, shown, hint) for row, name, shown in sheet.errors)
+        raise FileError(found)
+    return sheet.frame
+
+
+def read_sheet(path: Path, name: str | None = None, header_row: int = 0) -> Sheet:
+    """Reads a sheet of a workbook, the first if none is named; each cell is what it is, whatever else is in its column.
+
+    Raises:
+        FileError: `file_format`, `file_unreadable`.
+        InputError: `setting_value`: there is no such sheet.
+    """
+    try:
+        import fastexcel  # noqa: PLC0415 - an extra
+        import pyarrow as pa  # noqa: F401, PLC0415 - with which fastexcel tells what is in cells that it cannot read
+    except ImportError:
+        hint = "Install allocator[excel], or save the sheet as CSV"
+        message = "workbooks are read by fastexcel with pyarrow, which is not installed"
+        raise FileError(Problem("file_format", message, "file", value=str(path)[:80], hint=hint)) from None
+    try:
+        book = fastexcel.read_excel(str(path))
+        if name is not None and name not in book.sheet_names:
+            hint = f"There are {', '.join(book.sheet_names)}"
+            problem = Problem("setting_value", "the workbook has no such sheet", "mapping", "sheet", None, name, hint)
+            raise InputError(problem)
+        load = partial(book.load_sheet, name or 0, header_row=header_row)
+        batch, told = load(dtypes="string").to_arrow_with_errors()
+        # Of all cells only numbers and flags can be flags.
+        flags, floats = load(dtypes="boolean").to_polars(), load(dtypes="float").to_polars()
+    except fastexcel.FastExcelError as error:
+        hint = "Is it a workbook, and the headers in the row that the mapping says?"
+        problem = Problem("file_unreadable", shown_error(error), "file", value=str(path)[:80], hint=hint)
+        raise FileError(problem) from None
+    frame = pl.DataFrame(batch)
+    numbers = {}
+    for column in floats:
+        is_number = flags[column.name].is_not_null() & ~frame[column.name].is_in(["true", "false"]).fill_null(False)
+        if is_number.any():
+            numbers[column.name] = column.set(~is_number, None)
+    errors = [_cell_error(frame, *each.offset_position, each.detail) for each in (told.errors if told else ())]
+    return Sheet(frame, numbers, errors)
+
+
+def _cell_error(frame: pl.DataFrame, row: int, column: int, detail: str) -> CellError:
+    kind = re.search(r"Error\((\w+)\)", detail)
+    return CellError(row, frame.columns[column], ERRORS.get(kind[1], "#") if kind else "#")
