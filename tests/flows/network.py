@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from allocator.flows import Person, keep_settings
@@ -15,6 +16,9 @@ from allocator.flows.partner import (
 )
 from allocator.ledger import Ledger
 from allocator.model.network import PartnerSettings
+
+LATER = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=200)
+"""When what keeps is over: always after the day on which tests run."""
 
 ADA = Person("ada", "administrator")
 SAM = Person("sam", "storekeeper", "ASP-1")
@@ -71,7 +75,7 @@ def set_up(ledger: Ledger, **changes: Any) -> None:
         {"sku": "valve", "qty": 30, "location": "WH/A", "received_on": "2026-01-05"},
         {"sku": "valve", "qty": 30, "location": "WH/A", "received_on": "2026-02-05"},
         {"sku": "seal", "qty": 500, "location": "WH/C"},
-        {"sku": "grease", "qty": 9, "lot": "G-1", "expires_on": "2027-06-30", "location": "WH/C"},
+        {"sku": "grease", "qty": 9, "lot": "G-1", "expires_on": LATER, "location": "WH/C"},
     ]
     lines += [{"sku": "pump", "serial": f"P-{n}", "location": "WH/B", "received_on": f"2026-03-{n + 1:02}"}
               for n in range(9)]  # fmt: skip

@@ -25,8 +25,10 @@ from ledger_stores import TODAY
 def store(empty_ledger: Ledger) -> Ledger:
     """Three gauges, which may be swapped for each other whoever was promised them, and ten filters."""
     empty_ledger.define([{"sku": "filter"}, {"sku": "gauge", "tracking": "serial", "swap": "held"}], actor="ana")
-    units = [{"sku": "gauge", "serial": f"G-{n}", "location": f"shelf {n}", "expires_on": dt.date(2027, n, 1)}
-             for n in (1, 2, 3)]  # fmt: skip
+    units = [
+        {"sku": "gauge", "serial": f"G-{n}", "location": f"shelf {n}", "expires_on": TODAY + dt.timedelta(days=30 * n)}
+        for n in (1, 2, 3)
+    ]
     lines = [*units, {"sku": "filter", "qty": 10, "location": "store"}]
     empty_ledger.post("receive", lines, origin="supplier", document="GRN-1", day=TODAY, actor="ana")
     return empty_ledger

@@ -46,9 +46,10 @@ def test_a_range_is_registered_whole_or_not_at_all(store: Ledger) -> None:
         register_units(store, "CM500", ["CM500-2025-0069 to CM500-2025-0080"], location="A", **SAID)
     assert [code for code, _ in refused(caught)] == ["number_taken"] * 2
     assert store.balances()["on_hand"].to_list() == [25]
-    made = register_units(store, "CM500", count=2, location="A", day=TODAY, key="k", **SAID)
+    two = {"count": 2, "location": "A", "day": dt.date(2026, 11, 22), "key": "k"} | SAID
+    made = register_units(store, "CM500", **two)
     assert made["serials"] == ["CM500-2026-0001", "CM500-2026-0002"]
-    assert register_units(store, "CM500", count=2, location="A", day=TODAY, key="k", **SAID) == made
+    assert register_units(store, "CM500", **two) == made
     with pytest.raises(InputError) as caught:
         register_units(store, "CM500", location="A", **SAID)
     assert refused(caught) == [("argument_value", "numbers")]
