@@ -1,10 +1,10 @@
-"""The tables, their triggers, and the views for people and BI tools."""
+"""The tables of stock, promises and history."""
 
 from __future__ import annotations
 
 from alembic import op
 
-from allocator.ledger import statistics, triggers, views
+from allocator.ledger import statistics
 from allocator.ledger.schema import METADATA
 
 revision = "0001"
@@ -20,8 +20,5 @@ def upgrade() -> None:
     connection = op.get_bind()
     dialect, tables = connection.dialect.name, [METADATA.tables[name] for name in TABLES]
     METADATA.create_all(connection, tables, checkfirst=False)
-    for statements in (triggers.statements, views.statements, statistics.statements):
-        for statement in statements(dialect):
-            connection.exec_driver_sql(statement)
-    for statement in triggers.references(dialect, tables):
+    for statement in statistics.statements(dialect):
         connection.exec_driver_sql(statement)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from allocator.ledger import statistics, triggers
+from allocator.ledger import statistics
 from allocator.ledger.schema import METADATA
 from allocator.ledger.schema_documents import DOCUMENTS
 
@@ -17,7 +17,5 @@ def upgrade() -> None:
     connection = op.get_bind()
     dialect = connection.dialect.name
     METADATA.create_all(connection, list(DOCUMENTS), checkfirst=False)
-    for statement in (*triggers.append_only(dialect, "document_event"), *triggers.references(dialect, DOCUMENTS)):
-        connection.exec_driver_sql(statement)
     for statement in statistics.told(dialect, statistics.DOCUMENT_ROWS):
         connection.exec_driver_sql(statement)

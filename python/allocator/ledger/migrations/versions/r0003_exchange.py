@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from allocator.ledger import statistics, triggers
+from allocator.ledger import statistics
 from allocator.ledger.schema import METADATA
 from allocator.ledger.schema_exchange import EXCHANGE
 
@@ -17,7 +17,5 @@ def upgrade() -> None:
     connection = op.get_bind()
     dialect = connection.dialect.name
     METADATA.create_all(connection, [EXCHANGE], checkfirst=False)
-    for statement in (*triggers.append_only(dialect, "exchange"), *triggers.references(dialect, [EXCHANGE])):
-        connection.exec_driver_sql(statement)
     for statement in statistics.told(dialect, statistics.EXCHANGE_ROWS):
         connection.exec_driver_sql(statement)
