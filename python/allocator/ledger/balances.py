@@ -14,6 +14,7 @@ from allocator.ledger.records import OWNED, SOURCES, day_number
 from allocator.ledger.rows import STOCK
 from allocator.ledger.selection import ACCOUNT_BITS
 from allocator.ledger.snapshot import At, Snapshot, blank_to_null, days, moments, snapshot
+from allocator.ledger.views import EXCHANGED, SERVED
 from allocator.model.document import did_you_mean
 
 if TYPE_CHECKING:
@@ -209,23 +210,25 @@ def lines(ledger: Questions) -> pl.DataFrame:
 
 def allocations(ledger: Questions) -> pl.DataFrame:
     """The open promises; see `Ledger.allocations`."""
-    numbers = ("allocation_id", "goods_id", "account_id", "sku_id", "qty", "expires_at")
+    numbers = ("allocation_id", "goods_id", "account_id", "sku_id", "asked_id", "qty", "qty_served", "expires_at")
     texts = ("line_id", "order_id", "lot", "serial", "stage")
     schema: dict[str, Any] = dict.fromkeys(numbers, pl.Int64) | dict.fromkeys(texts, pl.String)
     with snapshot(ledger) as moment:
         sql = (
-            "SELECT o.allocation_id, o.goods_id, o.account_id, g.sku_id, o.qty, o.expires_at, o.line_id, l.order_id, "
-            "g.lot, COALESCE(n.value, g.serial), o.stage FROM allocation o "
+            f"SELECT o.allocation_id, o.goods_id, o.account_id, g.sku_id, l.sku_id, o.qty, {SERVED}, "
+            "o.expires_at, o.line_id, l.order_id, g.lot, COALESCE(n.value, g.serial), o.stage FROM allocation o "
             "JOIN line l ON l.tenant = o.tenant AND l.line_id = o.line_id "
             "JOIN goods g ON g.tenant = o.tenant AND g.goods_id = o.goods_id "
-            "LEFT JOIN number n ON n.tenant = g.tenant AND n.goods_id = g.goods_id AND n.kind = 'serial' "
+            f"{EXCHANGED} LEFT JOIN number n ON n.tenant = g.tenant AND n.goods_id = g.goods_id AND n.kind = 'serial' "
             "AND n.until_seq IS NULL WHERE o.tenant = :tenant"
         )
         rows = moment.frame(sql, schema).join(moment.accounts, on="account_id")
         rows = moment.exact(rows.join(moment.skus.select("sku_id", "sku", "scale"), on="sku_id"), "qty")
+        asked = moment.skus.select("scale", asked_id="sku_id")
+        rows = moment.exact(rows.drop("scale").join(asked, on="asked_id"), "qty_served")
     return rows.select(
         "allocation_id", "line_id", "order_id",
         (pl.col("goods_id") * (1 << ACCOUNT_BITS) + pl.col("account_id")).alias("stock_id"),
-        "sku", blank_to_null("lot"), blank_to_null("serial"), "location", "status", "qty", "stage", "blocks",
-        moments("expires_at"),
+        "sku", blank_to_null("lot"), blank_to_null("serial"), "location", "status", "qty", "qty_served", "stage",
+        "blocks", moments("expires_at"),
     ).sort("allocation_id")  # fmt: skip

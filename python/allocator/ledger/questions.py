@@ -93,6 +93,9 @@ class Questions:
     def allocations(self) -> pl.DataFrame:
         """One row per open promise, by `allocation_id`: the line, the stock row, and how much.
 
+        `qty` is in units of the goods, `qty_served` what it counts for its line, in units of what that asks for: the
+        same number unless a substitute counts otherwise.
+
         `stage` is `held` (until `expires_at`), `reserved` or `picked`; `blocks` says why promised goods cannot go.
         """
         return balances.allocations(self)

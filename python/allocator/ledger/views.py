@@ -14,7 +14,7 @@ from allocator.ledger.selection import ACCOUNT_BITS
 
 
 class _Words(NamedTuple):
-    """How a store says what a view shows; `{}` is a column."""
+    """How a store says what a view shows; `{}` is a column, `{sku}` the SKU that says its decimal places."""
 
     day: str
     moment: str
@@ -22,12 +22,16 @@ class _Words(NamedTuple):
     today: str
     allocatable: str
 
+    def quantity(self, steps: str, sku: str = "k") -> str:
+        """Steps in units of the SKU."""
+        return self.qty.format(steps, sku=sku)
+
 
 _SPELLED: Final[Mapping[str, _Words]] = {
     "sqlite": _Words(
         "date({} * 86400, 'unixepoch')",
         "datetime({0} / 1000000, 'unixepoch') || printf('.%06d', {0} % 1000000)",
-        "CASE k.scale WHEN 0 THEN {0} ELSE {0} / CAST('1e' || k.scale AS REAL) END",
+        "CASE {sku}.scale WHEN 0 THEN {0} ELSE {0} / CAST('1e' || {sku}.scale AS REAL) END",
         "CAST(strftime('%s', 'now') AS INTEGER) / 86400",
         "SELECT 1 FROM json_each(d.document, '$.statuses') s WHERE json_extract(s.value, '$.name') = a.status "
         "AND json_extract(s.value, '$.allocatable')",
@@ -35,7 +39,7 @@ _SPELLED: Final[Mapping[str, _Words]] = {
     "postgresql": _Words(
         "DATE '1970-01-01' + {}::integer",
         "TIMESTAMP '1970-01-01' + {} * INTERVAL '1 microsecond'",
-        "{} / power(10::numeric, k.scale)",
+        "{0} / power(10::numeric, {sku}.scale)",
         "(now() AT TIME ZONE 'UTC')::date - DATE '1970-01-01'",
         "SELECT 1 FROM json_array_elements(d.document::json -> 'statuses') s WHERE s ->> 'name' = a.status "
         "AND (s ->> 'allocatable')::boolean",
@@ -44,6 +48,12 @@ _SPELLED: Final[Mapping[str, _Words]] = {
 
 VIEWS: Final = ("skus", "balances", "units", "stock_balances", "transactions", "movements", "demand_lines", "promises")
 """In the order in which they are made."""
+
+SERVED: Final = "(o.qty / COALESCE(x.given, 1) * COALESCE(x.asked, 1))"
+"""What a promise counts for its line, in steps of the SKU that it asks for."""
+
+EXCHANGED: Final = "LEFT JOIN exchange x ON x.tenant = o.tenant AND x.line_id = o.line_id AND x.sku_id = g.sku_id"
+"""What `SERVED` reads, beside the promise and its goods."""
 
 _SERIAL: Final = "COALESCE(n.value, NULLIF(g.serial, ''))"
 _NUMBER: Final = (
@@ -93,9 +103,9 @@ def _balances(words: _Words) -> str:
     )
     return (
         f"SELECT t.name AS tenant, b.goods_id * {1 << ACCOUNT_BITS} + b.account_id AS stock_id, k.sku, "
-        f"{_blank('g.lot')}, {_SERIAL} AS serial, {_account('a')}, {words.qty.format('b.qty')} AS qty, "
-        f"{words.qty.format('b.reserved')} AS reserved, "
-        f"CASE WHEN {usable} THEN {words.qty.format('(b.qty - b.reserved)')} ELSE 0 END AS available, "
+        f"{_blank('g.lot')}, {_SERIAL} AS serial, {_account('a')}, {words.quantity('b.qty')} AS qty, "
+        f"{words.quantity('b.reserved')} AS reserved, "
+        f"CASE WHEN {usable} THEN {words.quantity('(b.qty - b.reserved)')} ELSE 0 END AS available, "
         f"{words.day.format('g.received_on')} AS received_on, {words.day.format('g.expires_on')} AS expires_on, "
         f"{_blank('g.stock_class')}, {_blank('g.unit_cost')} "
         "FROM balance b JOIN tenant t ON t.tenant = b.tenant "
@@ -157,8 +167,8 @@ def _transactions(words: _Words) -> str:
 def _movements(words: _Words) -> str:
     return (
         f"SELECT t.name AS tenant, {_heading(words)}, e.n, k.sku, {_blank('g.lot')}, {_SERIAL} AS serial, "
-        f"{words.qty.format('e.qty')} AS qty, {words.qty.format('e.unreserved')} AS unreserved, "
-        f"{words.qty.format('e.reserved')} AS reserved, {_account('a', '_before')}, {_account('b', '_after')}, "
+        f"{words.quantity('e.qty')} AS qty, {words.quantity('e.unreserved')} AS unreserved, "
+        f"{words.quantity('e.reserved')} AS reserved, {_account('a', '_before')}, {_account('b', '_after')}, "
         f"{_blank('e.line_id')}, {_blank('e.details')} "
         "FROM entry e JOIN tenant t ON t.tenant = e.tenant "
         "JOIN txn x ON x.tenant = e.tenant AND x.seq = e.seq "
@@ -171,8 +181,8 @@ def _movements(words: _Words) -> str:
 
 
 def _demand_lines(words: _Words) -> str:
-    qty = {name: words.qty.format(f"l.{name}") for name in ("qty", "allocated", "shipped", "returned")}
-    still = words.qty.format("(l.qty - l.allocated - l.shipped)")
+    qty = {name: words.quantity(f"l.{name}") for name in ("qty", "allocated", "shipped", "returned")}
+    still = words.quantity("(l.qty - l.allocated - l.shipped)")
     return (
         f"SELECT t.name AS tenant, l.line_id, l.order_id, k.sku, {qty['qty']} AS requested, "
         f"{qty['allocated']} AS allocated, {qty['shipped']} AS shipped, {qty['returned']} AS returned, "
@@ -184,12 +194,13 @@ def _demand_lines(words: _Words) -> str:
 def _promises(words: _Words) -> str:
     return (
         f"SELECT t.name AS tenant, o.allocation_id, o.line_id, l.order_id, k.sku, {_blank('g.lot')}, "
-        f"{_SERIAL} AS serial, {_blank('a.location')}, {words.qty.format('o.qty')} AS qty, o.stage, "
-        f"{words.moment.format('o.expires_at')} AS expires_at "
+        f"{_SERIAL} AS serial, {_blank('a.location')}, {words.quantity('o.qty')} AS qty, "
+        f"{words.quantity(SERVED, 's')} AS qty_served, o.stage, {words.moment.format('o.expires_at')} AS expires_at "
         "FROM allocation o JOIN tenant t ON t.tenant = o.tenant "
         "JOIN line l ON l.tenant = o.tenant AND l.line_id = o.line_id "
+        "JOIN sku s ON s.tenant = l.tenant AND s.sku_id = l.sku_id "
         "JOIN goods g ON g.tenant = o.tenant AND g.goods_id = o.goods_id "
         "JOIN sku k ON k.tenant = g.tenant AND k.sku_id = g.sku_id "
         "JOIN account a ON a.tenant = o.tenant AND a.account_id = o.account_id "
-        f"{_NUMBER}"
+        f"{EXCHANGED} {_NUMBER}"
     )
