@@ -144,6 +144,18 @@ def test_what_goes_and_what_comes_back_counts_by_the_exchange(stocked: Ledger) -
     assert_sound(stocked)
 
 
+def test_an_invoiced_substitute_that_is_credited_counts_by_the_exchange_and_no_more_than_went(stocked: Ledger) -> None:
+    promised(stocked, instead(), 10)
+    number = stocked.allocations().filter(sku="pad")["allocation_id"][0]
+    stocked.post("deliver", {"allocation_id": number, "qty": 6, "to_holder": "eva"}, document="DC-1", actor="pip")
+    stocked.post("invoice", {"sku": "pad", "holder": "eva", "qty": 6}, document="I-1", actor="ana")
+    back = {"sku": "pad", "holder": "eva", "line_id": "L1", "to_location": "yard"}
+    for qty, returned in ((2, 1), (4, 3)):
+        stocked.post("credit", back | {"qty": qty}, document="CN-1", actor="ana")
+        assert line(stocked) == (7, 3, returned)
+    assert_sound(stocked)
+
+
 def test_a_hold_of_a_substitute_ends_whole(stocked: Ledger) -> None:
     asked = {"line_id": "L1", "sku": "filter", "qty": 10}
     stocked.reserve(asked, instead(), actor="bob", hold_s=0.0)

@@ -119,6 +119,21 @@ def test_a_block_keeps_what_is_promised_and_flags_it(store: Ledger) -> None:
     store.post("pick", {"allocation_id": number}, actor="pip")
 
 
+@pytest.mark.parametrize("outcome", ["keep", "replan"])
+def test_a_block_of_a_quantity_is_of_what_is_free_and_leaves_promises_alone(store: Ledger, outcome: Any) -> None:
+    reserve(store, "L1", "filter", 4)
+    before = store.allocations()
+    (here,) = store.stock(skus="filter")["stock_id"]
+    answer = block(store, {"stock_id": here, "qty": 6}, reason="quality", outcome=outcome, actor="ana")
+    assert (answer["flagged"], answer["lines"]) == ([], [])
+    assert store.allocations().equals(before)
+    assert store.balances().select("on_hand", "reserved", "blocked").row(0) == (10, 4, 6)
+    # All of what lies there is what is promised, too.
+    if outcome == "keep":
+        whole = block(store, {"stock_id": here}, reason="quality", outcome=outcome, actor="ana")
+        assert [each["qty"] for each in whole["flagged"]] == [4]
+
+
 def test_a_block_replans_what_was_promised_even_what_was_picked(store: Ledger) -> None:
     reserve(store, "L1")
     (number,) = reserve(store, "L2")

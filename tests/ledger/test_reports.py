@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+import polars as pl
 import pytest
 
 from allocator.errors import InputError
@@ -12,6 +13,7 @@ from allocator.ledger import Ledger
 from allocator.ledger.recall import recall_impact
 from allocator.ledger.reports import activity, audit, availability, serials, service
 from allocator.ledger.warranty import warranty
+from allocator.numbers.recall import SCHEMA
 from ledger_stores import TODAY, receive, shop
 
 __all__ = ["shop"]
@@ -151,6 +153,17 @@ def test_a_recall_finds_every_unit_of_a_range_wherever_it_is(shop: Ledger) -> No
         (serial(4), "scrap", None),
     ]
     assert found["certain"].all()
+
+
+def test_a_unit_that_a_recall_names_for_certain_by_one_of_its_numbers_is_certain(shop: Ledger) -> None:
+    gauges(shop)
+    for n in (1, 2):
+        shop.post("renumber", {"serial": serial(n), "new_serial": f"NEW-{n}"}, reason="label", actor="ana")
+    named = [(serial(1), "low"), ("NEW-1", "high"), (serial(2), "high"), ("NEW-2", "low"), (serial(3), "low")]
+    rows = [{"row": n, "kind": "serial", "first": text, "last": text, "confidence": how}
+            for n, (text, how) in enumerate(named)]  # fmt: skip
+    found = recall_impact(shop, recall=pl.DataFrame(rows, schema=SCHEMA)).sort("serial")
+    assert found.select("serial", "certain").rows() == [(serial(3), False), ("NEW-1", True), ("NEW-2", True)]
 
 
 def test_a_recall_in_dirty_words_finds_the_lots_that_it_means(shop: Ledger) -> None:
