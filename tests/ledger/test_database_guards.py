@@ -68,7 +68,8 @@ REFUSED = {
     "stock is of another tenant's goods": "INSERT INTO balance (tenant, goods_id, account_id, sku_id, qty, version) "
     "VALUES (2, 1, 2, 1, 1, 2)",
     "stock is nowhere": "UPDATE balance SET account_id = 999",
-    "goods are of no SKU": "INSERT INTO goods (tenant, goods_id, sku_id, received_on, seq) VALUES (1, 99, 999, 1, 2)",
+    "goods are of no SKU": "INSERT INTO goods (tenant, goods_id, sku_id, received_on, seq) "
+    "SELECT 1, MAX(goods_id) + 1, 999, 1, 2 FROM goods",
     "a SKU is removed": "DELETE FROM sku",
     "a SKU becomes another": "UPDATE sku SET sku_id = sku_id + 100",
     "a line is removed": "DELETE FROM line",
@@ -127,3 +128,40 @@ def test_history_is_not_emptied_at_once(postgres_url: str) -> None:
         for table in ("tenant", "txn", "entry", "goods", "account", "request", "lifecycle", "number"):
             with pytest.raises(Errors), beside(ledger) as connection:
                 connection.execute(f"TRUNCATE {table} CASCADE")
+
+
+NUMBERED = {
+    "goods": "INSERT INTO goods (tenant, goods_id, sku_id, received_on, seq) "
+    "SELECT 1, number, 1, 1, 2 FROM (SELECT MAX(goods_id) + step AS number FROM goods, unnest(%s::int[]) AS step "
+    "GROUP BY step) AS new",
+    "account": "INSERT INTO account (tenant, account_id, kind, location) "
+    "SELECT 1, number, 'stock', 'place ' || number FROM (SELECT MAX(account_id) + step AS number "
+    "FROM account, unnest(%s::int[]) AS step GROUP BY step) AS new",
+    "sku": "INSERT INTO sku (tenant, sku_id, sku, tracking, lifecycle, settings) "
+    "SELECT 1, number, 'S' || number, 'none', 'L', '' FROM (SELECT MAX(sku_id) + step AS number "
+    "FROM sku, unnest(%s::int[]) AS step GROUP BY step) AS new",
+}
+
+
+@pytest.mark.parametrize("table", NUMBERED)
+def test_what_is_named_by_its_number_is_numbered_without_gaps(postgres_url: str, table: str) -> None:
+    with Ledger.open(postgres_url) as ledger:
+        ledger.define([{"sku": "filter"}], actor="ana")
+        line = {"sku": "filter", "qty": 1, "location": "store"}
+        ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+        for steps in ([2], [1, 3], [-50], [-50, 1]):
+            with pytest.raises(Errors, match=r"no gaps|goods_counts"), beside(ledger) as connection:
+                connection.execute(NUMBERED[table], [steps])
+        with beside(ledger) as connection:
+            connection.execute(NUMBERED[table], [[1, 2, 3]])
+
+
+def test_a_reference_to_a_number_before_the_first_is_refused(postgres_url: str) -> None:
+    with Ledger.open(postgres_url) as ledger:
+        ledger.define([{"sku": "filter"}], actor="ana")
+        line = {"sku": "filter", "qty": 1, "location": "store"}
+        ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+        for goods in (0, -1):
+            with pytest.raises(Errors, match="names what is not there"), beside(ledger) as connection:
+                connection.execute("INSERT INTO attribute (tenant, goods_id, name, value, seq) "
+                                   "VALUES (1, 1, 'a', 'b', 1), (1, %s, 'a', 'b', 1)", [goods])  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sqlalchemy import Table
+from sqlalchemy import ForeignKey, Table
 
 from allocator.ledger.schema import APPEND_ONLY, ENTRY, LINE, METADATA
 
@@ -12,6 +12,9 @@ REFUSAL = "the ledger is append-only"
 
 MOVING = ("allocation", "document_line")
 """Tables whose rows may come to name something else. All others keep what they name."""
+
+GAPLESS = {"txn": "seq", "goods": "goods_id", "account": "account_id", "sku": "sku_id"}
+"""Tables whose rows are numbered from one on and never go: where a number is there, all before it are."""
 
 KEPT = tuple(column.name for column in ENTRY.columns if column.name != "details")
 
@@ -71,13 +74,8 @@ def _postgresql() -> Iterator[str]:
         "CREATE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'restrict_violation'; END $$"
     )
-    yield (
-        "CREATE FUNCTION ledger_gapless() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "IF EXISTS (SELECT 1 FROM added AS given WHERE given.seq > 1 AND NOT EXISTS "
-        "(SELECT 1 FROM txn WHERE tenant = given.tenant AND seq = given.seq - 1 OFFSET 0)) "
-        "THEN RAISE EXCEPTION 'the sequence has no gaps' USING ERRCODE = 'restrict_violation'; END IF; "
-        "RETURN NULL; END $$"
-    )
+    for table, number in GAPLESS.items():
+        yield from _gapless(table, number)
     for table in APPEND_ONLY:
         # Per statement: what is refused is refused whole, and no row costs anything.
         events = "DELETE OR TRUNCATE" if table == "entry" else "UPDATE OR DELETE OR TRUNCATE"
@@ -102,13 +100,26 @@ def _postgresql() -> Iterator[str]:
         "OR NEW.kind <> OLD.kind OR NEW.scope <> OLD.scope) EXECUTE FUNCTION ledger_refuse()"
     )
     yield (
-        "CREATE TRIGGER txn_gapless AFTER INSERT ON txn REFERENCING NEW TABLE AS added "
-        "FOR EACH STATEMENT EXECUTE FUNCTION ledger_gapless()"
-    )
-    yield (
         "CREATE TRIGGER head_forward BEFORE UPDATE ON tenant FOR EACH ROW "
         "WHEN (NEW.seq < OLD.seq OR NEW.tenant <> OLD.tenant OR NEW.recorded_at < OLD.recorded_at) "
         "EXECUTE FUNCTION ledger_refuse()"
+    )
+
+
+def _gapless(table: str, number: str) -> Iterator[str]:
+    """Numbers are added in a row, after one that is there: two looks for however many."""
+    before = f"SELECT 1 FROM {table} WHERE tenant = given.tenant AND {number} = given.first - 1 OFFSET 0"
+    yield (
+        f"CREATE FUNCTION ledger_{table}_gapless() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF EXISTS (SELECT 1 FROM (SELECT tenant, MIN({number}) AS first, MAX({number}) AS last, COUNT(*) AS rows "
+        "FROM added GROUP BY tenant) AS given WHERE given.last - given.first + 1 <> given.rows "
+        f"OR given.first < 1 OR (given.first > 1 AND NOT EXISTS ({before}))) "
+        "THEN RAISE EXCEPTION 'the sequence has no gaps' USING ERRCODE = 'restrict_violation'; END IF; "
+        "RETURN NULL; END $$"
+    )
+    yield (
+        f"CREATE TRIGGER {table}_gapless AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION ledger_{table}_gapless()"
     )
 
 
@@ -145,16 +156,10 @@ def _kept(table: Table) -> list[str]:
 
 
 def _names_what_is_there(table: Table) -> Iterator[str]:
-    absent = []
-    for key in sorted(table.foreign_keys, key=lambda each: each.parent.name):
-        here, there = key.parent.name, key.column
-        if here != "tenant":
-            # Thousands of rows name few of anything but lines, of which each is named once or twice.
-            once = "" if there.table is LINE else "DISTINCT "
-            given = f"(SELECT {once}tenant, {here} FROM added WHERE {here} IS NOT NULL) AS given"
-            found = f"SELECT 1 FROM {there.table.name} WHERE tenant = given.tenant AND {there.name} = given.{here}"
-            # OFFSET: so that each is looked up by its key, and no plan reads the table for all of them.
-            absent.append(f"EXISTS (SELECT 1 FROM {given} WHERE NOT EXISTS ({found} OFFSET 0))")
+    keys = [key for key in sorted(table.foreign_keys, key=lambda each: each.parent.name) if key.parent.name != "tenant"]
+    numbered = [key for key in keys if GAPLESS.get(key.column.table.name) == key.column.name]
+    absent = [_absent_number(numbered)] if numbered else []
+    absent += [_absent(key) for key in keys if key not in numbered]
     yield (
         f"CREATE OR REPLACE FUNCTION ledger_{table.name}_names() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"IF {' OR '.join(absent)} THEN RAISE EXCEPTION 'a row of {table.name} names what is not there' "
@@ -165,3 +170,28 @@ def _names_what_is_there(table: Table) -> Iterator[str]:
             f"CREATE TRIGGER {table.name}_names_{event.lower()} AFTER {event} ON {table.name} "
             f"REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger_{table.name}_names()"
         )
+
+
+def _absent_number(keys: Iterable[ForeignKey]) -> str:
+    """Whether rows name numbers that are not there: the least and the greatest of them tell."""
+    names = {key.parent.name: key for key in keys}
+    ends = ", ".join(f"MIN({name}) AS {name}_least, MAX({name}) AS {name}" for name in names)
+    absent = " OR ".join(
+        f"{name}_least < 1 OR ({name} IS NOT NULL AND NOT EXISTS ({_named(key)}))" for name, key in names.items()
+    )
+    return f"EXISTS (SELECT 1 FROM (SELECT tenant, {ends} FROM added GROUP BY tenant) AS given WHERE {absent})"
+
+
+def _absent(key: ForeignKey) -> str:
+    """Whether rows name what is not there."""
+    # Thousands of rows name few of anything but lines, of which each is named once or twice.
+    name, once = key.parent.name, "" if key.column.table is LINE else "DISTINCT "
+    given = f"(SELECT {once}tenant, {name} FROM added WHERE {name} IS NOT NULL) AS given"
+    return f"EXISTS (SELECT 1 FROM {given} WHERE NOT EXISTS ({_named(key)}))"
+
+
+def _named(key: ForeignKey) -> str:
+    """What a row that is `given` names."""
+    there, name = key.column, key.parent.name
+    # OFFSET: so that each is looked up by its key, and no plan reads the table for all of them.
+    return f"SELECT 1 FROM {there.table.name} WHERE tenant = given.tenant AND {there.name} = given.{name} OFFSET 0"
