@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _TOLD: Final = frozenset(("line_id", "order_id", "sku", "qty"))
 """What a line is recorded with; the rest are its details."""
 
+_NEEDED: Final = ("line_id", "sku", "qty")
+
 _PLAIN: Final = frozenset((NoneType, bool, float, dt.date, dt.datetime))
 """Types whose values can be written down, whichever they are."""
 
@@ -42,24 +44,23 @@ def checked(lines: Sequence[Mapping[str, Any]], policy: Policy) -> list[dict[str
     Raises:
         InputError: Every problem of every line.
     """
-    problems, rows = [], []
+    problems: list[Problem] = []
+    rows: list[dict[str, Any]] = []
     seen: set[str] = set()
     for number, line in enumerate(lines):
         row = dict(line)
-        if strange := [name for name in row if not isinstance(name, str)]:
-            told = given.shown(strange)
-            problems.append(Problem("column_type", "columns have names", "demand", row=number, value=told))
-        problems += _unwritable(row, number)
-        lacking = [name for name in ("line_id", "sku", "qty") if row.get(name) is None]
+        for name, value in line.items():
+            reader = _READ.get(name)
+            if reader is None:
+                problems += _unwritable(name, value, number)
+            elif value is not None:
+                try:
+                    row[name] = reader(value)
+                except Unfit as unfit:
+                    problem = Problem(unfit.code, str(unfit), "demand", name, number, given.shown(value), unfit.hint)
+                    problems.append(problem)
+        lacking = [name for name in _NEEDED if row.get(name) is None]
         problems += [Problem("value_null", f"a line needs {name}", "demand", name, number) for name in lacking]
-        for name, reader in _READ.items():
-            if row.get(name) is None:
-                continue
-            try:
-                row[name] = reader(row[name])
-            except Unfit as unfit:
-                problem = Problem(unfit.code, str(unfit), "demand", name, number, given.shown(line[name]), unfit.hint)
-                problems.append(problem)
         if isinstance(row.get("unit"), str) and isinstance(row.get("sku"), str):
             try:
                 ratio_of(policy, row["unit"], row["sku"], number)
@@ -77,13 +78,14 @@ def checked(lines: Sequence[Mapping[str, Any]], policy: Policy) -> list[dict[str
     return rows
 
 
-def _unwritable(row: Mapping[str, Any], number: int) -> Iterator[Problem]:
+def _unwritable(name: object, value: object, number: int) -> Iterator[Problem]:
     """What a line says that could not be recorded with it."""
-    for name, value in row.items():
-        plain = type(value) in _PLAIN or (type(value) is int and abs(value) <= given.GREATEST)
-        if name not in _READ and not plain and not is_writable(value):
-            message = "the value cannot be written down"
-            yield Problem("column_type", message, "demand", str(name)[:80], number, given.shown(value))
+    if not isinstance(name, str):
+        yield Problem("column_type", "columns have names", "demand", row=number, value=given.shown([name]))
+    plain = type(value) in _PLAIN or (type(value) is int and abs(value) <= given.GREATEST)
+    if not plain and not is_writable(value):
+        message = "the value cannot be written down"
+        yield Problem("column_type", message, "demand", str(name)[:80], number, given.shown(value))
 
 
 def load(book: Book, wishes: Sequence[Wish]) -> None:
