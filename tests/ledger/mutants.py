@@ -20,7 +20,7 @@ class Mutant(NamedTuple):
 
 GUARDS, VERIFY, WRITERS = "test_database_guards.py", "test_verify.py", "test_writers.py"
 COMMITS, DAY, SHELVES, WHOLESALE = "test_failed_commit.py", "test_ledger.py", "test_shelves.py", "test_wholesale.py"
-AHEAD, ROWS = "test_ahead.py", "test_rows.py"
+AHEAD, BESIDE, ROWS = "test_ahead.py", "test_beside.py", "test_rows.py"
 EXCHANGES, MEASURES, SUMS = "test_exchanges.py", "test_measures.py", "test_sums.py"
 
 MUTANTS = (
@@ -36,6 +36,11 @@ MUTANTS = (
     Mutant("no CHECK that no more comes back than was shipped", "schema.py",
            '"returned >= 0 AND returned <= shipped"', '"1 = 1"', GUARDS),
     Mutant("no CHECK that someone did it", "schema.py", "\"actor <> ''\"", '"1 = 1"', GUARDS),
+    Mutant("goods have gaps in their numbers (PostgreSQL)", "triggers.py",
+           "given.last - given.first + 1 <> given.rows ", "false ", GUARDS),
+    Mutant("goods begin anywhere (PostgreSQL)", "triggers.py", "OR (given.first > 1 AND NOT EXISTS ({before}))", "",
+           GUARDS),
+    Mutant("what is named may be before the first (PostgreSQL)", "triggers.py", "{name}_least < 1 OR ", "", GUARDS),
     Mutant("no CHECK of the stages of a promise", "schema.py",
            "stage = 'reserved' OR stage = 'held' OR stage = 'picked'", "1 = 1", GUARDS),
     Mutant("a unit may be in two places", "schema.py", """        "unit_in_one_place",
@@ -159,10 +164,15 @@ MUTANTS = (
     Mutant("as many transactions are taken for the same", "write.py", " AND tenant.hash = :known AND ",
            " AND :known = :known AND ", AHEAD),
     Mutant("what could not be written ahead is done", "requests.py",
-           "                return 0\n            for request",
-           "                return len(done)\n            for request", AHEAD),
+           "            return\n        self._refused = 0", "        self._refused = 0", AHEAD),
     Mutant("what could not be written ahead is believed", "requests.py",
-           "            self._known, self._read_first = None, min", "            self._read_first = min", AHEAD),
+           "        self._known, self._read_first = None, min", "        self._read_first = min", AHEAD),
+    Mutant("what was decided on a commit that failed is written", "requests.py",
+           "ahead is not None and ahead.book.known is self._known", "ahead is not None", BESIDE),
+    Mutant("what is written is not known to those decided beside", "requests.py", "                book.settled()\n",
+           "", BESIDE),
+    Mutant("nobody decides while others write", "requests.py", "                    self._waiting.hand_on(turn)",
+           "                    pass", BESIDE),
     Mutant("orders are done at once, though a line is known", "at_once.py", "book.known.rows, book.lines)",
            "book.known.rows, {})", SHELVES),
     Mutant("what is offered is not withdrawn when stock comes in", "shelves.py",

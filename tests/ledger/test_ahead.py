@@ -19,8 +19,8 @@ from allocator.errors import Problem, StoreError
 from allocator.ledger import Ledger
 from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
-from allocator.ledger.requests import Requests
-from allocator.ledger.store import Changes, ConflictError
+from allocator.ledger.requests import Requests, _Ahead
+from allocator.ledger.store import ConflictError, Whole
 from allocator.ledger.store.postgres import _Whole
 from allocator.ledger.verify import verify
 from allocator.model.lifecycle import Lifecycle
@@ -45,10 +45,9 @@ def ahead(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Of each attempt to write what was decided ahead, whether it could be written."""
     write, seen = Requests._write_ahead, []
 
-    def watched(requests: Requests, book: Book) -> None:
-        seen.append(False)
-        write(requests, book)
-        seen[-1] = True
+    def watched(requests: Requests, decided: _Ahead) -> None:
+        write(requests, decided)
+        seen.append(all(request.done for request in decided.requests))
 
     monkeypatch.setattr(Requests, "_write_ahead", watched)
     return seen
@@ -77,14 +76,19 @@ def writes(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, before: Any = None, 
     """Within, something happens before or after what was decided ahead is written."""
     changes = ledger.store.changes
 
-    @contextmanager
-    def disturbed() -> Iterator[Changes]:
-        if before:
-            before()
-        with changes() as out:
-            yield out
-        if after:
-            after()
+    def disturbed() -> Whole:
+        out = changes()
+        write = out.write
+
+        def beside() -> None:
+            if before:
+                before()
+            write()
+            if after:
+                after()
+
+        out.write = beside  # type: ignore[method-assign]
+        return out
 
     with monkeypatch.context() as patch:
         patch.setattr(ledger.store, "changes", disturbed)
@@ -204,6 +208,17 @@ def test_whether_a_commit_came_true_that_nobody_heard_of_is_told_by_the_key(
     assert taken(order(shop, "L2", 4)) == [3, 1]
 
 
+def test_what_was_decided_and_not_even_sent_is_not_believed(shop: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Whole:
+        raise StoreError(Problem("store_failed", "there is no room to write it down"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.store, "changes", fail)
+        assert order(shop, "L1", 60)["allocated"] == 60
+    assert order(shop, "L2", 60)["allocated"] == 38
+    assert verify(shop).clean
+
+
 def test_an_interrupted_writer_leaves_nobody_waiting(shop: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -220,9 +235,11 @@ def test_columns_and_rows_are_written_by_one_statement_or_not_at_all(empty_ledge
             {"tenant": "bigint", "before": "bigint"})  # fmt: skip
     for before in (0, 7):
         refused = pytest.raises((ConflictError, StoreError)) if before else nullcontext()
-        with refused, empty_ledger.store.changes() as out:
-            out.change(*head, [(tenant, before)])
-            out.insert_columns("counter", {"tenant": tenant}, names.with_columns(pl.col("name") + str(before)))
+        out = empty_ledger.store.changes()
+        out.change(*head, [(tenant, before)])
+        out.insert_columns("counter", {"tenant": tenant}, names.with_columns(pl.col("name") + str(before)))
+        with refused:
+            out.write()
     with empty_ledger.store.session() as session:
         assert session.rows("SELECT name, value FROM counter ORDER BY name") == [("A0", 1), ("B0", 2)]
 

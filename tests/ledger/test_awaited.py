@@ -118,9 +118,9 @@ def test_all_who_wait_may_go_away(stocked: Ledger) -> None:
 
 def test_the_event_loop_goes_on_while_the_store_writes(stocked: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     written_by = []
-    ahead = requests.Requests._ahead
+    ahead = requests.Requests._decided_ahead
 
-    def slowly(self: requests.Requests, batch: list[Request]) -> int:
+    def slowly(self: requests.Requests, batch: list[Request]) -> requests._Ahead | None:
         written_by.append(threading.current_thread())
         time.sleep(0.2)
         return ahead(self, batch)
@@ -132,7 +132,7 @@ def test_the_event_loop_goes_on_while_the_store_writes(stocked: Ledger, monkeypa
             ticks += 1
         return ticks
 
-    monkeypatch.setattr(requests.Requests, "_ahead", slowly)
+    monkeypatch.setattr(requests.Requests, "_decided_ahead", slowly)
     assert asyncio.run(ticks_beside()) > 5
     assert threading.main_thread() not in written_by
     assert written_by

@@ -138,7 +138,9 @@ def test_what_is_asked_for_by_a_place_and_one_within_it_is_not_promised_twice(
         empty_ledger.requests.do(asked(number, 1))
     together = [asked(8, 8), asked(9, 8), asked(10, 1)]
     # Never refused by the database, which would have all of it read and done anew.
-    assert empty_ledger.requests._ahead(together) == 1
+    ahead = empty_ledger.requests._decided_ahead(together)
+    assert ahead is not None and ahead.requests == together[:1]
+    empty_ledger.requests._write_ahead(ahead)
     empty_ledger.requests._do_all(together[1:])
     assert [request.answer["lines"][0]["allocated"] for request in together] == [8, 4, 0]
 
@@ -147,7 +149,7 @@ def test_a_line_that_has_all_it_wants_gets_nothing_again_from_a_shelf(
     empty_ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Decided under the lock: what is decided ahead is refused by the key of the line.
-    monkeypatch.setattr(Requests, "_ahead", lambda *_: 0)
+    monkeypatch.setattr(Requests, "_decided_ahead", lambda *_: None)
     empty_ledger.define([{"sku": "belt"}], actor="ana")
     line = {"sku": "belt", "qty": 100, "location": "north"}
     empty_ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")

@@ -41,5 +41,5 @@ def record_at_once(book: Book, shelves: Shelves, orders: Sequence[Order]) -> lis
     """
     head = (book.tenant, book.seq, book.hash, book.allocation_last, book.recorded_at, book.hold_ends_first)
     made = record_orders(head, orders, OrderDesk(shelves.offers, shelves.find, book.known.rows, book.lines))
-    book.add_recorded(made)
+    book.add_recorded(made, shelves)
     return made.answers

@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from allocator.engine import Recorded
 from allocator.errors import AllocatorError, InputError, InternalError, Problem
@@ -24,6 +24,9 @@ from allocator.ledger.known import NOTHING, Head, Key, Known
 from allocator.ledger.records import SOURCES, Account, Allocation, Balance, Goods, Heading, Line, Movement
 from allocator.ledger.store import Changes, Session
 from allocator.ledger.write import TXN, Columns, Written, are_few, write
+
+if TYPE_CHECKING:
+    from allocator.ledger.shelves import Shelves
 
 GREATEST: Final = 2**63 - 1
 
@@ -514,15 +517,13 @@ class Book:
         out.lines.update(dict.fromkeys(undo.lines, seq))
         out.allocations.update(dict.fromkeys(undo.allocations, seq))
 
-    def add_recorded(self, made: Recorded) -> None:
+    def add_recorded(self, made: Recorded, given_by: Shelves) -> None:
         """Adds transactions that were not made by `transaction`: they promise goods to new lines, and move nothing."""
         out = self.written
         _, self.seq, self.hash, self.allocation_last, self.recorded_at, self.hold_ends_first = made.head
         for goods_id, account_id, qty, seq in made.promised:
-            key = (goods_id, account_id)
-            have = self.balances[key]
-            self.known.put(key, Balance(have.qty, have.reserved + qty), in_stock=True)
-            out.balances[key] = seq
+            out.balances[goods_id, account_id] = seq
+            self.known.promise((goods_id, account_id), qty, given_by)
         out.txns += made.txns
         out.entries += made.entries
         if self.is_ahead:
@@ -566,11 +567,10 @@ class Book:
         with self.session.changes(few=are_few(self)) as changes:
             write(changes, self)
 
-    def committed(self) -> Known:
+    def settled(self) -> Known:
         """What is known once all that was written is committed."""
         head = Head(self.seq, self.hash, self.recorded_at, self.goods_last, self.account_last, self.allocation_last,
                     self.hold_ends_first, self.outcomes_asked)  # fmt: skip
-        self.catalog.seen = (self.seq, self.hash)
         return self.known.settle(head, self.written.balances)
 
     def abandon(self) -> None:

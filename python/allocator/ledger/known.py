@@ -203,6 +203,18 @@ class Known:
             for shelves in self.shelves.values():
                 shelves.put(key, sku_id, balance.qty - balance.reserved)
 
+    def promise(self, key: Key, qty: int, given_by: Shelves) -> None:
+        """Promises some of what is in stock. The shelves that gave it know."""
+        have = self.balances[key]
+        balance = self.balances[key] = Balance(have.qty, have.reserved + qty)
+        sku_id = self.goods[key[0]].sku_id
+        self._use(sku_id)
+        if (rows := self.rows.get(sku_id)) is not None:
+            rows.put(key, balance)
+            for shelves in self.shelves.values():
+                if shelves is not given_by:
+                    shelves.put(key, sku_id, balance.qty - balance.reserved)
+
     def _know(self, goods_id: int, account_id: int, qty: int, reserved: int, version: int) -> None:
         key = goods_id, account_id
         self.balances[key] = Balance(qty, reserved)

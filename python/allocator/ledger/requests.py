@@ -1,8 +1,8 @@
 """Requests of callers: many that wait at once share one commit, each has its own answer, and none is done twice.
 
-Whoever finds nobody writing takes all that wait and writes them in one database transaction, so that a hundred small
-requests cost one commit; those that come meanwhile are written by the first of them. A refused one changes nothing and
-does not trouble the others.
+Whoever finds nobody at it takes all that wait and writes them in one database transaction, so that a hundred small
+requests cost one commit; those that come meanwhile are done by the first of them. While a commit is written, the next
+is decided, as far as it can be on what is known. A refused request changes nothing and does not trouble the others.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ import hashlib
 import json
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby, takewhile
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from allocator.errors import AllocatorError, InputError, Problem, StaleError, StoreError
 from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.known import Known
-from allocator.ledger.store import ConflictError, Session, Store
-from allocator.ledger.waiting import Request, Waiting
+from allocator.ledger.store import ConflictError, Session, Store, Whole
+from allocator.ledger.waiting import Relay, Request, Turn, Waiting
 
 TRIES_MAX: Final = 5
 READ_FIRST: Final = 32
@@ -42,6 +43,14 @@ def content_of(*said: object) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
+class _Ahead(NamedTuple):
+    """Requests that were decided on what is known alone: their book, and what is to be written."""
+
+    book: Book
+    requests: list[Request]
+    changes: Whole
+
+
 class Requests:
     """The requests of one process to one tenant's ledger."""
 
@@ -53,6 +62,8 @@ class Requests:
         self._pid = os.getpid()
         self._known: Known | None = None
         self._waiting = Waiting(self._lead)
+        # In this order, where both are held.
+        self._writing, self._deciding = Relay(), threading.Lock()
         self._read_first = self._refused = 0
 
     def do(self, request: Request) -> Any:  # noqa: ANN401 - what `work` answers
@@ -96,60 +107,93 @@ class Requests:
             self._begin()
 
     def _lead(self) -> None:
-        """Does all that wait, the caller's own among them; then whoever came meanwhile leads."""
-        batch = self._waiting.take()
+        """Does those that wait, the caller's own among them, and sees to it that whoever came meanwhile leads."""
+        turn = self._waiting.take()
         try:
             # Nobody, where those who awaited went away.
-            if batch and (rest := batch[self._ahead(batch) :]):
-                self._do_all(rest)
+            if turn.requests:
+                self._do(turn)
+        except BaseException:
+            with self._deciding:
+                self._forget_known()
+            raise
         finally:
-            for request in batch:
+            for request in turn.requests:
                 if not request.done:
                     request.error, request.done = _interrupted(), True
-            self._waiting.settle(batch)
+            self._waiting.settle(turn)
 
-    def _ahead(self, batch: Sequence[Request]) -> int:
-        """Does those requests that come first and can be done on what is known alone; how many.
+    def _do(self, turn: Turn) -> None:
+        """Decides requests, which the turn before may still be written beside; then writes them."""
+        with self._deciding:
+            ahead = self._decided_ahead(turn.requests)
+        with self._writing.held():
+            # What it was decided on is another thing where the turn before could not be written.
+            if ahead is not None and ahead.book.known is self._known:
+                if len(ahead.requests) == len(turn.requests):
+                    self._waiting.hand_on(turn)
+                self._write_ahead(ahead)
+            if rest := [request for request in turn.requests if not request.done]:
+                with self._deciding:
+                    self._do_all(rest)
+
+    def _decided_ahead(self, batch: Sequence[Request]) -> _Ahead | None:
+        """Decides those requests that come first and can be done on what is known alone.
 
         Nothing is read, and nobody is kept from writing before: it takes one trip to the store. Whether anything was
         written meanwhile, or a line or a key was there of which nothing was known, is found when it is written; then
-        nothing was done, and all is read.
+        nothing was done, and all is read. What is known is from now on what was decided.
         """
         known, ahead = self._known, batch[0].ahead
         if ahead is None or known is None or self._read_first:
-            return 0
+            return None
         alike = [*takewhile(lambda request: request.kind == batch[0].kind, batch)]
         keys = [request.key for request in alike if request.key]
         if len(set(keys)) < len(keys):
-            return 0
+            return None
         try:
             with few_collections():
                 book = Book(None, self.catalog, known=known)
                 done = alike[: ahead(book, alike)]
+                if not done:
+                    return None
                 for request in done:
                     if request.key:
                         book.answer(request.key, request.content, _kept(request))
-                if done:
-                    self._write_ahead(book)
+                changes = self.store.changes()
+                book.flush(changes)
+                book.settled()
         except BaseException as error:
-            # What was to be written is not so: what is known already says that it is.
-            self._known, self._read_first = None, min(READ_FIRST << self._refused, READ_FIRST_MAX)
-            self._refused += 1
+            # It may be known in part, and is not written.
+            self._forget_known()
             if not isinstance(error, Exception):
                 raise
-            if not (isinstance(error, StoreError) and error.problems[0].code == "outcome_unknown"):
-                return 0
-            for request in done:
-                request.error, request.done = _own(error), True
-        for request in done:
-            request.done = True
-        return len(done)
+            return None
+        return _Ahead(book, done, changes)
 
-    def _write_ahead(self, book: Book) -> None:
-        with self.store.changes() as out:
-            book.flush(out)
-        self._known, self._refused = book.committed(), 0
-        self._count(book)
+    def _write_ahead(self, ahead: _Ahead) -> None:
+        """Writes what was decided ahead. Its requests are done then, or will be once all was read."""
+        try:
+            ahead.changes.write()
+        except BaseException as error:
+            # What was to be written is not so: what is known already says that it is.
+            with self._deciding:
+                self._forget_known()
+            if not isinstance(error, Exception):
+                raise
+            if isinstance(error, StoreError) and error.problems[0].code == "outcome_unknown":
+                for request in ahead.requests:
+                    request.error, request.done = _own(error), True
+            return
+        self._refused = 0
+        self._committed(ahead.book)
+        for request in ahead.requests:
+            request.done = True
+
+    def _forget_known(self) -> None:
+        """What is known is not so; for some time all is read first. Nobody decides meanwhile."""
+        self._known, self._read_first = None, min(READ_FIRST << self._refused, READ_FIRST_MAX)
+        self._refused += 1
 
     def _do_all(self, batch: Sequence[Request]) -> None:
         try:
@@ -220,13 +264,14 @@ class Requests:
                 time.sleep(random.uniform(0, 0.005 * 2**tried))  # noqa: S311 - so that two do not meet again
             else:
                 for book in books:
-                    self._known = book.committed()
-                    self._count(book)
+                    self._known = book.settled()
+                    self._committed(book)
                 self._read_first = max(0, self._read_first - 1)
                 return
 
-    def _count(self, book: Book) -> None:
+    def _committed(self, book: Book) -> None:
         """Has rows counted when there are ten times as many transactions as when they were counted last."""
+        self.catalog.seen = (book.seq, book.hash)
         if len(str(book.seq)) > len(str(book.seq_before)):
             with suppress(StoreError):
                 self.store.count_rows()

@@ -1,6 +1,6 @@
-"""Callers who wait to be written: whoever finds nobody writing writes for all that wait.
+"""Callers who wait to be written: whoever finds nobody at it decides and writes for all that wait.
 
-Those that come meanwhile are written by the first of them; where that is a coroutine, by a thread in its place.
+Those that come meanwhile are done by the first of them; where that is a coroutine, by a thread in its place.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +23,10 @@ TOGETHER_MAX: Final = 256
 """Requests that share one commit at most."""
 
 GATHER_S: Final = 0.002
-"""How long a writer waits at most for the callers of the last commit to come again."""
+"""How long anybody waits at most for others so that all are faster: a writer for the callers of the last commit."""
+
+HALVED_MIN: Final = 24
+"""Callers from which on half is decided while half is written: of fewer, two commits cost more than that saves."""
 
 Work = Callable[["Book"], Any]
 """Adds transactions to a book and returns an answer as plain data; raises to refuse."""
@@ -82,10 +85,47 @@ class Request:
             self.future.set_result(self.answer)
 
 
+class Relay:
+    """A lock for which one other waits at most, who goes on as soon as it is let go.
+
+    The interpreter would let whoever lets go of it do all the rest first.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next: threading.Event | None = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within, nobody else holds it."""
+        self._next = begun = threading.Event()
+        with self._lock:
+            self._next = None
+            begun.set()
+            yield
+            following = self._next
+        if following is not None:
+            following.wait(GATHER_S)
+
+
+@dataclass(eq=False)
+class Turn:
+    """Requests that are done together.
+
+    Attributes:
+        requests: The requests, in their order.
+        leads: Whether nobody else may be the next to decide yet.
+    """
+
+    requests: list[Request]
+    leads: bool = True
+
+
 class Waiting:
     """The requests that wait, in their order, and whose turn it is.
 
-    Of those that wait the first one leads, until it has taken them.
+    Of those that wait the first one leads: it takes them, and hands on to those that came meanwhile once they may be
+    decided.
     """
 
     def __init__(self, lead: Callable[[], object]) -> None:
@@ -100,8 +140,10 @@ class Waiting:
         self._guard = threading.Condition(threading.Lock())
         self._awaited = 0
         self._led = False
-        self._together = 1
-        self._all_here = threading.Event()
+        self._taken = 0
+        self._coming = 0
+        self._halved = False
+        self._enough_here = threading.Event()
 
     def enter(self, request: Request) -> None:
         """Waits until a request is settled, or leads."""
@@ -114,8 +156,9 @@ class Waiting:
         with self._guard:
             self._requests.append(request)
             self._awaited += request.future is not None
-            if len(self._requests) == self._together:
-                self._all_here.set()
+            self._coming = max(0, self._coming - 1)
+            if self._enough():
+                self._enough_here.set()
             if not self._led:
                 self._hand_on()
 
@@ -129,31 +172,55 @@ class Waiting:
                 if request.leads and request.future is None:
                     self._hand_on()
 
-    def take(self) -> list[Request]:
+    def take(self) -> Turn:
         """Those that are done together next, after a moment in which the callers of the last ones come again."""
         with self._guard:
-            self._all_here.clear()
-            lacking = len(self._requests) < self._together
+            self._enough_here.clear()
+            lacking = not self._enough()
         if lacking:
-            self._all_here.wait(GATHER_S)
+            self._enough_here.wait(GATHER_S)
         with self._guard:
-            self._together = len(self._requests)
+            share, self._coming = self._share(), 0
             count = next((n for n, request in enumerate(self._requests) if request.alone), TOGETHER_MAX)
-            count = max(1, min(count, TOGETHER_MAX))
+            count = max(1, min(count, share, TOGETHER_MAX))
             taken, self._requests = self._requests[:count], self._requests[count:]
-        return taken
+            self._taken += len(taken)
+        return Turn(taken)
 
-    def settle(self, requests: Sequence[Request]) -> None:
-        """Tells callers that their requests are done; whoever came meanwhile leads."""
+    def _enough(self) -> bool:
+        """Whether as many wait as are to share the next commit, or nobody else is expected."""
+        return not self._coming or len(self._requests) >= self._share()
+
+    def _share(self) -> int:
+        """How many share the next commit: all who are there, or half of them beside the other half."""
+        callers = self._callers()
+        return (callers + 1) // 2 if self._halved and callers >= HALVED_MIN else callers
+
+    def _callers(self) -> int:
+        return len(self._requests) + self._taken + self._coming
+
+    def hand_on(self, turn: Turn) -> None:
+        """Those that come next may be decided while these are written, if there are enough."""
+        with self._guard:
+            if turn.leads and self._callers() >= HALVED_MIN:
+                turn.leads, self._halved = False, True
+                self._hand_on()
+
+    def settle(self, turn: Turn) -> None:
+        """Tells callers that their requests are done; whoever came meanwhile leads, unless somebody does."""
         awaited: dict[asyncio.AbstractEventLoop, list[Request]] = defaultdict(list)
         with self._guard:
-            for request in requests:
+            for request in turn.requests:
                 if request.future is not None:
                     awaited[request.future.get_loop()].append(request)
                 elif not request.leads:
                     request.turn.release()
-            self._count_out(requests)
-            self._hand_on()
+            self._taken -= len(turn.requests)
+            self._coming += len(turn.requests)
+            self._count_out(turn.requests)
+            if turn.leads:
+                turn.leads = self._halved = False
+                self._hand_on()
         for loop, mine in awaited.items():
             _tell(loop, mine)
 
@@ -190,8 +257,8 @@ class Waiting:
 
 
 def _writer() -> ThreadPoolExecutor:
-    """A thread that writes for those who await it. It begins when it is needed."""
-    return ThreadPoolExecutor(1, "allocator writes")
+    """Threads that write for those who await it: one decides while the other writes. They begin when needed."""
+    return ThreadPoolExecutor(2, "allocator writes")
 
 
 def _unwritten(error: RuntimeError) -> StoreError:

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from allocator.errors import InputError, Problem
 from allocator.ledger.lines import shown
-from allocator.ledger.store.base import Changes, ConflictError, Session, Store
+from allocator.ledger.store.base import Changes, ConflictError, Session, Store, Whole
 
-__all__ = ["Changes", "ConflictError", "Session", "Store", "open_store"]
+__all__ = ["Changes", "ConflictError", "Session", "Store", "Whole", "open_store"]
 
 
 def scheme_of(url: object) -> str:

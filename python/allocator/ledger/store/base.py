@@ -44,6 +44,18 @@ class Changes(Protocol):
         """Adds rows from columns, and values that are the same in all."""
 
 
+class Whole(Changes, Protocol):
+    """Changes that are kept until they are written as one transaction. Of no table is anything changed twice."""
+
+    def write(self) -> None:
+        """Writes them all, or nothing.
+
+        Raises:
+            ConflictError: One did not touch its rows; nothing was done.
+            StoreError: The database failed, with what is known about the outcome.
+        """
+
+
 class Session(ABC):
     """One database transaction."""
 
@@ -170,13 +182,8 @@ class Store(ABC):
             pooled.close()
 
     @abstractmethod
-    def changes(self) -> AbstractContextManager[Changes]:
-        """A transaction of changes to tables of which none is changed twice, sent at once and committed.
-
-        Raises:
-            ConflictError: One did not touch its rows; nothing was done.
-            StoreError: The database failed, with what is known about the outcome.
-        """
+    def changes(self) -> Whole:
+        """Changes to come, that will be one transaction."""
 
     def _begun(self, mode: Mode) -> Any:  # noqa: ANN401
         """A connection in a transaction. One that died while nobody used it is replaced, and those beside it."""

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from allocator.engine import array_literals
 from allocator.errors import Problem, StoreError
 from allocator.ledger.schema import ALIKE, METADATA
-from allocator.ledger.store.base import POOL_MAX, Changes, ConflictError, Mode, Params, Row, Session, Store, named
+from allocator.ledger.store.base import POOL_MAX, ConflictError, Mode, Params, Row, Session, Store, named
 
 COPY_MIN: Final = 200
 """Rows from which COPY is faster than INSERT."""
@@ -164,7 +164,8 @@ class _Whole:
     No two of them touch one table, for none sees what the others do.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, store: PostgresStore) -> None:
+        self._store = store
         self._statements: list[str] = []
         self._values: list[Any] = []
         self._touched: list[tuple[int, int]] = []
@@ -189,7 +190,11 @@ class _Whole:
         rows = [(*same.values(), *row) for row in frame.iter_rows()]
         self.insert(table, [*same, *frame.columns], rows)
 
+    def write(self) -> None:
+        self._store.write(self)
+
     def run(self, connection: Any) -> None:  # noqa: ANN401
+        """Runs the statement."""
         sql = _whole(tuple(self._statements), tuple(number for number, _ in self._touched))
         # Raw: the driver would look for its own parameters anew in a text as long as this.
         with psycopg.RawCursor(connection) as cursor:
@@ -239,10 +244,11 @@ class PostgresStore(Store):
     def _begin(self, connection: Any, mode: Mode) -> None:  # noqa: ANN401
         connection.execute(_BEGIN[mode])
 
-    @contextmanager
-    def changes(self) -> Iterator[Changes]:
-        whole = _Whole()
-        yield whole
+    def changes(self) -> _Whole:
+        return _Whole(self)
+
+    def write(self, whole: _Whole) -> None:
+        """Writes changes as one statement."""
         try:
             pooled = self._alive()
         except Exception as error:

@@ -14,7 +14,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
 from itertools import chain
@@ -25,7 +25,7 @@ import pysqlite3
 import sqlalchemy as sa
 
 from allocator.errors import Problem, StoreError
-from allocator.ledger.store.base import POOL_MAX, Changes, ConflictError, Mode, Params, Row, Session, Store
+from allocator.ledger.store.base import POOL_MAX, ConflictError, Mode, Params, Row, Session, Store
 
 SAFE: Final = (3, 51, 3)
 LOG_PAGES: Final = 250
@@ -139,6 +139,28 @@ def _positional(sql: str, names: tuple[str, ...]) -> str:
     return sql
 
 
+class _Whole:
+    """Changes that are kept, to be made one after the other within one transaction."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self._kept: list[Callable[[SqliteSession], None]] = []
+
+    def change(self, sql: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+        self._kept.append(lambda session: session.change(sql, columns, rows))
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        self._kept.append(lambda session: session.insert(table, columns, rows))
+
+    def insert_columns(self, table: str, same: Mapping[str, int | str], frame: pl.DataFrame) -> None:
+        self._kept.append(lambda session: session.insert_columns(table, same, frame))
+
+    def write(self) -> None:
+        with self._store.session("write") as session:
+            for change in self._kept:
+                change(session)  # type: ignore[arg-type]
+
+
 class SqliteStore(Store):
     """One file."""
 
@@ -201,10 +223,8 @@ class SqliteStore(Store):
         finally:
             connection.execute(f"PRAGMA busy_timeout={int(self.timeout_s * 1000)}")
 
-    @contextmanager
-    def changes(self) -> Iterator[Changes]:
-        with self.session("write") as session:
-            yield session  # type: ignore[misc]
+    def changes(self) -> _Whole:
+        return _Whole(self)
 
     def _committed(self, connection: Any) -> None:  # noqa: ANN401
         """Has the log moved once there is much in it, by a thread that ends when it is done."""
