@@ -11,12 +11,13 @@ import pytest
 
 from allocator.errors import AllocatorError, InputError
 from allocator.ledger import Ledger
-from allocator.ledger.asking import PLANNED_MIN
+from allocator.ledger.asking import PLANNED_MIN, request_to_reserve
 from allocator.ledger.blocking import block
 from allocator.ledger.book import Book
 from allocator.ledger.holds import release_expired
 from allocator.ledger.swap import pick_scanned
 from allocator.ledger.verify import verify
+from allocator.ledger.waiting import Request
 from allocator.model.policy import Policy
 from ledger_stores import TODAY
 
@@ -321,6 +322,19 @@ def test_a_line_that_does_not_say_what_a_policy_names_is_served_alone_as_beside_
     # The first is decided from tables, later ones from a shelf, and many in columns.
     assert [got(f"L{n}") for n in range(4)] == [[1]] * 4
     assert got(*[f"M{n}" for n in range(PLANNED_MIN)]).count(1) == 5
+
+
+def test_a_column_of_a_wish_is_read_under_its_name_beside_others_whatever_that_is(store: Ledger) -> None:
+    policy = Policy(fill={"pack": "turn"})
+
+    def asked(number: int) -> Request:
+        heading = store.heading("reserve", actor="bob", day=TODAY)
+        line = {"line_id": f"L{number}", "sku": "filter", "qty": 3, "turn": 2}
+        return request_to_reserve(store.requests, heading, [line], policy, None)
+
+    together = [asked(1), asked(2)]
+    store.requests._do_all(together)
+    assert [request.answer["lines"][0]["allocated"] for request in together] == [2, 2]
 
 
 @pytest.mark.parametrize("wish", ["L1", ["L1"], 7, [], {}])

@@ -31,8 +31,8 @@ from allocator.plan.spec import REASON_NAMES, SERVED
 ALWAYS: Final = ("stock_id", "sku", "qty_on_hand", "qty_reserved")
 """The columns that are there even where there is no row."""
 
-TURN: Final = "turn"
-"""The demand column that says whose wish came first, where several are decided together."""
+TURN: Final = "_turn"
+"""The demand column that says whose wish came first, where several are decided together; no line can have it."""
 
 
 class Outcome(NamedTuple):
