@@ -6,11 +6,12 @@ import re
 import unicodedata
 from decimal import Decimal
 
+import polars as pl
 import pytest
 
 from allocator.errors import InputError
 from allocator.ledger import Ledger
-from allocator.ledger.history import BY
+from allocator.ledger.history import BY, PLACED
 from ledger_stores import TODAY, receive, shop
 
 __all__ = ["shop"]
@@ -66,6 +67,37 @@ def test_each_event_says_when_who_what_was_before_and_after_by_which_document_an
     assert (ship["kind_before"], ship["kind_after"], ship["holder_after"]) == ("stock", "transit", "carrier")
     assert (ship["line_id"], ship["qty"], ship["unreserved"], ship["reserved"]) == ("L1", 1, 1, 0)
     assert all(row["at"].tzinfo is not None and row["actor"] for row in rows)
+
+
+def test_each_event_tells_the_serial_of_its_time_whatever_is_told_beside_it(shop: Ledger) -> None:
+    seqs = life(shop)
+    assert shop.history("G-1", until=seqs[2])["serial"].to_list() == ["G-1"] * 3
+    assert shop.history(document="CERT-1")["serial"].to_list() == ["G-1"]
+    assert shop.history(document="INV-1")["serial"].to_list() == ["G-1A"]
+    assert shop.history(line_id="L1")["serial"].to_list() == ["G-1A"] * 3
+    receive(shop, {"sku": "monitor", "lot": "M", "serial": "P-1", "location": "dock"}, document="GRN-2")
+    receive(shop, {"sku": "monitor", "lot": "M", "serial": "P-2", "location": "dock"}, document="GRN-3")
+    shop.post("renumber", {"serial": "P-2", "new_serial": "P-3"}, reason="label unreadable", actor="ana")
+    assert shop.history(lot="M")["serial"].to_list() == ["P-1", "P-2", "P-3"]
+
+
+def test_a_history_has_the_same_columns_and_types_whatever_it_tells(shop: Ledger) -> None:
+    life(shop)
+    told = shop.history("G-1")
+    numbers = dict.fromkeys(("seq", "qty", "reserved", "unreserved", "reverses"), pl.Int64)
+    types = numbers | {"at": pl.Datetime("us", "UTC"), "day": pl.Date}
+    names = (
+        *("seq", "at", "day", "event", "type", "subject", "sku", "lot", "serial", "qty", "reserved", "unreserved"),
+        *("line_id", *(f"{name}_before" for name in PLACED), *(f"{name}_after" for name in PLACED), "actor", "role"),
+        *("approved_by", "document_kind", "document", "reason", "note", "details", "references", "reverses"),
+    )
+    assert list(told.schema.items()) == [(name, types.get(name, pl.String)) for name in names]
+    receive(shop, {"sku": "oil", "lot": "A", "qty": Decimal("2.50"), "location": "tank"}, document="GRN-1")
+    nothing, mixed = shop.history(document="no such"), shop.history(document="GRN-1")
+    assert nothing.is_empty() and nothing.schema == told.schema
+    exact = dict.fromkeys(("qty", "reserved", "unreserved"), pl.Decimal(38, 2))
+    assert mixed.schema == told.schema | exact
+    assert mixed["qty"].to_list() == [Decimal("1.00"), Decimal("2.50")]
 
 
 def test_the_state_of_a_unit_is_known_at_every_past_moment(shop: Ledger) -> None:

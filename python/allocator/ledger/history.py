@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -11,7 +11,7 @@ import polars as pl
 from allocator.errors import InputError, Problem
 from allocator.ledger.records import SOURCES, Account, day_of, moment_of
 from allocator.ledger.selection import key_of
-from allocator.ledger.snapshot import At, Snapshot, blank_to_null, days, exact, moments, snapshot
+from allocator.ledger.snapshot import MOMENT, At, Snapshot, exact, snapshot
 
 if TYPE_CHECKING:
     from allocator.ledger.questions import Questions
@@ -36,24 +36,31 @@ SUBJECTS: Final[Mapping[str, str]] = {
 """What kind of event a note is, by its `event`; any other is a note."""
 
 PLACED: Final = Account._fields
-_BEFORE: Final = tuple(f"{name}_before" for name in PLACED)
-_AFTER: Final = tuple(f"{name}_after" for name in PLACED)
-
-_COLUMNS: Final[dict[str, Any]] = {
-    "seq": pl.Int64, "n": pl.Int64, "at": pl.Int64, "day": pl.Int64, "type": pl.String, "actor": pl.String,
-    "role": pl.String, "approved_by": pl.String, "document_kind": pl.String, "document": pl.String,
-    "reason": pl.String, "note": pl.String, "references": pl.String, "reverses": pl.Int64, "goods_id": pl.Int64,
-    "sku": pl.String, "scale": pl.Int64, "lot": pl.String, "serial": pl.String, "qty": pl.Int64,
-    "unreserved": pl.Int64, "reserved": pl.Int64, "line_id": pl.String, "details": pl.String,
-    **dict.fromkeys((*_BEFORE, *_AFTER), pl.String),
+_BEFORE: Final = {f"{name}_before": f"a.{name}" for name in PLACED}
+_AFTER: Final = {f"{name}_after": f"b.{name}" for name in PLACED}
+_TEXTS: Final[Mapping[str, str]] = {
+    "role": "x.role", "approved_by": "x.approved_by", "document_kind": "x.document_kind", "document": "x.document",
+    "reason": "x.reason", "note": "x.note", "references": "x.details", "lot": "g.lot", "serial": "g.serial",
+    "line_id": "e.line_id", "details": "e.details", **_BEFORE, **_AFTER,
 }  # fmt: skip
+_READ: Final[Mapping[str, str]] = {
+    "seq": "e.seq", "at": "x.recorded_at", "day": "x.day", "type": "x.type", "actor": "x.actor",
+    "reverses": "x.reverses", "goods_id": "e.goods_id", "sku": "k.sku", "scale": "k.scale", "qty": "e.qty",
+    "reserved": "e.reserved", "unreserved": "e.unreserved",
+    **{name: f"NULLIF({column}, '')" for name, column in _TEXTS.items()},
+}  # fmt: skip
+"""Where what is read of an event stands. A text that is not given is '' in the tables and null in frames."""
 
-_SELECT: Final = (
-    "SELECT e.seq, e.n, x.recorded_at, x.day, x.type, x.actor, x.role, x.approved_by, x.document_kind, x.document, "
-    "x.reason, x.note, x.details, x.reverses, e.goods_id, k.sku, k.scale, g.lot, g.serial, e.qty, e.unreserved, "
-    f"e.reserved, e.line_id, e.details, {', '.join(f'a.{name}' for name in PLACED)}, "
-    f"{', '.join(f'b.{name}' for name in PLACED)} "
-)
+_TOLD: Final[Mapping[str, Any]] = {
+    "seq": pl.Int64, "at": MOMENT, "day": pl.Date, "event": pl.String, "type": pl.String, "subject": pl.String,
+    "sku": pl.String, "lot": pl.String, "serial": pl.String, "qty": pl.Int64, "reserved": pl.Int64,
+    "unreserved": pl.Int64, "line_id": pl.String, **dict.fromkeys((*_BEFORE, *_AFTER), pl.String), "actor": pl.String,
+    "role": pl.String, "approved_by": pl.String, "document_kind": pl.String, "document": pl.String,
+    "reason": pl.String, "note": pl.String, "details": pl.String, "references": pl.String, "reverses": pl.Int64,
+}  # fmt: skip
+"""The columns that are told, and their types."""
+
+_SELECT: Final = f"SELECT {', '.join(_READ.values())}"
 _JOINS: Final = (
     "JOIN goods g ON g.tenant = e.tenant AND g.goods_id = e.goods_id "
     "JOIN sku k ON k.tenant = e.tenant AND k.sku_id = g.sku_id "
@@ -106,38 +113,41 @@ def history(
 
 def events(moment: Snapshot, by: str, **params: Any) -> pl.DataFrame:  # noqa: ANN401 - values of columns
     """Events in order, as `Ledger.history` shows them."""
-    found = moment.frame(f"{BY[by]} ORDER BY e.seq, e.n", _COLUMNS, seq=moment.seq, **params)
-    found = _numbered(moment, found)
-    texts = [name for name, dtype in _COLUMNS.items() if dtype == pl.String and name not in ("sku", "type", "actor")]
-    scale = max(found["scale"].to_list(), default=0)
-    found = exact(found, scale, "qty", "unreserved", "reserved")
-    told = found.with_columns(blank_to_null(*texts), _said("event").alias("subject"))
-    kinds = pl.col("type").replace_strict(EVENTS, default="transaction", return_dtype=pl.String)
-    created = pl.col("kind_before").is_in(sorted(SOURCES))
-    kind = (
-        pl.when(pl.col("type") == "note")
-        .then(pl.col("subject").replace_strict(SUBJECTS, default="note", return_dtype=pl.String))
-        .when((pl.col("type") == "receive") & ~created)
-        .then(pl.lit("move"))
-        .otherwise(kinds)
-    )
-    return told.select(
-        "seq", moments("at"), days("day"), kind.alias("event"), "type", "subject", "sku", "lot", "serial", "qty",
-        "reserved", "unreserved", "line_id", *_BEFORE, *_AFTER, "actor", "role", "approved_by", "document_kind",
-        "document", "reason", pl.coalesce(_said("note"), "note").alias("note"), "details", "references", "reverses",
-    )  # fmt: skip
+    rows = moment.rows(f"{BY[by]} ORDER BY e.seq, e.n", seq=moment.seq, **params)
+    columns = list(zip(*rows, strict=True)) or [()] * len(_READ)
+    # Not by expressions: for the few events of a unit, each of them takes longer than all of this.
+    found: dict[str, Sequence[Any]] = dict(zip(_READ, columns, strict=True))
+    said = [json.loads(details) if type_ == "note" and details else {}
+            for type_, details in zip(found["type"], found["details"], strict=True)]  # fmt: skip
+    found["subject"] = [each.get("event") for each in said]
+    found["note"] = [each.get("note", note) for each, note in zip(said, found["note"], strict=True)]
+    found["event"] = list(map(_event, found["type"], found["subject"], found["kind_before"]))
+    # The whole life of goods tells by itself whether one of them got another number.
+    if by != "goods" or "renumber" in found["type"]:
+        found["serial"] = _serials(moment, found)
+    told = pl.DataFrame([pl.Series(name, found[name], dtype) for name, dtype in _TOLD.items()])
+    scale = max(found["scale"], default=0)
+    if scale == 0:
+        return told
+    counted = told.with_columns(pl.Series("scale", found["scale"]))
+    return exact(counted, scale, "qty", "unreserved", "reserved").drop("scale")
 
 
-def _said(name: str) -> pl.Expr:
-    """What the details of a note say under a name."""
-    return pl.when(pl.col("type") == "note").then(blank_to_null("details").str.json_path_match(f"$.{name}"))
+def _event(type_: str, subject: str | None, source: str) -> str:
+    """What kind of event it is."""
+    if type_ == "note":
+        return SUBJECTS.get(subject or "", "note")
+    if type_ == "receive" and source not in SOURCES:
+        return "move"
+    return EVENTS.get(type_, "transaction")
 
 
-def _numbered(moment: Snapshot, found: pl.DataFrame) -> pl.DataFrame:
-    """Puts the serial that each unit had then in the place of its first."""
-    units = sorted({unit for unit, serial in zip(found["goods_id"], found["serial"], strict=True) if serial})
+def _serials(moment: Snapshot, found: Mapping[str, Sequence[Any]]) -> Sequence[str | None]:
+    """The serial that each unit had then, for its first."""
+    met = list(zip(found["goods_id"], found["seq"], found["serial"], strict=True))
+    units = sorted({goods for goods, _, serial in met if serial})
     if not units:
-        return found
+        return found["serial"]
     sql = (
         "SELECT goods_id, value, seq, until_seq FROM number WHERE tenant = :tenant AND goods_id = ANY(:ids) "
         "AND kind = 'serial'"
@@ -146,12 +156,11 @@ def _numbered(moment: Snapshot, found: pl.DataFrame) -> pl.DataFrame:
     for goods_id, value, since, until in moment.rows(sql, ids=units):
         had.setdefault(goods_id, []).append((value, since, until))
     if all(len(numbers) == 1 for numbers in had.values()):
-        return found
-    serials = [
+        return found["serial"]
+    return [
         next((v for v, since, end in had.get(goods, ()) if since <= seq and (end is None or seq < end)), first)
-        for goods, seq, first in found.select("goods_id", "seq", "serial").iter_rows()
+        for goods, seq, first in met
     ]
-    return found.with_columns(pl.Series("serial", serials, dtype=pl.String))
 
 
 # --- finding things ---
