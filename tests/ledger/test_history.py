@@ -12,6 +12,8 @@ import pytest
 from allocator.errors import InputError
 from allocator.ledger import Ledger
 from allocator.ledger.history import BY, PLACED
+from allocator.ledger.store import Session
+from allocator.ledger.store.base import Params, Row
 from ledger_stores import TODAY, receive, shop
 
 __all__ = ["shop"]
@@ -98,6 +100,23 @@ def test_a_history_has_the_same_columns_and_types_whatever_it_tells(shop: Ledger
     exact = dict.fromkeys(("qty", "reserved", "unreserved"), pl.Decimal(38, 2))
     assert mixed.schema == told.schema | exact
     assert mixed["qty"].to_list() == [Decimal("1.00"), Decimal("2.50")]
+
+
+def test_a_unit_is_looked_up_by_as_few_statements_as_it_takes(shop: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    life(shop)
+    receive(shop, {"sku": "gauge", "serial": "G-2", "location": "dock"}, document="GRN-2")
+    asked: list[str] = []
+    read = shop.store.session_type.rows
+
+    def rows(session: Session, sql: str, params: Params | None = None) -> list[Row]:
+        asked.append(sql)
+        return read(session, sql, params)
+
+    monkeypatch.setattr(shop.store.session_type, "rows", rows)
+    for question, statements in ((shop.history, 2), (shop.state, 4)):
+        asked.clear()
+        question("G-2")
+        assert len(asked) == statements, asked
 
 
 def test_the_state_of_a_unit_is_known_at_every_past_moment(shop: Ledger) -> None:

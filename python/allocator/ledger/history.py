@@ -172,19 +172,29 @@ def find_unit(moment: Snapshot, number: str, sku: str | None = None) -> int:
     Raises:
         InputError: `goods_unknown`, `goods_ambiguous`.
     """
+    return int(_unit(moment, number, sku)[0])
+
+
+_OF_UNIT: Final = {"sku": "k.sku", "lot": "g.lot", "received_on": "g.received_on", "expires_on": "g.expires_on",
+                   "stock_class": "g.stock_class", "unit_cost": "g.unit_cost"}  # fmt: skip
+"""Where what a unit always is stands."""
+
+
+def _unit(moment: Snapshot, number: str, sku: str | None) -> tuple[Any, ...]:
+    """The goods of a unit that has, or had, a number, and what it always is."""
     sql = (
-        "SELECT DISTINCT n.goods_id, k.sku FROM number n "
+        f"SELECT DISTINCT n.goods_id, {', '.join(_OF_UNIT.values())} FROM number n "
         "JOIN goods g ON g.tenant = n.tenant AND g.goods_id = n.goods_id "
         "JOIN sku k ON k.tenant = g.tenant AND k.sku_id = g.sku_id "
         "WHERE n.tenant = :tenant AND n.value = :value AND n.seq <= :seq"
     )
-    found = [(g, name) for g, name in moment.rows(sql, value=number, seq=moment.seq) if sku in (None, name)]
+    found = [row for row in moment.rows(sql, value=number, seq=moment.seq) if sku in (None, row[1])]
     if len(found) == 1:
-        return int(found[0][0])
+        return found[0]
     shown = number[:80]
     if not found:
         raise InputError(Problem("goods_unknown", "there is no such unit", column="serial", value=shown))
-    names = ", ".join(sorted(name for _, name in found))
+    names = ", ".join(sorted(row[1] for row in found))
     message = f"units of several SKUs have this number: {names}"
     raise InputError(Problem("goods_ambiguous", message, column="serial", value=shown, hint="Name the SKU too"))
 
@@ -216,13 +226,7 @@ def _lines(moment: Snapshot, order_id: str) -> list[str]:
 def state(ledger: Questions, serial: str, *, sku: str | None = None, at: At = None) -> dict[str, Any]:
     """What a unit is, or was at a past moment; see `Ledger.state`."""
     with snapshot(ledger, at, whole=False) as moment:
-        goods_id = find_unit(moment, serial, sku)
-        unit = moment.rows(
-            "SELECT k.sku, g.lot, g.received_on, g.expires_on, g.stock_class, g.unit_cost FROM goods g "
-            "JOIN sku k ON k.tenant = g.tenant AND k.sku_id = g.sku_id "
-            "WHERE g.tenant = :tenant AND g.goods_id = :goods",
-            goods=goods_id,
-        )[0]
+        goods_id, *unit = _unit(moment, serial, sku)
         numbers = moment.rows(
             "SELECT kind, value, until_seq FROM number WHERE tenant = :tenant AND goods_id = :goods AND seq <= :seq "
             "ORDER BY seq, value",
@@ -243,10 +247,9 @@ def state(ledger: Questions, serial: str, *, sku: str | None = None, at: At = No
     now = [(k, v) for k, v, until in numbers if until is None or until > moment.seq]
     promised = [line_id for line_id, _, allocation, _ in said if allocation is not None]
     kept = [reserved for _, reserved, allocation, _ in said if allocation is not None]
-    names = ("sku", "lot", "received_on", "expires_on", "stock_class", "unit_cost")
-    answer: dict[str, Any] = dict(zip(names, unit, strict=True))
-    answer["received_on"] = day_of(unit[2])
-    answer["expires_on"] = None if unit[3] is None else day_of(unit[3])
+    answer: dict[str, Any] = dict(zip(_OF_UNIT, unit, strict=True))
+    for name in ("received_on", "expires_on"):
+        answer[name] = None if answer[name] is None else day_of(answer[name])
     answer["serial"] = next((v for k, v in now if k == "serial"), serial)
     answer["serials_before"] = [v for k, v, _ in numbers if k == "serial" and (k, v) not in now]
     answer["numbers"] = {k: v for k, v in now if k != "serial"}

@@ -13,7 +13,7 @@ from unicodedata import normalize
 import polars as pl
 
 from allocator.errors import InputError, Problem
-from allocator.ledger.lines import names_of, shown
+from allocator.ledger.lines import GREATEST, names_of, shown
 from allocator.ledger.records import Account, day_number
 from allocator.model.document import did_you_mean
 from allocator.model.lifecycle import Lifecycle
@@ -30,16 +30,26 @@ ACCOUNT: Final[dict[str, Any]] = {"account_id": pl.Int64} | dict.fromkeys(Accoun
 
 
 class Snapshot:
-    """What a ledger holds at one moment: all that is read through it belongs together."""
+    """What a ledger holds at one moment: all that is read through it belongs together.
 
-    def __init__(self, session: Session, tenant: int, at: At = None) -> None:
+    Attributes:
+        seq: The last transaction of it, or a later one that is not there.
+    """
+
+    def __init__(self, session: Session, tenant: int, at: At = None, *, whole: bool = True) -> None:
         self.session, self.tenant = session, tenant
-        row = session.one("SELECT seq FROM tenant WHERE tenant = :tenant", {"tenant": tenant})
+        self.seq = self._seq_at(at) if whole or at is not None else GREATEST
+
+    @cached_property
+    def head(self) -> int:
+        """The last transaction of the ledger."""
+        row = self.session.one("SELECT seq FROM tenant WHERE tenant = :tenant", {"tenant": self.tenant})
         assert row is not None
-        self.head: int = row[0]
-        self.seq = self.head if at is None else self._seq_at(at)
+        return int(row[0])
 
     def _seq_at(self, at: At) -> int:
+        if at is None:
+            return self.head
         if isinstance(at, bool) or not isinstance(at, int | dt.date):
             hint = "Give the number of a transaction, a datetime with its time zone, or a date"
             problem = Problem("argument_value", "this is no moment", column="at", value=shown(at), hint=hint)
@@ -134,7 +144,7 @@ def snapshot(ledger: Questions, at: At = None, *, whole: bool = True) -> Iterato
         InputError: `argument_value`, `transaction_unknown`: there is no such moment.
     """
     with ledger.store.session("read" if whole else "look") as session:
-        yield Snapshot(session, ledger.tenant, at)
+        yield Snapshot(session, ledger.tenant, at, whole=whole)
 
 
 def _microseconds(at: dt.datetime | dt.date | None) -> int:
