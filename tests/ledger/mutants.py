@@ -207,4 +207,7 @@ MUTANTS = (
     Mutant("lines of one receipt are not added up", "sums.py", "= total + qty", "= total", SUMS),
     Mutant("what is not written yet never came in", "sums.py", "            if qty and book.goods",
            "            if False and book.goods", SUMS),
+    # what is told of goods
+    Mutant("an event tells the first serial where the renumbering is not told", "history.py", 'by != "goods" or ', "",
+           "test_history.py"),
 )  # fmt: skip
