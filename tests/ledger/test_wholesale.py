@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest.mock import patch
 
@@ -15,6 +16,8 @@ import postgres
 from allocator import Policy
 from allocator.errors import InputError
 from allocator.ledger import Ledger, asking, wholesale
+from allocator.ledger.book import Book
+from allocator.ledger.store import ConflictError
 from allocator.ledger.verify import canonical_dump, verify
 from ledger.stock_steps import DAY, POLICIES, answer, begin, steps
 
@@ -137,6 +140,27 @@ def test_a_repeat_with_its_key_is_answered_and_not_done_again(stocked: Ledger) -
     first = stocked.reserve(lines(3), actor="bob", as_of=DAY, key="K")
     assert stocked.reserve(lines(3), actor="bob", as_of=DAY, key="K") == first
     assert stocked.lines()["allocated"].sum() == 3
+
+
+@pytest.mark.parametrize("error", [ConflictError, RuntimeError], ids=["tried again", "without a thread"])
+def test_what_goes_wrong_while_the_answer_is_made_is_no_part_of_it(
+    stocked: Ledger, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    failing = [error]
+
+    def fail_once(*given: Any) -> Any:
+        if failing:
+            raise failing.pop()
+        return undisturbed(*given)
+
+    where, name = (Book, "flush") if error is ConflictError else (ThreadPoolExecutor, "submit")
+    undisturbed = getattr(where, name)
+    monkeypatch.setattr(where, name, fail_once)
+    told = stocked.reserve(lines(30), actor="bob", as_of=DAY)
+    assert not failing
+    assert [line["allocated"] for line in told["lines"]] == [1] * 30
+    assert stocked.allocations()["qty"].sum() == 30
+    assert verify(stocked).clean
 
 
 def test_every_problem_of_every_line_is_told(stocked: Ledger) -> None:

@@ -15,7 +15,7 @@ from allocator.ledger.catalog import Catalog
 from allocator.ledger.records import Heading
 from allocator.ledger.requests import Requests, content_of, few_collections
 from allocator.ledger.reserve import Wish, plan, reserve, reserve_at_once, reserve_together, take_whole
-from allocator.ledger.waiting import Request
+from allocator.ledger.waiting import Later, Request
 from allocator.ledger.wishes import checked, details, know, load
 from allocator.model.policy import Policy
 
@@ -63,7 +63,7 @@ def request_to_reserve(
 
 def _planned(
     requests: Requests, heading: Heading, wish: Wish, frame: pl.DataFrame | None
-) -> Callable[[Book], dict[str, Any]]:
+) -> Callable[[Book], dict[str, Any] | Later]:
     """What takes a large wish, which is decided before others have to wait."""
     with few_collections(), requests.store.session() as session:
         # A catalogue of its own: that of the writer may change while this is decided.
@@ -73,7 +73,7 @@ def _planned(
 
     unused = [read_book]
 
-    def work(book: Book) -> dict[str, Any]:
+    def work(book: Book) -> dict[str, Any] | Later:
         # What was read is taken over once: a second try reads again what the first may have left changed.
         adopted = book.seq == read_book.seq and bool(unused)
         if adopted:

@@ -16,6 +16,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import groupby, takewhile
 from typing import Any, Final, NamedTuple
@@ -25,7 +26,7 @@ from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.known import Known
 from allocator.ledger.store import ConflictError, Session, Store, Whole
-from allocator.ledger.waiting import Relay, Request, Turn, Waiting
+from allocator.ledger.waiting import Later, Relay, Request, Turn, Waiting
 
 TRIES_MAX: Final = 5
 READ_FIRST: Final = 32
@@ -293,7 +294,7 @@ class Requests:
             answered = self._answered(session, [request.key for request in batch])
             for _, group in groupby(batch, key=lambda request: request.kind or id(request)):
                 self._work(book, list(group), answered)
-            book.flush()
+            _flush(book, [request for request in batch if isinstance(request.answer, Later)])
 
     def _work(self, book: Book, group: Sequence[Request], answered: dict[str, tuple[bytes, Any]]) -> None:
         """Does some requests, or answers those that were done before."""
@@ -312,6 +313,8 @@ class Requests:
                 before = book.seq
                 try:
                     request.answer = request.work(book)
+                    if request.key and isinstance(request.answer, Later):
+                        request.answer = request.answer.make()
                 except (StaleError, InputError) as error:
                     # What takes several transactions is done by all of them: the first must not stay alone.
                     if book.seq != before:
@@ -364,6 +367,24 @@ class Requests:
 
 
 _MARK: Final = "UPDATE tenant SET outcomes_asked = outcomes_asked + 1 WHERE tenant = :tenant"
+
+
+def _flush(book: Book, later: Sequence[Request]) -> None:
+    """Writes what was added to a book, and makes answers meanwhile."""
+    if not later:
+        book.flush()
+        return
+    with ThreadPoolExecutor(1, "allocator writes") as writer:
+        try:
+            written = writer.submit(book.flush)
+        except RuntimeError:
+            written = None  # There is no thread to be had, as at the end of the interpreter.
+        for request in later:
+            request.answer = request.answer.make()
+        if written is None:
+            book.flush()
+        else:
+            written.result()
 
 
 def _own(error: Exception) -> Exception:

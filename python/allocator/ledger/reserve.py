@@ -24,7 +24,7 @@ from allocator.ledger.records import Account, Allocation, Goods, Heading, Line, 
 from allocator.ledger.rules import check_status
 from allocator.ledger.selection import Share, scale_of, stock_id
 from allocator.ledger.shelves import free_of, lay_back, shelves_for
-from allocator.ledger.waiting import Request
+from allocator.ledger.waiting import Later, Request
 from allocator.ledger.wholesale import Wholesale
 from allocator.ledger.wishes import details, linked, load, load_named, what_lacks
 from allocator.model.policy import Policy
@@ -267,7 +267,7 @@ def _anew_where_stale(book: Book, wish: Wish, planned: Decided) -> Decided:
     return fresh
 
 
-def take_whole(book: Book, heading: Heading, wish: Wish, whole: Wholesale) -> dict[str, Any]:
+def take_whole(book: Book, heading: Heading, wish: Wish, whole: Wholesale) -> dict[str, Any] | Later:
     """Records what was decided for a large wish; what changed since is decided again, line by line."""
     if book.seq != whole.seq or _holds_are_over(book):
         load(book, [wish])

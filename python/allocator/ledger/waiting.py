@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from allocator.errors import Problem, StoreError
 
@@ -33,6 +33,12 @@ Work = Callable[["Book"], Any]
 
 Together = Callable[["Book", "Sequence[Request]"], int]
 """Does several requests as if one after the other, as many of the first as can be done so; how many that were."""
+
+
+class Later(NamedTuple):
+    """An answer that takes long to make, and is made while what it tells of is written."""
+
+    make: Callable[[], Any]
 
 
 @dataclass(eq=False)

@@ -19,6 +19,7 @@ from allocator.ledger.live import policy_for, run, stock_of
 from allocator.ledger.live_characteristics import days_of_demand
 from allocator.ledger.records import Heading, Sku
 from allocator.ledger.selection import ACCOUNT_BITS
+from allocator.ledger.waiting import Later
 from allocator.ledger.write import Columns
 from allocator.model.policy import Policy
 from allocator.plan.spec import REASON_NAMES, SERVED
@@ -138,7 +139,7 @@ def _recorded_before(book: Book, lines: pl.DataFrame) -> bool:
     return book.session.one(sql, {"tenant": book.tenant, "keys": names.to_list()}) is not None
 
 
-def take(book: Book, heading: Heading, whole: Wholesale, stage: Stage, to: Callable[[Key], int]) -> dict[str, Any]:
+def take(book: Book, heading: Heading, whole: Wholesale, stage: Stage, to: Callable[[Key], int]) -> Later:
     """Records what was decided, as one transaction, if it is anything; what `reserve` answers.
 
     Args:
@@ -154,7 +155,7 @@ def take(book: Book, heading: Heading, whole: Wholesale, stage: Stage, to: Calla
         with book.transaction(heading) as seq:
             made = _promised(book, whole, to)
             _record(book, whole, made, stage, seq)
-    return {"seq": seq, "lines": _told(whole, made)}
+    return Later(lambda: {"seq": seq, "lines": _told(whole, made)})
 
 
 def _promised(book: Book, whole: Wholesale, to: Callable[[Key], int]) -> pl.DataFrame:

@@ -207,7 +207,8 @@ def _whole(statements: tuple[str, ...], touched: tuple[int, ...]) -> str:
 
     There is no way to refuse within a statement but to fail: one by zero where it is not so.
     """
-    parts = ", ".join(f"s{number} AS ({sql} RETURNING 1)" for number, sql in enumerate(statements))
+    told = dict.fromkeys(touched, " RETURNING 1")
+    parts = ", ".join(f"s{number} AS ({sql}{told.get(number, '')})" for number, sql in enumerate(statements))
     right = " AND ".join(f"(SELECT count(*) FROM s{number}) = %s" for number in touched)
     places = itertools.count(1)
     return re.sub("%s", lambda _: f"${next(places)}", f"WITH {parts} SELECT 1 / ({right})::int")
