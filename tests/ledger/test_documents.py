@@ -167,6 +167,7 @@ def test_a_ledger_from_before_there_were_documents_is_brought_up_to_date_and_kee
         week_of_work(ledger)
         before = canonical_dump(ledger)
         with unguarded(ledger) as connection:
+            connection.execute("DROP VIEW promises")
             for table in ("exchange", "document_event", "document_link", "document_line", "document"):
                 connection.execute(f"DROP TABLE {table}")
             connection.execute("UPDATE alembic_version SET version_num = '0001'")
