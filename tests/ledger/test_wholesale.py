@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -161,6 +162,27 @@ def test_what_goes_wrong_while_the_answer_is_made_is_no_part_of_it(
     assert [line["allocated"] for line in told["lines"]] == [1] * 30
     assert stocked.allocations()["qty"].sum() == 30
     assert verify(stocked).clean
+
+
+def test_whoever_ends_a_transaction_wrote_all_of_it(stocked: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two interrupts end it before another thread has: what that still writes would be no part of it.
+    written_by, made_by = [], []
+    flush, tell = Book.flush, wholesale._told
+
+    def watched_flush(*given: Any) -> None:
+        written_by.append(threading.current_thread())
+        flush(*given)
+
+    def watched_tell(*given: Any) -> Any:
+        made_by.append(threading.current_thread())
+        return tell(*given)
+
+    monkeypatch.setattr(Book, "flush", watched_flush)
+    monkeypatch.setattr(wholesale, "_told", watched_tell)
+    assert [line["allocated"] for line in stocked.reserve(lines(3), actor="bob", as_of=DAY)["lines"]] == [1] * 3
+    assert written_by == [threading.current_thread()]
+    assert made_by
+    assert threading.current_thread() not in made_by
 
 
 def test_every_problem_of_every_line_is_told(stocked: Ledger) -> None:

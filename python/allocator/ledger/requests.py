@@ -370,21 +370,24 @@ _MARK: Final = "UPDATE tenant SET outcomes_asked = outcomes_asked + 1 WHERE tena
 
 
 def _flush(book: Book, later: Sequence[Request]) -> None:
-    """Writes what was added to a book, and makes answers meanwhile."""
+    """Writes what was added to a book, while another thread makes answers.
+
+    Not the other way round: a caller that is interrupted twice waits for no thread, and rolls back. What was written
+    after that would be outside of any transaction.
+    """
     if not later:
         book.flush()
         return
-    with ThreadPoolExecutor(1, "allocator writes") as writer:
+    makes = [request.answer.make for request in later]
+    with ThreadPoolExecutor(1, "allocator answers") as answerer:
         try:
-            written = writer.submit(book.flush)
+            made = answerer.submit(lambda: [make() for make in makes])
         except RuntimeError:
-            written = None  # There is no thread to be had, as at the end of the interpreter.
-        for request in later:
-            request.answer = request.answer.make()
-        if written is None:
-            book.flush()
-        else:
-            written.result()
+            made = None  # There is no thread to be had, as at the end of the interpreter.
+        book.flush()
+        answers = [make() for make in makes] if made is None else made.result()
+    for request, answer in zip(later, answers, strict=True):
+        request.answer = answer
 
 
 def _own(error: Exception) -> Exception:
