@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +15,8 @@ import pytest
 
 from allocator.errors import Problem, StoreError
 from allocator.ledger import Ledger, waiting
-from allocator.ledger.requests import Requests, _Ahead
+from allocator.ledger import requests as requested
+from allocator.ledger.requests import Requests, _Ahead, few_collections
 from allocator.ledger.store import ConflictError, Whole
 from allocator.ledger.verify import verify
 from allocator.ledger.waiting import Request
@@ -228,3 +231,51 @@ def test_callers_who_keep_coming_are_done_in_halves(shop: Ledger, monkeypatch: p
         assert [*callers.map(come, range(24))] == [None] * 24
     assert sorted(sizes)[len(sizes) // 2] in range(8, 17)
     assert verify(shop).clean
+
+
+def test_python_looks_for_garbage_again_whoever_ends_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, ended = threading.Event(), threading.Event()
+    is_enabled = gc.isenabled
+
+    def slowly() -> bool:
+        found = is_enabled()
+        if threading.current_thread() is not threading.main_thread():
+            asked.set()
+            assert ended.wait(PATIENCE_S)
+        return found
+
+    def beside() -> None:
+        with few_collections():
+            pass
+
+    monkeypatch.setattr(requested.gc, "isenabled", slowly)
+    with ThreadPoolExecutor(1) as other:
+        with few_collections():
+            assert not is_enabled()
+            following = other.submit(beside)
+            assert asked.wait(PATIENCE_S)
+        ended.set()
+        following.result(PATIENCE_S)
+    try:
+        assert is_enabled()
+    finally:
+        gc.enable()
+
+
+def test_a_process_that_is_forked_meanwhile_looks_for_garbage() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def meanwhile() -> None:
+        with few_collections():
+            begun.set()
+            assert ended.wait(PATIENCE_S)
+
+    with ThreadPoolExecutor(1) as other:
+        other.submit(meanwhile)
+        assert begun.wait(PATIENCE_S)
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if gc.isenabled() else 1)
+        ended.set()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert gc.isenabled()

@@ -405,16 +405,35 @@ def _interrupted() -> StoreError:
     return StoreError(Problem("outcome_unknown", "the writer was interrupted", hint=hint))
 
 
+_COLLECTING_FEW: Final = threading.Lock()
+"""Held while Python does not look for garbage, by whoever had it stop: another who found it so would leave it so."""
+
+
 @contextmanager
 def few_collections() -> Iterator[None]:
     """Keeps Python from looking for garbage again and again among a million rows that are all in use."""
-    enabled = gc.isenabled()
-    gc.disable()
+    stops = gc.isenabled() and _COLLECTING_FEW.acquire(blocking=False)
+    if stops:
+        gc.disable()
     try:
         yield
     finally:
-        if enabled:
-            gc.enable()
+        if stops:
+            _collect_again()
+
+
+def _collect_again() -> None:
+    gc.enable()
+    _COLLECTING_FEW.release()
+
+
+def _collect_in_child() -> None:
+    """Whoever had it stop stayed in the process that was forked."""
+    if _COLLECTING_FEW.locked():
+        _collect_again()
+
+
+os.register_at_fork(after_in_child=_collect_in_child)
 
 
 def _kept(request: Request) -> dict[str, Any]:
