@@ -6,12 +6,13 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from allocator.errors import InputError, StoreError
-from allocator.ledger import Ledger, requests
+from allocator.ledger import Ledger, requests, waiting
 from allocator.ledger.verify import verify
 from allocator.ledger.waiting import Request
 from ledger_stores import TODAY
@@ -198,6 +199,34 @@ def test_without_a_thread_that_writes_those_who_await_are_told_and_others_go_on(
     assert [each.problems[0].code for each in failed] == ["store_busy"] * 3
     assert asyncio.run(reserve(stocked, "next", "cap"))["lines"][0]["allocated"] == 1
     assert stocked.lines()["line_id"].to_list() == ["Lby hand", "Lnext"]
+
+
+def test_a_thread_that_is_there_after_all_leads_nobody_who_was_told_that_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    led, goes_on = [], threading.Event()
+
+    def lead() -> None:
+        led.append(threading.current_thread())
+        assert goes_on.wait(60)
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(waiting, "HALVED_MIN", 1)
+    waits = waiting.Waiting(lead)
+    with closing(asyncio.new_event_loop()) as loop:
+        first, second = (Request(lambda _: None, future=loop.create_future()) for _ in range(2))
+        waits.add(first)
+        writer, turn = waits._writer, waits.take()
+        waits.hand_on(turn)
+        with monkeypatch.context() as broken:
+            broken.setattr(ThreadPoolExecutor, "_adjust_thread_count", refuse)
+            waits.add(second)
+        assert isinstance(second.error, StoreError)
+        goes_on.set()
+        writer.shutdown()
+    assert len(led) == 1
 
 
 def test_an_order_of_what_there_is_not_does_not_cost_others_their_commit(

@@ -15,8 +15,8 @@ import pytest
 
 from allocator.errors import Problem, StoreError
 from allocator.ledger import Ledger, waiting
-from allocator.ledger import requests as requested
-from allocator.ledger.requests import Requests, _Ahead, few_collections
+from allocator.ledger.book import Book
+from allocator.ledger.requests import Requests, _Ahead, _repeat, few_collections
 from allocator.ledger.store import ConflictError, Whole
 from allocator.ledger.verify import verify
 from allocator.ledger.waiting import Request
@@ -248,7 +248,7 @@ def test_python_looks_for_garbage_again_whoever_ends_first(monkeypatch: pytest.M
         with few_collections():
             pass
 
-    monkeypatch.setattr(requested.gc, "isenabled", slowly)
+    monkeypatch.setattr(gc, "isenabled", slowly)
     with ThreadPoolExecutor(1) as other:
         with few_collections():
             assert not is_enabled()
@@ -279,3 +279,45 @@ def test_a_process_that_is_forked_meanwhile_looks_for_garbage() -> None:
         ended.set()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert gc.isenabled()
+
+
+def test_a_process_that_is_forked_knows_nothing_of_what_is_being_recorded(
+    shop: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+    flush = Book.flush
+    before = shop.requests._waiting
+
+    def slowly(book: Book) -> None:
+        begun.set()
+        assert ended.wait(PATIENCE_S)
+        flush(book)
+
+    monkeypatch.setattr(Book, "flush", slowly)
+    line = {"sku": "filter", "qty": 1, "location": "elsewhere"}
+    with ThreadPoolExecutor(1) as other:
+        other.submit(shop.post, "receive", line, origin="supplier", document="GRN", actor="ana")
+        assert begun.wait(PATIENCE_S)
+        child = os.fork()
+        if child == 0:
+            # Before any of its threads asks for anything.
+            here = shop.requests
+            os._exit(0 if here._waiting is not before and not here.catalog.accounts else 1)
+        ended.set()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_what_fails_after_a_commit_is_not_done_again(shop: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("rows cannot be counted")
+
+    monkeypatch.setattr(shop.store, "count_rows", fail)
+    line = {"sku": "filter", "qty": 1, "location": "store"}
+    done = [shop.post("receive", line, origin="supplier", document="GRN", actor="ana") for _ in range(10)]
+    assert done == [*range(done[0], done[0] + 10)]
+
+
+def test_a_repeat_hears_what_was_answered_and_not_what_it_heard_when_that_was_undone() -> None:
+    request = Request(lambda _: None, key="K", error=StoreError(Problem("store_busy", "not this time")))
+    _repeat(request, b"", {"answer": 7})
+    assert (request.answer, request.error) == (7, None)

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import groupby, takewhile
 from typing import Any, Final, NamedTuple
+from weakref import WeakSet
 
 from allocator.errors import AllocatorError, InputError, Problem, StaleError, StoreError
 from allocator.ledger.book import Book
@@ -58,9 +59,9 @@ class Requests:
     def __init__(self, store: Store, catalog: Catalog) -> None:
         self.store, self.catalog = store, catalog
         self._begin()
+        _OPEN.add(self)
 
     def _begin(self) -> None:
-        self._pid = os.getpid()
         self._known: Known | None = None
         self._waiting = Waiting(self._lead)
         # In this order, where both are held.
@@ -74,7 +75,6 @@ class Requests:
             AllocatorError: The request was refused; nothing was done.
             StoreError: The store failed; the code tells whether anything may have been done.
         """
-        self._begin_if_forked()
         try:
             self._waiting.enter(request)
             if not request.done:
@@ -88,7 +88,6 @@ class Requests:
 
     async def do_async(self, request: Request) -> Any:  # noqa: ANN401 - what `work` answers
         """As `do`, for a coroutine."""
-        self._begin_if_forked()
         request.future = asyncio.get_running_loop().create_future()
         try:
             self._waiting.add(request)
@@ -99,13 +98,15 @@ class Requests:
 
     def close(self) -> None:
         """Waits until nothing is written any more for those who await it."""
-        self._begin_if_forked()
         self._waiting.close()
 
-    def _begin_if_forked(self) -> None:
-        if self._pid != os.getpid():
-            # The threads that waited, or led, stayed in the process that was forked.
-            self._begin()
+    def begin_in_child(self) -> None:
+        """Begins anew in a process that was forked, before anything else: whoever waited, or led, stayed in the other.
+
+        So did accounts that were not recorded yet.
+        """
+        self._begin()
+        self.catalog.forget()
 
     def _lead(self) -> None:
         """Does those that wait, the caller's own among them, and sees to it that whoever came meanwhile leads."""
@@ -274,7 +275,8 @@ class Requests:
         """Has rows counted when there are ten times as many transactions as when they were counted last."""
         self.catalog.seen = (book.seq, book.hash)
         if len(str(book.seq)) > len(str(book.seq_before)):
-            with suppress(StoreError):
+            # Whatever fails here, what was asked for is done.
+            with suppress(Exception):
                 self.store.count_rows()
 
     def _in_the_way(self, error: Exception) -> bool:
@@ -366,6 +368,16 @@ class Requests:
         return self._answered(book.session, [key]).get(key)
 
 
+_OPEN: Final = WeakSet[Requests]()
+
+
+def _begin_in_child() -> None:
+    for requests in _OPEN:
+        requests.begin_in_child()
+
+
+os.register_at_fork(after_in_child=_begin_in_child)
+
 _MARK: Final = "UPDATE tenant SET outcomes_asked = outcomes_asked + 1 WHERE tenant = :tenant"
 
 
@@ -445,6 +457,7 @@ def _kept(request: Request) -> dict[str, Any]:
 
 
 def _repeat(request: Request, content: bytes, kept: Any) -> None:  # noqa: ANN401
+    request.answer = request.error = None
     if content != request.content:
         hint = "A key stands for one request: use a new key"
         message = "the key was used before, for something else"

@@ -252,7 +252,7 @@ class Waiting:
                 first.turn.release()
                 return
             try:
-                self._writer.submit(self._lead)
+                self._writer.submit(self._lead_for, first)
             except RuntimeError as error:
                 # It will not be written: nobody is to wait for a writer that there is none of.
                 self._led, self._writer = False, _writer()
@@ -260,6 +260,14 @@ class Waiting:
                 self._count_out([first])
                 first.error, first.done = _unwritten(error), True
                 _tell(first.future.get_loop(), [first])
+
+    def _lead_for(self, first: Request) -> None:
+        """Leads in place of one who awaits."""
+        with self._guard:
+            # One that was told that there is no thread may find one after all, which was busy.
+            if first.done:
+                return
+        self._lead()
 
 
 def _writer() -> ThreadPoolExecutor:
