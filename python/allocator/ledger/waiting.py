@@ -188,7 +188,7 @@ class Waiting:
         with self._guard:
             share, self._coming = self._share(), 0
             count = next((n for n, request in enumerate(self._requests) if request.alone), TOGETHER_MAX)
-            count = max(1, min(count, share, TOGETHER_MAX))
+            count = max(1, min(count, share))
             taken, self._requests = self._requests[:count], self._requests[count:]
             self._taken += len(taken)
         return Turn(taken)
@@ -200,7 +200,7 @@ class Waiting:
     def _share(self) -> int:
         """How many share the next commit: all who are there, or half of them beside the other half."""
         callers = self._callers()
-        return (callers + 1) // 2 if self._halved and callers >= HALVED_MIN else callers
+        return min((callers + 1) // 2 if self._halved and callers >= HALVED_MIN else callers, TOGETHER_MAX)
 
     def _callers(self) -> int:
         return len(self._requests) + self._taken + self._coming
