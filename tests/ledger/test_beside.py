@@ -229,7 +229,8 @@ def test_callers_who_keep_coming_are_done_in_halves(shop: Ledger, monkeypatch: p
 
     with ThreadPoolExecutor(24) as callers:
         assert [*callers.map(come, range(24))] == [None] * 24
-    assert sorted(sizes)[len(sizes) // 2] in range(8, 17)
+    # All who come at once would be 24.
+    assert 1 < sorted(sizes)[len(sizes) // 2] < 17
     assert verify(shop).clean
 
 
