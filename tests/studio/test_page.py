@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
@@ -170,3 +171,15 @@ def test_it_is_readable_on_a_phone_without_scrolling_sideways(chromium: Browser,
     opened.page.close()
     assert not opened.complaints
     assert (PICTURES / "phone-scenario.png").stat().st_size > 10_000
+
+
+def test_it_goes_on_for_others_when_one_closes_it_while_it_loads(chromium: Browser, address: str) -> None:
+    host, port = address.removeprefix("http://").strip("/").split(":")
+    for _ in range(300):
+        with socket.create_connection((host, int(port))) as leaves:
+            leaves.sendall(b"GET / HTTP/1.1\r\nHost: me\r\n\r\n")
+    opened = Visit(chromium, 1280, 900)
+    opened.page.goto(address)
+    opened.page.wait_for_selector("[data-kpi]")
+    opened.page.close()
+    assert not opened.complaints

@@ -48,13 +48,25 @@ def test_without_a_terminal_there_are_no_colours_and_no_progress() -> None:
     assert err == ""
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="pipes break otherwise on this system")
-def test_a_reader_who_has_seen_enough_ends_it_quietly() -> None:
-    running = allocator("policy", "schema")
+@pytest.mark.parametrize(
+    "command",
+    [("policy", "schema"), ("policy", "list"), ("--version",), ("--help",), ("run", "stock.csv", "demand.csv", *DAY)],
+    ids=lambda command: command[0],
+)
+def test_a_reader_who_has_seen_enough_ends_it_quietly(command: tuple[str, ...]) -> None:
+    running = allocator(*command)
     with running.stdout, running.stderr:
         running.stdout.close()
         assert running.stderr.read() == ""
-    assert running.wait(timeout=60) == -signal.SIGPIPE
+    assert running.wait(timeout=60) == 141
+
+
+def test_it_ends_too_when_nobody_reads_what_is_wrong() -> None:
+    running = allocator("run", "nowhere.csv", "demand.csv", *DAY)
+    with running.stdout, running.stderr:
+        running.stderr.close()
+        assert running.stdout.read() == ""
+    assert running.wait(timeout=60) == 141
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -21,6 +20,8 @@ from allocator.errors import AllocatorError, FileError, InternalError, Problem
 BAD_INPUT: Final = 2
 INTERNAL: Final = 70
 INTERRUPTED: Final = 130
+READER_LEFT: Final = 141
+"""As shells tell it of programs that write to a pipe that nobody reads."""
 
 app = typer.Typer(
     name="allocator",
@@ -56,9 +57,12 @@ def program(args: Sequence[str]) -> int:
     """Runs one command and returns its exit code; whatever happens, people see no traceback."""
     as_json = "--json" in args
     try:
-        app(list(args), prog_name="allocator")
-    except SystemExit as left:
-        return left.code if isinstance(left.code, int) else 0
+        try:
+            app(list(args), prog_name="allocator")
+        finally:
+            sys.stdout.flush()  # what cannot be written shows here rather than when Python has ended
+    except (SystemExit, BrokenPipeError) as left:
+        return _code_of(left)
     except KeyboardInterrupt:
         return INTERRUPTED
     except AllocatorError as error:
@@ -74,6 +78,16 @@ def program(args: Sequence[str]) -> int:
     return 0
 
 
+def _code_of(left: SystemExit | BrokenPipeError) -> int:
+    """The exit code of a command that ended. Where nobody reads it, those who print may end it by their own codes."""
+    cause: BaseException | None = left
+    while cause is not None:
+        if isinstance(cause, BrokenPipeError):
+            return READER_LEFT
+        cause = cause.__context__
+    return left.code if isinstance(left, SystemExit) and isinstance(left.code, int) else 0
+
+
 def _defect(error: BaseException) -> InternalError:
     """What nobody foresaw, with the place that a report needs."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -85,13 +99,20 @@ def _defect(error: BaseException) -> InternalError:
 
 def main() -> None:
     """The entry point of `allocator`."""
-    if hasattr(signal, "SIGPIPE"):
-        # As other tools do: `allocator … | head` ends quietly when head has seen enough.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # A stream that is closed takes nothing, and one that knows no box drawing shows what it can.
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open until the end
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    sys.exit(program(sys.argv[1:]))
+    try:
+        code = program(sys.argv[1:])
+    except (BrokenPipeError, SystemExit):  # nobody reads what is wrong either
+        code = READER_LEFT
+    if code == READER_LEFT:
+        # `allocator … | head` ends quietly when head has seen enough. Not by the signal: it would end a page as well,
+        # with all who look at it, when one of them closes it.
+        silent = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(silent, stream)
+    sys.exit(code)
