@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections import Counter
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ from allocator import Policy, allocate
 from allocator.errors import InputError
 from allocator.ledger import Ledger
 from allocator.ledger.balances import MEASURES
+from allocator.ledger.snapshot import Snapshot
 from ledger_stores import TODAY, receive, shop
 
 __all__ = ["shop"]
@@ -111,6 +113,33 @@ def test_a_moment_is_a_number_a_time_or_a_day(shop: Ledger) -> None:
         with pytest.raises(InputError) as caught:
             shop.balances(at=wrong)  # type: ignore[arg-type]
         assert caught.value.code in ("transaction_unknown", "argument_value")
+
+
+def test_of_every_moment_the_last_transaction_until_then_is_known(shop: Ledger) -> None:
+    busy(shop)
+    with shop.store.session() as session:
+        recorded = [at for (at,) in session.rows("SELECT recorded_at FROM txn ORDER BY seq")]
+        now = Snapshot(session, shop.tenant)
+        for number in range(1, len(recorded) + 1):
+            for moment in (recorded[number - 1] - 1, recorded[number - 1], recorded[number - 1] + 1):
+                assert now.seq_until(moment) == sum(at <= moment for at in recorded)
+        assert now.seq_until(0) == 0
+        assert now.seq_until(2**62) == len(recorded)
+
+
+def test_of_several_that_were_recorded_in_one_moment_all_belong_to_it(
+    empty_ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with empty_ledger.store.session() as session:
+        assert Snapshot(session, empty_ledger.tenant).seq_until(2**62) == 0
+    begun = time.time_ns() // 1000
+    for number in range(9):
+        microsecond = begun + number // 3
+        monkeypatch.setattr(time, "time_ns", lambda now=microsecond: now * 1000)
+        empty_ledger.define([{"sku": f"oil {number}"}], actor="ana")
+    with empty_ledger.store.session() as session:
+        now = Snapshot(session, empty_ledger.tenant)
+        assert [now.seq_until(begun + moment) for moment in range(-1, 4)] == [0, 3, 6, 9, 9]
 
 
 def test_what_makes_no_sense_is_told_all_at_once(shop: Ledger) -> None:

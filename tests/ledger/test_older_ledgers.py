@@ -8,7 +8,8 @@ from ledger.raw import beside
 from ledger.week import week_of_work
 
 AROUND = {
-    "sqlite": "SELECT type, name, sql FROM sqlite_master WHERE type IN ('index', 'trigger', 'view')",
+    "sqlite": "SELECT type, name, sql FROM sqlite_master WHERE type IN ('index', 'trigger', 'view') "
+    "UNION SELECT 'rows', idx, stat FROM sqlite_stat1",
     "postgresql": "SELECT 'trigger', tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal "
     "UNION SELECT 'function', proname, prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace "
     "UNION SELECT 'view', viewname, definition FROM pg_views WHERE schemaname = current_schema() "
@@ -43,6 +44,9 @@ def test_what_stands_around_the_tables_of_an_older_ledger_becomes_what_a_new_one
             for statement in (
                 *OLD[ledger.store.dialect],
                 "CREATE INDEX allocation_of_line ON allocation (line_id, tenant)",
+                "CREATE INDEX txn_at ON txn (recorded_at, tenant)",
+                "DROP INDEX line_of_order",
+                "CREATE INDEX line_of_order ON line (order_id, tenant)",
                 "DROP VIEW promises",
                 "CREATE VIEW promises AS SELECT tenant, allocation_id FROM allocation",
                 "UPDATE alembic_version SET version_num = '0003'",

@@ -58,6 +58,16 @@ def assert_sound(ledger: Ledger) -> None:
 # --- holds ---
 
 
+def test_an_order_has_its_lines_whether_one_of_them_has_its_number_or_none(store: Ledger) -> None:
+    asked = [("A", "A"), ("A-2", "A"), ("B-1", "B"), ("B", "C"), ("D", None)]
+    store.reserve([{"line_id": line, "order_id": order, "sku": "filter", "qty": 1} for line, order in asked], actor="b")
+    of = {order: sorted({*store.history(order_id=order)["line_id"]}) for order in ("A", "B", "C", "D")}
+    assert of == {"A": ["A", "A-2"], "B": ["B-1"], "C": ["B"], "D": ["D"]}
+    for order in of:
+        store.release(order_id=order, actor="bob", reason="changed their mind")
+    assert store.allocations().is_empty()
+
+
 def test_a_hold_is_confirmed_once_and_only_then_its_goods_can_go(store: Ledger) -> None:
     (hold,) = reserve(store, "L1", "filter", 4, hold_s=3600)
     with pytest.raises(InputError) as caught:

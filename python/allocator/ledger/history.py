@@ -10,6 +10,7 @@ import polars as pl
 
 from allocator.errors import InputError, Problem
 from allocator.ledger.records import SOURCES, Account, day_of, moment_of
+from allocator.ledger.schema import LINES_OF_ORDER
 from allocator.ledger.selection import key_of
 from allocator.ledger.snapshot import MOMENT, At, Snapshot, exact, snapshot
 
@@ -216,7 +217,7 @@ def find_lot(moment: Snapshot, lot: str, sku: str | None = None) -> list[int]:
 
 
 def _lines(moment: Snapshot, order_id: str) -> list[str]:
-    found = moment.rows("SELECT line_id FROM line WHERE tenant = :tenant AND order_id = :order_id", order_id=order_id)
+    found = moment.rows(LINES_OF_ORDER, order_id=order_id)
     return [line_id for (line_id,) in found]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from allocator.errors import InputError, Problem
 from allocator.ledger import change
@@ -11,12 +11,11 @@ from allocator.ledger.book import Book
 from allocator.ledger.change import HELD, RESERVED
 from allocator.ledger.records import Allocation, Heading
 from allocator.ledger.reserve import expire
+from allocator.ledger.schema import LINES_OF_ORDER
 from allocator.ledger.selection import scale_of, stock_id
 
 if TYPE_CHECKING:
     from allocator.ledger.ledger import Ledger
-
-_LINES: Final = "SELECT line_id FROM line WHERE tenant = :tenant AND order_id = :order_id"
 
 
 def end_promises(
@@ -42,7 +41,7 @@ def release_expired(ledger: Ledger, *, actor: str) -> int:
 
 
 def _of_order(book: Book, order_id: str, type_: str) -> list[int]:
-    lines = book.session.rows(_LINES, {"tenant": book.tenant, "order_id": order_id})
+    lines = book.session.rows(LINES_OF_ORDER, {"tenant": book.tenant, "order_id": order_id})
     numbers = book.load_promises_to(line_id for (line_id,) in lines)
     open_ = [promise for number in numbers if (promise := book.allocations[number]) is not None]
     if type_ == "release" and open_:
@@ -50,10 +49,7 @@ def _of_order(book: Book, order_id: str, type_: str) -> list[int]:
     held = [promise.allocation_id for promise in open_ if promise.stage == HELD]
     if held:
         return held
-    if not book.session.rows(
-        "SELECT line_id FROM line WHERE tenant = :tenant AND order_id = :order_id LIMIT 1",
-        {"tenant": book.tenant, "order_id": order_id},
-    ):
+    if not lines:
         message = "nothing was ever promised to an order of this id"
         raise InputError(Problem("line_unknown", message, column="order_id", value=order_id[:80]))
     code = "allocation_unknown" if type_ == "release" else "hold_over"

@@ -131,13 +131,8 @@ def activity(ledger: Questions, day: dt.date) -> pl.DataFrame:
     check("day", day=day)
     first = day_number(day) * 86_400_000_000
     with snapshot(ledger) as moment:
-        row = moment.rows(
-            "SELECT COALESCE(MIN(seq), 0), COALESCE(MAX(seq), 0) FROM txn "
-            "WHERE tenant = :tenant AND recorded_at >= :first AND recorded_at < :last",
-            first=first, last=first + 86_400_000_000,
-        )[0]  # fmt: skip
-        moment.seq = row[1]
-        told = events(moment, "span", since=row[0] - 1)
+        before, moment.seq = moment.seq_until(first - 1), moment.seq_until(first + 86_400_000_000 - 1)
+        told = events(moment, "span", since=before)
     moved = pl.when(pl.col("type") == "reserve").then("reserved").when(pl.col("type") == "release").then("unreserved")
     return told.group_by("event", "type", "sku", maintain_order=True).agg(
         transactions=pl.col("seq").n_unique(), units=pl.len(), qty=moved.otherwise("qty").sum(),

@@ -226,9 +226,9 @@ TXN: Final = _table(
         sqlite_where=text("document <> ''"),
         postgresql_where=text("document <> ''"),
     ),
-    Index("txn_at", "recorded_at", "tenant"),
 )
-"""One row per transaction, in the order in which they were committed, each with the hash over all before it."""
+"""One row per transaction, in the order in which they were committed, each with the hash over all before it. None was
+recorded before the one it follows: which were at a moment is found by halves, without an index."""
 
 ENTRY: Final = _table(
     "entry",
@@ -274,9 +274,21 @@ LINE: Final = _table(
     _of("sku", "sku_id"),
     CheckConstraint("allocated >= 0 AND allocated + shipped <= qty", name="allocated_within_demand"),
     CheckConstraint("returned >= 0 AND returned <= shipped", name="returned_within_shipped"),
-    Index("line_of_order", "order_id", "tenant"),
+    Index(
+        "line_of_order",
+        "order_id",
+        "tenant",
+        sqlite_where=text("order_id <> line_id"),
+        postgresql_where=text("order_id <> line_id"),
+    ),
 )
 """One row per demand line that ever had stock: asked for, promised now, given out, come back."""
+
+LINES_OF_ORDER: Final = (
+    "SELECT line_id FROM line WHERE tenant = :tenant AND order_id = :order_id AND order_id <> line_id UNION ALL "
+    "SELECT line_id FROM line WHERE tenant = :tenant AND line_id = :order_id AND order_id = :order_id"
+)
+"""The lines of an order. The one that has its number, as all have that name no order, is found by that."""
 
 ALLOCATION: Final = _table(
     "allocation",

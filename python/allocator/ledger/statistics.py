@@ -28,7 +28,6 @@ ROWS: Final[Mapping[str, Mapping[str, str]]] = {
     "txn": {
         "txn": "1000000 1000000 1",
         "txn_of_document": "1000000 5 5",
-        "txn_at": "1000000 1 1",
         "reversed_once": "10000 1 1",
     },
     "entry": {
