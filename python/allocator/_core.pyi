@@ -176,6 +176,20 @@ def record_orders(
 ]:
     """Decides orders in their sequence and makes the rows of the ledger for them, up to the first that takes more."""
 
+def dict_columns(rows: Sequence[object]) -> tuple[list[Any], list[list[Any]]] | None:
+    """The names of rows and their columns; None unless all are plain dicts with the names of the first."""
+
+def line_answers(
+    line_ids: Sequence[str],
+    asked: Sequence[int],
+    reasons: Sequence[str | None],
+    lines: ArrowColumn,
+    numbers: ArrowColumn,
+    stock_ids: ArrowColumn,
+    units: ArrowColumn,
+) -> list[dict[str, Any]]:
+    """What is answered for each demand line; `lines` are the rows of those that the allocations are of, in order."""
+
 def array_literals(rows: Sequence[tuple[object, ...]], same: Sequence[bool]) -> list[str] | None:
     """Rows as the arrays of their columns, as PostgreSQL spells them, but for columns that are the `same` in all.
 

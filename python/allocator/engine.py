@@ -423,6 +423,29 @@ def record_orders(head: Head, orders: Sequence[Order], desk: OrderDesk) -> Recor
     return Recorded(*made, promised, after)
 
 
+def dict_columns(rows: Sequence[Any]) -> tuple[list[Any], list[list[Any]]] | None:
+    """The names of rows and the values of each; None unless all rows are plain dicts with the names of the first."""
+    return _core.dict_columns(rows)
+
+
+def line_answers(
+    line_ids: Sequence[str], asked: Sequence[int], reasons: Sequence[str | None], takes: pl.DataFrame
+) -> list[dict[str, Any]]:
+    """What a ledger answers for each demand line.
+
+    Args:
+        line_ids: The lines.
+        asked: Their quantities.
+        reasons: Why they are short; None for those that are not.
+        takes: One row per allocation, in the order of the lines: the row of the `line`, and `allocation_id`,
+            `stock_id` and `qty`.
+    """
+    columns = takes.rechunk()
+    return _core.line_answers(
+        line_ids, asked, reasons, *(columns[name] for name in ("line", "allocation_id", "stock_id", "qty"))
+    )
+
+
 def array_literals(rows: Sequence[tuple[Any, ...]], same: Sequence[bool]) -> list[str] | None:
     """Rows of integers, texts, bytes and nulls as the arrays of their columns, as PostgreSQL spells them.
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from allocator.engine import dict_columns, line_answers
 from allocator.ledger.book import Book
 from allocator.ledger.chain import FIELD
 from allocator.ledger.known import Key
@@ -34,6 +35,7 @@ PLAIN: Final = r"^[!-~]([ -~]{0,198}[!-~])?$"
 
 
 DETAILS: Final = "_details"
+TAKES: Final = {"line": pl.UInt32, "allocation_id": pl.Int64, "stock_id": pl.Int64, "qty": pl.Int64}
 Stage = tuple[str, int | None, str]
 
 
@@ -65,19 +67,18 @@ def read(lines: Sequence[Mapping[str, Any]], details: Callable[[Mapping[str, Any
         lines: A value by column of the demand table.
         details: What is recorded of a line beside its SKU, quantity and order.
     """
-    if not all(type(line) is dict for line in lines):
+    if (found := dict_columns(lines)) is None:
         return None
-    names = lines[0].keys()
+    values = dict(zip(*found, strict=True))
+    names = values.keys()
     named = all(type(name) is str and name[:1] != "_" for name in names)
-    if not named or not names >= NEEDED or names & MORE or any(line.keys() != names for line in lines):
-        return None
-    if {type(line["qty"]) for line in lines} != {int}:
+    if not named or not names >= NEEDED or names & MORE or {*map(type, values["qty"])} != {int}:
         return None
     try:
         # What cannot be written down is found here: of some of it, polars panics.
         said = names <= {*TEXTS, "qty"}
         told = pl.lit("") if said else pl.Series([details(line) for line in lines], dtype=pl.String)
-        columns = [pl.Series(name, [line[name] for line in lines], strict=name in TEXTS) for name in names]
+        columns = [pl.Series(name, column, strict=name in TEXTS) for name, column in values.items()]
     except (TypeError, ValueError, OverflowError, RecursionError, pl.exceptions.PolarsError):
         return None
     frame = pl.DataFrame(columns)
@@ -212,16 +213,10 @@ def _texts(frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
 
 
 def _told(whole: Wholesale, made: pl.DataFrame) -> list[dict[str, Any]]:
-    asked = whole.lines["qty"].to_list()
-    told = [
-        {"line_id": line_id, "requested": qty, "allocated": 0, "short": qty, "reason": reason, "allocations": []}
-        for line_id, qty, reason in zip(whole.lines["line_id"].to_list(), asked, whole.reasons, strict=True)
-    ]
+    takes = pl.DataFrame(schema=TAKES)
     if made.height:
-        rows = made.select("line", "allocation_id", (pl.col("goods_id") * 2**ACCOUNT_BITS + pl.col("to_id")), "qty")
-        for line, number, stock_id, qty in zip(*(column.to_list() for column in rows), strict=True):
-            each = told[line]
-            each["allocations"].append({"allocation_id": number, "stock_id": stock_id, "qty": qty})
-            each["allocated"] += qty
-            each["short"] -= qty
-    return told
+        takes = made.select(
+            "line", "allocation_id", (pl.col("goods_id") * 2**ACCOUNT_BITS + pl.col("to_id")).alias("stock_id"), "qty"
+        )
+    lines = whole.lines
+    return line_answers(lines["line_id"].to_list(), lines["qty"].to_list(), whole.reasons, takes)

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 pub mod allocate;
 mod arrays;
 pub mod columns;
+pub mod dicts;
 pub mod encode;
 pub mod errors;
 pub mod fairness;
@@ -31,6 +32,8 @@ mod _core {
     use crate::arrays::swap_array_memory;
     #[pymodule_export]
     use crate::columns::Column;
+    #[pymodule_export]
+    use crate::dicts::{dict_columns, line_answers};
     #[pymodule_export]
     use crate::encode::{IdReport, argsort_ids, check_ids, encode, match_ids, rows_with_nul};
     #[pymodule_export]
