@@ -136,6 +136,10 @@ class Store(ABC):
     def is_refusal(self, error: Exception) -> bool:
         """Whether the database found that something would not be true any more: none of our checks saw it before."""
 
+    def is_undone(self, error: Exception) -> bool:
+        """Whether the database itself said that it did nothing, whatever it was about to do."""
+        return self.is_conflict(error)
+
     def count_rows(self) -> None:  # noqa: B027 - most stores have no such planner
         """Has the rows of the tables counted, for a planner that does so by itself, but too late."""
 
@@ -217,7 +221,7 @@ class Store(ABC):
             pooled.invalidate()
 
     def translated(self, error: Exception, *, committing: bool) -> Exception:
-        """The error that a caller sees. One while committing leaves open whether it happened, but for a conflict."""
+        """The error that a caller sees. One while committing leaves open what happened, unless the store knows."""
         if self.is_refusal(error):
             text, hint = str(error).partition("\n")[0][:80], "Nothing was done. It is a defect: please report it"
             message = "the database refused what it holds to be wrong"
@@ -225,7 +229,7 @@ class Store(ABC):
         problem = self.problem_of(error)
         if problem is None:
             return error
-        if committing and not self.is_conflict(error):
+        if committing and not self.is_undone(error):
             hint = "Ask for the outcome by its key, or send the same request with the same key again"
             message = f"the store failed while committing, and it may or may not have happened: {problem.message}"
             return StoreError(Problem("outcome_unknown", message, value=problem.value, hint=hint))

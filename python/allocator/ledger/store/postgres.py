@@ -285,6 +285,10 @@ class PostgresStore(Store):
     def is_conflict(self, error: Exception) -> bool:
         return isinstance(error, psycopg.Error) and error.sqlstate in _CONFLICTS
 
+    def is_undone(self, error: Exception) -> bool:
+        # A server that ends, or is lost, does not say so. One that goes on after an error has rolled back.
+        return isinstance(error, psycopg.Error) and error.diag.severity_nonlocalized == "ERROR"
+
     def is_refusal(self, error: Exception) -> bool:
         return isinstance(error, psycopg.IntegrityError)
 
@@ -298,6 +302,8 @@ class PostgresStore(Store):
             return Problem("store_full", "the disk is full", value=text, hint="Make room, then try again")
         if error.sqlstate in _CONFLICTS:
             return Problem("store_busy", "others held the store for too long", value=text, hint="Try again")
+        if self.is_undone(error) and isinstance(error, psycopg.OperationalError | psycopg.InternalError):
+            return Problem("store_failed", "the store failed", value=text, hint="See the server's own log")
         if isinstance(error, psycopg.OperationalError):
             return Problem("store_lost", "the store cannot be reached", value=text, hint="Is the server running?")
         return None
