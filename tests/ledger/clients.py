@@ -11,6 +11,7 @@ import multiprocessing
 import multiprocessing.forkserver
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -65,7 +66,7 @@ def _answer(lane: Connection, work: Callable[..., Any], barrier: Any, *case: Any
     try:
         lane.send(work(barrier, *case))
     except BaseException as error:
-        lane.send(RuntimeError(f"{type(error).__name__}: {error}"))
+        lane.send(RuntimeError("".join(traceback.format_exception(error))))
         barrier.abort()
 
 

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any
 
@@ -151,6 +151,19 @@ def test_a_new_store_is_set_up_once_however_many_open_it(
     url = request.getfixturevalue({"sqlite": "sqlite_ledger_url", "postgresql": "postgres_url"}[store])
     numbers = at_once(open_a_tenant, [(url, tenant) for tenant in tenants])
     assert len(set(numbers)) == len(set(tenants))
+
+
+def test_who_opens_a_new_file_waits_for_whoever_sets_it_up(sqlite_ledger_url: str) -> None:
+    # SQLite itself does not wait: whoever finds another at it is told at once that the database is locked.
+    with ThreadPoolExecutor(1) as pool:
+        with somebody_writing(sqlite_ledger_url):
+            opening = pool.submit(Ledger.open, sqlite_ledger_url)
+            wait([opening], 0.2)
+        with opening.result(60) as ledger:
+            assert ledger.define([{"sku": "BULK"}], actor="ana") == 1
+    with somebody_writing(sqlite_ledger_url + ".other"), pytest.raises(StoreError) as busy:
+        Ledger.open(sqlite_ledger_url + ".other", timeout_s=0.2)
+    assert busy.value.code == "store_busy"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

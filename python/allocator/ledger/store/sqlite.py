@@ -186,12 +186,13 @@ class SqliteStore(Store):
         sa.event.listen(engine, "connect", self._prepare)
         return engine
 
-    @staticmethod
-    def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401
+    def _prepare(self, connection: Any, _record: object) -> None:  # noqa: ANN401
         connection.isolation_level = None
+        # Of several who open a new file one makes it a database in WAL mode, and SQLite has no other wait for it.
+        self._run_alone(connection, "PRAGMA journal_mode=WAL", self.timeout_s)
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536",
-                       "temp_store=MEMORY", f"wal_autocheckpoint={LOG_PAGES_MAX}"):  # fmt: skip
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "cache_size=-65536", "temp_store=MEMORY",
+                       f"wal_autocheckpoint={LOG_PAGES_MAX}"):  # fmt: skip
             cursor.execute(f"PRAGMA {pragma}")
         (level,) = cursor.execute("PRAGMA synchronous").fetchone()
         (mode,) = cursor.execute("PRAGMA journal_mode").fetchone()
@@ -202,11 +203,11 @@ class SqliteStore(Store):
 
     def _begin(self, connection: Any, mode: Mode) -> None:  # noqa: ANN401
         if mode == "write":
-            self._begin_alone(connection, self.timeout_s)
+            self._run_alone(connection, "BEGIN IMMEDIATE", self.timeout_s)
         else:
             connection.execute("BEGIN")
 
-    def _begin_alone(self, connection: Any, timeout_s: float) -> None:  # noqa: ANN401
+    def _run_alone(self, connection: Any, statement: str, timeout_s: float) -> None:  # noqa: ANN401
         # A transaction that begins by reading and then writes fails without waiting for the other writer. SQLite's own
         # waiting sleeps for up to a tenth of a second: a newcomer would starve beside one that writes all the time.
         deadline = time.monotonic() + timeout_s
@@ -214,7 +215,7 @@ class SqliteStore(Store):
         try:
             while True:
                 try:
-                    connection.execute("BEGIN IMMEDIATE")
+                    connection.execute(statement)
                     return
                 except pysqlite3.OperationalError as error:
                     if not self.is_conflict(error) or time.monotonic() > deadline:
@@ -256,7 +257,7 @@ class SqliteStore(Store):
                 if pages - moved <= FEW_PAGES:
                     break
             if pages >= LOG_PAGES_LONG and 0 < pages - moved <= FEW_PAGES:
-                self._begin_alone(other, ALONE_WITHIN_S)
+                self._run_alone(other, "BEGIN IMMEDIATE", ALONE_WITHIN_S)
                 try:
                     mover.execute(_MOVE)
                 finally:
