@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
@@ -27,12 +28,15 @@ def soon() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("large", [0, shelves.LARGE])
+@pytest.mark.parametrize(("large", "little"), [(0, 1), (shelves.LARGE, 4), (shelves.LARGE, shelves.NEAR_MAX)])
 @settings(max_examples=40, deadline=None)
 @given(policy=st.sampled_from(POLICIES), work=st.lists(steps, min_size=8, max_size=40))
-def test_a_ledger_with_shelves_answers_as_one_without(large: int, policy: Policy, work: list[tuple[Any, ...]]) -> None:
+def test_a_ledger_with_shelves_answers_as_one_without(
+    large: int, little: int, policy: Policy, work: list[tuple[Any, ...]]
+) -> None:
     with (
         patch.object(shelves, "LARGE", large),
+        patch.object(shelves, "NEAR_MAX", little),
         patch.object(shelves, "BESIDE_MAX", 3),
         Ledger.open("sqlite://") as one,
         Ledger.open("sqlite://") as other,
@@ -80,20 +84,61 @@ def test_the_skus_used_longest_ago_are_forgotten_but_not_the_largest(empty_ledge
     assert kept_after("disc") == {"belt": 9, "cap": 2, "disc": 2}
 
 
-def test_what_is_asked_for_again_is_decided_from_a_shelf(empty_ledger: Ledger) -> None:
-    from_tables = []
+@pytest.mark.parametrize(("rows", "from_tables", "laid_out"), [(2, 0, 1), (9, 1, 1)])
+def test_what_there_is_little_of_is_decided_from_a_shelf_at_once_and_all_else_when_it_is_asked_for_again(
+    empty_ledger: Ledger, rows: int, from_tables: int, laid_out: int
+) -> None:
+    done = Counter[str]()
 
-    def decide(*given: Any) -> Any:
-        from_tables.append(given)
-        return live.decide(*given)
+    def counted(name: str, act: Any) -> Any:
+        def counting(*given: Any) -> Any:
+            done[name] += 1
+            return act(*given)
 
-    empty_ledger.define([{"sku": "belt"}], actor="ana")
-    line = {"sku": "belt", "qty": 100, "location": "north"}
-    empty_ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
-    with patch.object(reserve, "decide", decide):
+        return counting
+
+    empty_ledger.define([{"sku": "belt"}, {"sku": "cap"}], actor="ana")
+    stock = [{"sku": sku, "qty": 100, "location": "north"} for sku in ("belt", "cap") for _ in range(rows)]
+    empty_ledger.post("receive", stock, origin="supplier", document="GRN", actor="ana")
+    with (
+        patch.object(shelves, "NEAR_MAX", 5),
+        patch.object(reserve, "decide", counted("tables", live.decide)),
+        patch.object(shelves.Shelves, "_put_up", counted("shelf", shelves.Shelves._put_up)),
+    ):
         for number in range(6):
             empty_ledger.reserve([{"line_id": f"L{number}", "sku": "belt", "qty": 1}], actor="bob", as_of=DAY)
-    assert len(from_tables) == 1
+        assert (done["tables"], done["shelf"]) == (from_tables, laid_out)
+        for number in range(6, 9):
+            empty_ledger.reserve([{"line_id": f"L{number}", "sku": "cap", "qty": 1}], actor="bob", as_of=DAY)
+    # The other SKU has little, too, and lies there already.
+    assert (done["tables"], done["shelf"]) == (2 * from_tables, laid_out + from_tables)
+
+
+def test_skus_whose_numbers_are_near_are_laid_out_as_far_as_they_have_little(empty_ledger: Ledger) -> None:
+    names = [f"S{n}" for n in range(8)]
+    empty_ledger.define([{"sku": name} for name in names], actor="ana")
+    lots = [{"sku": name, "qty": 9, "location": "north"} for name in names for _ in range(30 if name == "S4" else 2)]
+    empty_ledger.post("receive", lots, origin="supplier", document="GRN", actor="ana")
+
+    def laid_out() -> set[str]:
+        kept = empty_ledger.requests._known
+        assert kept is not None
+        (stands,) = kept.shelves.values()
+        return {empty_ledger.requests.catalog.sku(number).sku for number in stands._of_sku}
+
+    def order(name: str) -> None:
+        answer = empty_ledger.reserve({"line_id": f"of {name}", "sku": name, "qty": 3}, actor="bob", as_of=DAY)
+        assert answer["lines"][0]["allocated"] == 3
+
+    with patch.object(shelves, "NEAR_MAX", 20):
+        order("S1")
+        assert laid_out() == {"S0", "S1", "S2", "S3"}
+        order("S4")
+        assert laid_out() == {"S0", "S1", "S2", "S3"}
+        order("S6")
+        # What was asked for before lies along.
+        assert laid_out() == {"S0", "S1", "S2", "S3", "S4", "S6", "S7"}
+    assert verify(empty_ledger).clean
 
 
 def test_what_a_shelf_gave_beside_a_wish_that_makes_no_sense_lies_there_again(empty_ledger: Ledger) -> None:
@@ -196,6 +241,7 @@ def test_stock_that_comes_to_a_large_sku_is_decided_on_beside_what_its_shelf_giv
         receive(10, DAY - dt.timedelta(days=age))
     with (
         patch.object(shelves, "LARGE", 5),
+        patch.object(shelves, "NEAR_MAX", 5),
         patch.object(shelves, "decide", decide),
         patch.object(reserve, "decide", decide),
     ):

@@ -188,6 +188,7 @@ def _from_shelves(
         return list(rows)
     others: list[Mapping[str, Any]] = []
     asked: set[int] = set()
+    laid_out = False
     for _, lines in groupby(rows, key=itemgetter("_turn")):
         mine = list(lines)
         skus = {row["_sku"].sku_id for row in mine}
@@ -196,7 +197,9 @@ def _from_shelves(
         if not skus & asked:
             with book.held(held):
                 found = shelves.serve(book, mine)
-                if found is None and shelves.lay_out(book, mine):
+                # Once for all who share the commit: the others would wait as long again for each.
+                if found is None and shelves.lay_out(book, mine, at_once=not laid_out):
+                    laid_out = True
                     found = shelves.serve(book, mine)
         if found is None:
             others += mine

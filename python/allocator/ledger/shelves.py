@@ -2,9 +2,10 @@
 
 A shelf holds the stock rows of some SKUs at a place under one policy on one day, and is told of every balance that
 changes. It answers only for lines that it can serve in full and without tables; all others are decided as ever, on what
-the book holds. What is asked for a second time is laid out, which costs about as much as deciding on it. Stock that
-comes to a place where it could serve somebody takes the SKU from the shelves of that place; where so much lies that it
-would take long to lay it out again, it waits beside the shelf, and lines are decided on it and on what the shelf gives.
+the book holds. To lay stock out costs about as much as to decide on it: what there is little of is laid out when it is
+asked for, with what lies near, and anything else when it is asked for a second time. Stock that comes to a place where
+it could serve somebody takes the SKU from the shelves of that place; where so much lies that it would take long to lay
+it out again, it waits beside the shelf, and lines are decided on it and on what the shelf gives.
 """
 
 from __future__ import annotations
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 
 ALONG_MAX: Final = 4096
 """Rows of SKUs asked for once before that are laid out along with others: so few that nobody notices."""
+
+NEAR: Final = 256
+"""SKUs of which those with little stock are laid out together when one of them is asked for, by their numbers."""
+
+NEAR_MAX: Final = 1000
+"""Rows that these have at most: laying them out takes little longer than one."""
 
 SHELVES_MAX: Final = 512
 """Layouts that are kept beside each other; then all begin anew."""
@@ -189,8 +196,11 @@ class Shelves:
         if (name := self._offered.pop(sku_id, None)) is not None:
             del self.offers[name]
 
-    def lay_out(self, book: Book, lines: Iterable[Mapping[str, Any]]) -> bool:
-        """Lays out the stock that lines ask for, if any of it was asked for before; whether it did."""
+    def lay_out(self, book: Book, lines: Iterable[Mapping[str, Any]], *, at_once: bool) -> bool:
+        """Lays out the stock that lines ask for; whether it did.
+
+        What is asked for a second time; if `at_once`, what is little the first time.
+        """
         wanted: dict[Spot, Sku] = {}
         for row in lines:
             sku = row["_sku"]
@@ -198,7 +208,7 @@ class Shelves:
                 return False
             if self._shelf(sku.sku_id, row) is None:
                 wanted[sku.sku_id, self._place(sku.sku_id, row)] = sku
-        if not wanted.keys() & self._asked.keys():
+        if not wanted.keys() & self._asked.keys() and not (at_once and wanted and self._take_near(book, wanted)):
             self._asked |= wanted
             return False
         if self._laid_out >= SHELVES_MAX:
@@ -217,6 +227,21 @@ class Shelves:
         place, others = row.get(self._column), self._of_sku.get(sku_id, ())
         apart = len(others) < PLACES_MAX and not any(other != place and _share(place, other) for other in others)
         return place if apart else None
+
+    def _take_near(self, book: Book, wanted: dict[Spot, Sku]) -> bool:
+        """Adds SKUs whose numbers are near that of the one that is wanted, if that has little stock; whether it has."""
+        ((sku_id, place), sku), *others = wanted.items()
+        if others:
+            return False
+        block = sku_id - sku_id % NEAR
+        near = book.load_little(block, block + NEAR - 1, NEAR_MAX)
+        if sku_id not in near:
+            near = book.load_little(sku_id, block + NEAR - 1, NEAR_MAX)
+        for other in map(book.catalog.sku, near):
+            alike = other.lifecycle.name == sku.lifecycle.name and not other.scale
+            if alike and not self._of_sku.get(other.sku_id):
+                wanted.setdefault((other.sku_id, place), other)
+        return sku_id in near
 
     def _take_along(self, book: Book, wanted: dict[Spot, Sku]) -> None:
         """Adds what was asked for once, too, as far as it is little."""
