@@ -28,8 +28,6 @@ from allocator.ledger.write import TXN, Columns, Written, are_few, write
 if TYPE_CHECKING:
     from allocator.ledger.shelves import Shelves
 
-GREATEST: Final = 2**63 - 1
-
 _HEAD: Final = (
     "SELECT seq, hash, recorded_at, goods_last, account_last, allocation_last, "
     "(SELECT MIN(expires_at) FROM allocation WHERE tenant = :tenant AND expires_at IS NOT NULL), "
@@ -361,8 +359,6 @@ class Book:
         if (qty or reserved) and self.catalog.accounts[to_id].kind not in SOURCES:
             have = self.balance(goods_id, to_id)
             more = Balance(have.qty + qty, have.reserved + reserved)
-            if more.qty > GREATEST:
-                raise InputError(Problem("value_overflow", "a balance would not fit in 64 bits", value=str(more.qty)))
             if more.reserved > more.qty:
                 raise InputError(self._short(movement, have))
             self._put(goods_id, to_id, more)

@@ -148,7 +148,7 @@ def _at_once(book: Book, asked: Sequence[tuple[Heading, Wish]]) -> list[dict[str
     """The answers to those wishes that come first and that shelves serve, recorded."""
     wish = asked[0][1]
     # What is promised within a transaction that is open is part of it.
-    shelves = None if book.is_open or _holds_are_over(book) else shelves_for(book, wish.policy, wish.day)
+    shelves = None if book.is_open else shelves_for(book, wish.policy, wish.day)
     if shelves is None:
         return []
     orders = [Order(said, each.lines, each.hold_until, [*map(details, each.lines)]) for said, each in asked]
