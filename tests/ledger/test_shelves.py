@@ -36,6 +36,7 @@ def test_a_ledger_with_shelves_answers_as_one_without(
 ) -> None:
     with (
         patch.object(shelves, "LARGE", large),
+        patch.object(shelves, "NEAR", (16, 2, 1)),
         patch.object(shelves, "NEAR_MAX", little),
         patch.object(shelves, "BESIDE_MAX", 3),
         Ledger.open("sqlite://") as one,
@@ -130,14 +131,14 @@ def test_skus_whose_numbers_are_near_are_laid_out_as_far_as_they_have_little(emp
         answer = empty_ledger.reserve({"line_id": f"of {name}", "sku": name, "qty": 3}, actor="bob", as_of=DAY)
         assert answer["lines"][0]["allocated"] == 3
 
-    with patch.object(shelves, "NEAR_MAX", 20):
+    with patch.object(shelves, "NEAR_MAX", 20), patch.object(shelves, "NEAR", (8, 4, 2, 1)):
         order("S1")
-        assert laid_out() == {"S0", "S1", "S2", "S3"}
+        assert laid_out() == {"S0", "S1", "S2"}
         order("S4")
-        assert laid_out() == {"S0", "S1", "S2", "S3"}
+        assert laid_out() == {"S0", "S1", "S2"}
         order("S6")
         # What was asked for before lies along.
-        assert laid_out() == {"S0", "S1", "S2", "S3", "S4", "S6", "S7"}
+        assert laid_out() == {"S0", "S1", "S2", "S4", "S5", "S6"}
     assert verify(empty_ledger).clean
 
 

@@ -165,19 +165,16 @@ class Book:
         """Reads of some SKUs the goods that can be promised: of units those alone that are in stock."""
         self.known.load_skus(self.session, self.tenant, ids, in_stock=True)
 
-    def load_little(self, first: int, last: int, rows_max: int) -> list[int]:
-        """Reads the stock of SKUs by their numbers, from the first on as long as it is little; which these are."""
-        sql = (
-            "SELECT sku_id FROM balance WHERE tenant = :tenant AND sku_id BETWEEN :first AND :last "
-            "ORDER BY sku_id LIMIT :rows"
-        )
-        of = {"tenant": self.tenant, "first": first, "last": last, "rows": rows_max}
-        rows = [sku_id for (sku_id,) in self.session.rows(sql, of)]
-        # Of the last there may be more than was read.
-        ids = [*dict.fromkeys(rows if len(rows) < rows_max else rows[: rows.index(rows[-1])])]
-        self.catalog.load_sku_ids(self.session, ids)
-        self.load_stock(ids)
-        return ids
+    def load_little(self, ids: Iterable[int], rows_max: int) -> list[int] | None:
+        """Reads the stock of some SKUs, those of them that have any; None where it is more than so many rows."""
+        sql = "SELECT sku_id FROM balance WHERE tenant = :tenant AND sku_id = ANY(:ids) LIMIT :rows"
+        rows = self.session.rows(sql, {"tenant": self.tenant, "ids": [*ids], "rows": rows_max + 1})
+        if len(rows) > rows_max:
+            return None
+        found = [*dict.fromkeys(sku_id for (sku_id,) in rows)]
+        self.catalog.load_sku_ids(self.session, found)
+        self.load_stock(found)
+        return found
 
     def goods_of(self, sku_id: int) -> list[Goods]:
         """The goods of a SKU that are known."""

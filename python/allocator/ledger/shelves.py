@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 ALONG_MAX: Final = 4096
 """Rows of SKUs asked for once before that are laid out along with others: so few that nobody notices."""
 
-NEAR: Final = 256
-"""SKUs of which those with little stock are laid out together when one of them is asked for, by their numbers."""
+NEAR: Final = (256, 64, 16, 1)
+"""SKUs that are laid out together when one of them is asked for: by their numbers, the most that have little stock."""
 
 NEAR_MAX: Final = 1000
 """Rows that these have at most: laying them out takes little longer than one."""
@@ -233,10 +233,8 @@ class Shelves:
         ((sku_id, place), sku), *others = wanted.items()
         if others:
             return False
-        block = sku_id - sku_id % NEAR
-        near = book.load_little(block, block + NEAR - 1, NEAR_MAX)
-        if sku_id not in near:
-            near = book.load_little(sku_id, block + NEAR - 1, NEAR_MAX)
+        fitting = (book.load_little(_around(sku_id, size), NEAR_MAX) for size in NEAR)
+        near = next((ids for ids in fitting if ids is not None), ())
         for other in map(book.catalog.sku, near):
             alike = other.lifecycle.name == sku.lifecycle.name and not other.scale
             if alike and not self._of_sku.get(other.sku_id):
@@ -280,6 +278,12 @@ class Shelves:
                 del shelves[other]
             shelves[place] = _Shelf(stock, shelf, keys, rows, place_of[sku_id], policy, set())
             self._withdraw(sku_id)
+
+
+def _around(number: int, size: int) -> range:
+    """So many numbers with one among them; the same for each of them."""
+    first = number - number % size
+    return range(first, first + size)
 
 
 def _kind(book: Book, key: Key) -> int:
