@@ -13,6 +13,7 @@ import pytest
 from allocator.errors import InputError
 from allocator.ledger import Ledger
 from allocator.ledger.blocking import block
+from allocator.ledger.waiting import Request, Turn
 from ledger_stores import TODAY
 
 
@@ -170,7 +171,9 @@ def test_a_sku_is_not_set_up_in_a_way_that_its_goods_do_not_fit(ledger: Ledger) 
 
 def test_whoever_waits_in_a_process_that_was_forked_does_not_wait_for_ever(ledger: Ledger) -> None:
     receive(ledger, {"sku": "filter", "qty": 10, "location": "store"})
-    ledger.requests._waiting._led = True  # another thread was writing at the moment of the fork
+    ledger.requests._waiting._turns.append(
+        Turn(Request(lambda _: None))
+    )  # another thread was writing at the moment of the fork
     child = os.fork()
     if child == 0:
         try:
@@ -179,7 +182,7 @@ def test_whoever_waits_in_a_process_that_was_forked_does_not_wait_for_ever(ledge
         finally:
             os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
-    ledger.requests._waiting._led = False
+    ledger.requests._waiting._turns.clear()
     assert receive(ledger, {"sku": "filter", "qty": 1, "location": "store"}) == 4
 
 

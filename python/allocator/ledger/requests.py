@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import groupby, takewhile
 from typing import Any, Final, NamedTuple
 from weakref import WeakSet
@@ -120,24 +121,24 @@ class Requests:
                 self._forget_known()
             raise
         finally:
-            for request in turn.requests:
-                if not request.done:
-                    request.error, request.done = _interrupted(), True
             self._waiting.settle(turn)
 
     def _do(self, turn: Turn) -> None:
         """Decides requests, which the turn before may still be written beside; then writes them."""
         with self._deciding:
             ahead = self._decided_ahead(turn.requests)
-        with self._writing.held():
-            # What it was decided on is another thing where the turn before could not be written.
-            if ahead is not None and ahead.book.known is self._known:
-                if len(ahead.requests) == len(turn.requests):
-                    self._waiting.hand_on(turn)
-                self._write_ahead(ahead)
-            if rest := [request for request in turn.requests if not request.done]:
-                with self._deciding:
-                    self._do_all(rest)
+        self._writing.hold(partial(self._do_decided, turn, ahead))
+
+    def _do_decided(self, turn: Turn, ahead: _Ahead | None) -> None:
+        """Writes what was decided ahead; then does all else."""
+        # What it was decided on is another thing where the turn before could not be written.
+        if ahead is not None and ahead.book.known is self._known:
+            if len(ahead.requests) == len(turn.requests):
+                self._waiting.hand_on(turn)
+            self._write_ahead(ahead)
+        if rest := [request for request in turn.requests if not request.done]:
+            with self._deciding:
+                self._do_all(rest)
 
     def _decided_ahead(self, batch: Sequence[Request]) -> _Ahead | None:
         """Decides those requests that come first and can be done on what is known alone.
@@ -409,12 +410,6 @@ def _own(error: Exception) -> Exception:
     own = StoreError(error.problems)
     own.__cause__ = error.__cause__
     return own
-
-
-def _interrupted() -> StoreError:
-    """What those hear who waited for a caller that was interrupted while it wrote for all."""
-    hint = "Ask for the outcome by its key, or send the same request with the same key again"
-    return StoreError(Problem("outcome_unknown", "the writer was interrupted", hint=hint))
 
 
 _COLLECTING_FEW: Final = threading.Lock()
