@@ -41,10 +41,17 @@ def far(line: Proxy, postgres_server: postgres.Server, postgres_ledger_url: str)
         yield ledger
 
 
+@pytest.fixture
+def nothing_is_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No stock is little: what is asked for the first two times is read for."""
+    monkeypatch.setattr("allocator.ledger.shelves.NEAR_MAX", 0)
+
+
 def take(ledger: Ledger, key: str) -> object:
     return ledger.reserve([{"line_id": key, "sku": "BULK", "qty": 1}], actor="ana", key=key)
 
 
+@pytest.mark.usefixtures("nothing_is_little")
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("known_before", [1, 4], ids=["read for", "decided ahead"])
 def test_wherever_the_line_is_cut_the_key_tells_whether_it_happened(
@@ -79,6 +86,7 @@ def test_wherever_the_line_is_cut_the_key_tells_whether_it_happened(
     assert {code for code, _ in told} <= {"", "store_lost", "outcome_unknown"}
 
 
+@pytest.mark.usefixtures("nothing_is_little")
 def test_when_the_answer_to_a_commit_is_lost_only_the_key_can_tell_that_it_happened(far: Ledger, line: Proxy) -> None:
     take(far, "first")
     line.cut_at(0, "before", saying=COMMITTED)
