@@ -332,7 +332,7 @@ class Run:
         """What the line takes after its fill rule accepted it, and the reason if something is short."""
         fill, (rows, furthest), asked = self.fill(line), self.candidates(line), line["asked"]
         pools: dict[Any, list[Row]] = {}
-        for row in rows:
+        for row in (row for row in rows if self.balance[row["stock_id"]] > 0):
             lot = (row["sku"], row["lot"]) if row.get("lot") is not None else row["stock_id"]
             pool = {None: "all", "lot": lot, "source": row.get("location")}[fill.one]
             pools.setdefault(pool, []).append(row)

@@ -102,9 +102,9 @@ def frame(rows: list[Row], kinds: dict[str, str]) -> pl.DataFrame:
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> World:
-    """A small world, or a part of it."""
-    whole = world(draw(st.integers(0, 2**64 - 1)))
+def worlds(draw: st.DrawFn, **size: int) -> World:
+    """A small world, or a part of it; of a size as `world` takes it."""
+    whole = world(draw(st.integers(0, 2**64 - 1)), **size)
     keep = st.integers(0, 7).map(bool)
     stock = [row for row in whole.stock if draw(keep)] or whole.stock[:1]
     demand = [line for line in whole.demand if draw(keep)] or whole.demand[:1]

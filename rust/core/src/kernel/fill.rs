@@ -109,15 +109,17 @@ fn greedy(
     need - open
 }
 
-/// The first lot or place that serves the whole line, else the one that serves most.
+/// The first lot or place that serves the whole line, else the one that serves most; the first is that of the first
+/// candidate that has something left.
 fn best_parcel(run: &Run, book: &mut Book, slot: u32, fill: &Fill, need: i64, takes: &mut Vec<Take>) -> i64 {
-    let parcels = book.parcels(run, slot, fill.one);
-    let mut best = 0;
-    let mut trial = Vec::new();
-    for parcel in &parcels {
+    let mut parcels = book.parcels(run, slot, fill.one);
+    let mut from = book.advance(run, slot);
+    let (mut best, mut trial) = (0, Vec::new());
+    parcels.begin();
+    while let Some(head) = parcels.reach(book, run, from) {
+        from = head + 1;
         trial.clear();
-        let candidates = parcel.iter().copied().filter(|&at| book.rows[at as usize].left > 0);
-        let total = greedy(run, book, slot, fill, need, candidates, &mut trial);
+        let total = greedy(run, book, slot, fill, need, parcels.rows(book, run, head), &mut trial);
         if total > best {
             best = total;
             std::mem::swap(takes, &mut trial);

@@ -220,10 +220,10 @@ impl<'a> State<'a> {
         served
     }
 
-    /// What a line may be served from: all rows together, or those of one lot or place at a time.
+    /// What a line may be served from, of what is left: all rows together, or those of one lot or place at a time.
     fn parcels(&self, rows: &[usize], one: One) -> Vec<Vec<usize>> {
         let mut parcels: Vec<((u32, i64), Vec<usize>)> = Vec::new();
-        for &at in rows {
+        for &at in rows.iter().filter(|&&at| self.left[at] > 0) {
             let row = &self.world.rows[at];
             let key = match one {
                 One::No => (0, 0),

@@ -11,6 +11,7 @@ use super::fill::Take;
 use crate::problem::{Fill, Gate, PASS};
 
 pub use gates::{Ask, ask, exchange_ask, lies, stop, substitution, value};
+use parcels::Parcels;
 
 /// The lines of a group that ask the same: same class, same asks, same pack. Half a cache line: looking slots up at
 /// random is most of what whole orders cost.
@@ -95,8 +96,8 @@ pub struct Book {
     candidates: Vec<u32>,
     /// The slot of the last line of each class: a guess where the class alone makes the slot.
     latest: Vec<u32>,
-    /// Candidates by lot or place, for slots that were asked.
-    parcels: HashMap<u32, Vec<Vec<u32>>, foldhash::fast::FixedState>,
+    /// The lots or places of the candidates, for slots that were asked.
+    parcels: HashMap<u32, Parcels, foldhash::fast::FixedState>,
 }
 
 impl Book {
