@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from allocator import Policy
@@ -301,18 +301,39 @@ def test_an_order_of_skus_with_two_lifecycles_is_served_from_shelves_in_the_end(
         assert found[0] is None and found[-1] is not None
 
 
-def test_wishes_that_want_one_lot_each_and_share_a_commit_get_what_they_would_get_one_by_one() -> None:
-    policy = Policy(fill={"one": "lot"})
+RANKED = (
+    Policy(fill={"one": "lot"}),
+    Policy(stock_order="lifo", fill={"one": "source", "whole": "line"}),
+    Policy(stock_order="fewest_rows"),
+    Policy(attributes=[{"column": "qty_reserved", "op": "<", "value": 1}]),
+)
+receipts = st.tuples(st.sampled_from("PQR"), st.sampled_from(PLACES), st.integers(1, 4), st.integers(0, 5))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    policy=st.sampled_from(RANKED),
+    received=st.lists(receipts, min_size=3, max_size=9),
+    wanted=st.lists(st.lists(st.integers(1, 4), min_size=2, max_size=4), min_size=1, max_size=3),
+)
+@example(policy=RANKED[0], received=[("P", "north", 1, 3), ("Q", "north", 2, 2), ("P", "north", 2, 1)], wanted=[[1, 2]])
+@example(policy=RANKED[2], received=[("P", "north", 3, 2), ("Q", "north", 2, 1)], wanted=[[2, 2]])
+def test_wishes_that_share_a_commit_get_what_they_would_get_one_by_one(
+    policy: Policy, received: list[tuple[str, str, int, int]], wanted: list[list[int]]
+) -> None:
     with Ledger.open("sqlite://") as together, Ledger.open("sqlite://") as one_by_one:
         for ledger in (together, one_by_one):
             ledger.define([{"sku": "paint", "tracking": "lot"}], actor="ana")
-            for lot, qty, age in (("P", 1, 3), ("Q", 2, 2), ("P", 2, 1)):
-                line = {"sku": "paint", "lot": lot, "qty": qty, "location": "north",
-                        "received_on": DAY - dt.timedelta(days=age)}  # fmt: skip
-                ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
-        reserved_together(together, policy, [("paint", 1), ("paint", 2)], 0)
-        for number, qty in enumerate((1, 2)):
-            line = {"line_id": f"0.{number}", "sku": "paint", "qty": qty}
-            one_by_one.reserve(line, policy, actor="bob", as_of=DAY)
-        columns = ("line_id", "lot", "qty")
+            rows = [
+                {"sku": "paint", "lot": lot, "qty": qty, "location": place, "received_on": DAY - dt.timedelta(days=age)}
+                for lot, place, qty, age in received
+            ]
+            ledger.post("receive", rows, origin="supplier", document="GRN", actor="ana")
+        for number, quantities in enumerate(wanted):
+            reserved_together(together, policy, [("paint", qty) for qty in quantities], number)
+            with patch.object(reserve, "shelves_for", lambda *_: None):
+                for n, qty in enumerate(quantities):
+                    line = {"line_id": f"{number}.{n}", "sku": "paint", "qty": qty}
+                    one_by_one.reserve(line, policy, actor="bob", as_of=DAY)
+        columns = ("line_id", "lot", "location", "qty")
         assert together.allocations().select(columns).rows() == one_by_one.allocations().select(columns).rows()

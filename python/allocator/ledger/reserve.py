@@ -23,7 +23,7 @@ from allocator.ledger.live import Outcome, decide
 from allocator.ledger.records import Account, Allocation, Goods, Heading, Line, Movement
 from allocator.ledger.rules import check_status
 from allocator.ledger.selection import Share, scale_of, stock_id
-from allocator.ledger.shelves import free_of, lay_back, shelves_for
+from allocator.ledger.shelves import COUNTED, free_of, lay_back, looked_at, shelves_for
 from allocator.ledger.waiting import Later, Request
 from allocator.ledger.wholesale import Wholesale
 from allocator.ledger.wishes import details, linked, load, load_named, what_lacks
@@ -103,8 +103,9 @@ def reserve(book: Book, heading: Heading, wish: Wish, planned: Decided | None = 
 def reserve_together(book: Book, requests: Sequence[Request]) -> int:
     """Does several requests to reserve, under one policy on one day, as if one after the other; how many it did.
 
-    Where a line or an order is in two of them, one makes no sense, or a line is served from one lot or place, that is
-    none but for the first that could be done at once: the others are looked at one by one.
+    Where a line or an order is in two of them, one makes no sense, or the policy looks at quantities of stock, which
+    change from one to the next, that is none but for the first that could be done at once: the others are looked at
+    one by one.
     """
     wishes: list[Wish] = [request.about[1] for request in requests]
     seen: set[str] = set()
@@ -112,9 +113,7 @@ def reserve_together(book: Book, requests: Sequence[Request]) -> int:
         mine = {line["line_id"] for line in wish.lines} | {
             line.get("order_id") or line["line_id"] for line in wish.lines
         }
-        # Which lot or place is the first to serve all of a line hangs on what is gone before it is decided.
-        is_ranked = wish.policy.fill.one is not None or any(line.get("fill") is not None for line in wish.lines)
-        if seen & mine or is_ranked:
+        if seen & mine or not looked_at(wish.policy).isdisjoint(COUNTED):
             return 0
         seen |= mine
     done = 0

@@ -46,7 +46,10 @@ PLACES_MAX: Final = 64
 POLICIES_MAX: Final = 4
 """Policies and days that have shelves at a time."""
 
-PLAIN: Final = frozenset({*STOCK, *RANK_KEYS}) - {"qty_on_hand", "qty_reserved"}
+COUNTED: Final = frozenset({"qty_on_hand", "qty_reserved", "qty_available"})
+"""What changes of stock with every promise."""
+
+PLAIN: Final = frozenset({*STOCK, *RANK_KEYS}) - COUNTED
 """What stock may lie in order of, and rules may look at: what does not change while it lies there."""
 
 LARGE = 4096
@@ -323,6 +326,11 @@ def shelves_for(book: Book, policy: Policy, day: int) -> Shelves | None:
     return shelves[key]
 
 
+def looked_at(policy: Policy) -> set[str]:
+    """What stock lies in order of, and what rules look at."""
+    return {rule.column for rule in policy.attributes} | {key.column for key in policy.stock_order}
+
+
 def lay_back(book: Book, keys: Iterable[Key]) -> None:
     """Tells shelves of balances from which they gave something for a decision that was not made."""
     for key in keys:
@@ -332,5 +340,4 @@ def lay_back(book: Book, keys: Iterable[Key]) -> None:
 
 def _is_plain(policy: Policy) -> bool:
     """Whether what a line gets depends on the rows of its SKU alone, and these do not lie in order of a quantity."""
-    named = {rule.column for rule in policy.attributes} | {key.column for key in policy.stock_order}
-    return not (policy.substitutes or policy.safety_stock or named - PLAIN)
+    return not (policy.substitutes or policy.safety_stock or looked_at(policy) - PLAIN)
