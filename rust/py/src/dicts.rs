@@ -1,8 +1,8 @@
 //! Many rows that Python has as one dict each: read as columns, and made of columns.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use pyo3::intern;
 
 use crate::columns::Chunks;
 use crate::errors::{guard_attached, input};
@@ -61,9 +61,17 @@ pub fn line_answers<'py>(
         }
         // Copies of a dict that has its names already: to add one after the other, it would grow twice.
         let (line, allocation) = (PyDict::new(py), PyDict::new(py));
-        let (line_id, requested, allocated) = (intern!(py, "line_id"), intern!(py, "requested"), intern!(py, "allocated"));
+        let (line_id, requested, allocated) = (
+            intern!(py, "line_id"),
+            intern!(py, "requested"),
+            intern!(py, "allocated"),
+        );
         let (short, reason, allocations) = (intern!(py, "short"), intern!(py, "reason"), intern!(py, "allocations"));
-        let (number, stock_id, qty) = (intern!(py, "allocation_id"), intern!(py, "stock_id"), intern!(py, "qty"));
+        let (number, stock_id, qty) = (
+            intern!(py, "allocation_id"),
+            intern!(py, "stock_id"),
+            intern!(py, "qty"),
+        );
         for name in [line_id, requested, allocated, short, reason, allocations] {
             line.set_item(name, py.None())?;
         }
