@@ -183,12 +183,9 @@ def line_answers(
     line_ids: Sequence[str],
     asked: Sequence[int],
     reasons: Sequence[str | None],
-    lines: ArrowColumn,
-    numbers: ArrowColumn,
-    stock_ids: ArrowColumn,
-    units: ArrowColumn,
+    takes: tuple[ArrowColumn, ArrowColumn, ArrowColumn, ArrowColumn],
 ) -> list[dict[str, Any]]:
-    """What is answered for each demand line; `lines` are the rows of those that the allocations are of, in order."""
+    """What is answered for each demand line; `takes` are the row of its line, number, stock and units of each."""
 
 def array_literals(rows: Sequence[tuple[object, ...]], same: Sequence[bool]) -> list[str] | None:
     """Rows as the arrays of their columns, as PostgreSQL spells them, but for columns that are the `same` in all.

@@ -440,10 +440,8 @@ def line_answers(
         takes: One row per allocation, in the order of the lines: the row of the `line`, and `allocation_id`,
             `stock_id` and `qty`.
     """
-    columns = takes.rechunk()
-    return _core.line_answers(
-        line_ids, asked, reasons, *(columns[name] for name in ("line", "allocation_id", "stock_id", "qty"))
-    )
+    line, number, stock_id, qty = takes.rechunk().select("line", "allocation_id", "stock_id", "qty")
+    return _core.line_answers(line_ids, asked, reasons, (line, number, stock_id, qty))
 
 
 def array_literals(rows: Sequence[tuple[Any, ...]], same: Sequence[bool]) -> list[str] | None:

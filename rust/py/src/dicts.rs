@@ -38,19 +38,17 @@ pub fn dict_columns<'py>(
 
 /// What is answered for each demand line: what it asked for, what it got, why it is short, and its allocations.
 ///
-/// `lines` are the rows of the demand lines that the allocations are of, in their order.
+/// `takes` are the allocations in the order of the lines: the row of the line, number, stock and units of each.
 #[pyfunction]
 pub fn line_answers<'py>(
     py: Python<'py>,
     line_ids: Vec<Bound<'py, PyAny>>,
     asked: Vec<i64>,
     reasons: Vec<Bound<'py, PyAny>>,
-    lines: Chunks,
-    numbers: Chunks,
-    stock_ids: Chunks,
-    units: Chunks,
+    takes: (Chunks, Chunks, Chunks, Chunks),
 ) -> PyResult<Bound<'py, PyList>> {
     guard_attached(py, || {
+        let (lines, numbers, stock_ids, units) = takes;
         let lines = lines.numbers::<u32>(py)?.values;
         let numbers = numbers.numbers::<i64>(py)?.values;
         let stock_ids = stock_ids.numbers::<i64>(py)?.values;
