@@ -18,7 +18,7 @@ from allocator.frames.columns import DAYS_MAX
 from allocator.frames.findings import Findings
 from allocator.frames.location import tree_codes
 from allocator.frames.named import check_named
-from allocator.frames.quantity import quantity_columns
+from allocator.frames.quantity import constants, quantity_columns
 from allocator.frames.read import Source, read
 from allocator.model.policy import FILLS, Policy
 from allocator.model.tables import DEMAND
@@ -98,6 +98,7 @@ class PreparedStock:
         self._stock, self._scale = stock, stock.scale
         template = lines.demand_template(stock.frame, policy)
         findings = Findings()
+        constants(policy, stock.scale, findings)
         check_named({"stock": stock.frame, "demand": _with_order_columns(template, policy)}, policy, findings)
         findings.raise_any()
         quantities = quantity_columns("demand", policy)

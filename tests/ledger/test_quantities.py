@@ -102,9 +102,23 @@ def test_a_pack_that_can_not_be_made_of_a_sku_is_refused_whatever_is_asked_for_b
     with pytest.raises(InputError) as caught:
         shop.reserve(lines, policy, actor="bob")
     assert {(problem.code, problem.row) for problem in caught.value.problems} == {("qty_step", 0)}
-    with pytest.raises(AllocatorError, match="qty_step"):
-        shop.reserve(lines[0], policy, actor="bob")
+    for _ in range(3):
+        with pytest.raises(AllocatorError, match="qty_step"):
+            shop.reserve(lines[0], policy, actor="bob")
     assert shop.reserve(lines[1], policy, actor="bob")["lines"][0]["short"] == 0
+
+
+def test_a_pack_is_rounded_as_the_policy_says_but_not_to_nothing(shop: Ledger) -> None:
+    receive(shop, {"sku": "filter", "qty": 10, "location": "yard"})
+    for number, (pack, got) in enumerate([("0.3", None), ("1.5", 4), ("2.5", 4)] * 2):
+        policy = Policy.model_validate({"fill": {"pack": Decimal(pack)}, "unit_rounding": "down"})
+        line = {"line_id": f"L{number}", "sku": "filter", "qty": 4}
+        if got is None:
+            with pytest.raises(AllocatorError, match="qty_step"):
+                shop.reserve(line, policy, actor="bob")
+        else:
+            assert shop.reserve(line, policy, actor="bob")["lines"][0]["allocated"] == got
+            shop.release(order_id=f"L{number}", actor="bob")
 
 
 def test_a_substitute_one_for_one_serves_what_lacks(shop: Ledger) -> None:

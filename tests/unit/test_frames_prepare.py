@@ -279,6 +279,18 @@ def test_half_a_unit_is_refused_or_rounded_as_the_policy_says(rounding: Any, exp
         assert prepared(demand=asked, policy=policy).demand.frame["qty"].to_list() == [expected, 1]
 
 
+@pytest.mark.parametrize("path", ["fill", "fills.bulk"])
+@pytest.mark.parametrize("rounding", ["refuse", "down", "nearest", "up"])
+def test_a_pack_that_is_rounded_to_nothing_is_refused(rounding: str, path: str) -> None:
+    pack = {"pack": Decimal("0.3")}
+    said = {"fill": pack} if path == "fill" else {"fills": {"bulk": pack}}
+    policy = Policy.model_validate({**said, "unit_rounding": rounding})
+    if rounding == "up":
+        assert prepared(policy=policy).demand.frame.height
+    else:
+        assert problems(policy=policy) == [("qty_step", f"policy.{path}.pack", None)]
+
+
 def test_columns_that_only_the_policy_names_are_looked_for_all_at_once() -> None:
     policy = Policy(
         demand_order=["tier", "priority"],

@@ -40,7 +40,7 @@ def scaled(qty: Decimal, scale: int, policy: Policy) -> int:
 
 
 def constants(policy: Policy, scale: int, findings: Findings) -> None:
-    """Notes quantities of the policy that are no whole number at this scale, if it does not round."""
+    """Notes quantities of the policy that are no whole number at this scale, if it does not round; packs of nothing."""
     given = {f"safety_stock.{n}.qty": entry.qty for n, entry in enumerate(policy.safety_stock)}
     fills = {"fill": policy.fill, **{f"fills.{name}": fill for name, fill in policy.fills.items()}}
     for path, fill in fills.items():
@@ -51,6 +51,10 @@ def constants(policy: Policy, scale: int, findings: Findings) -> None:
         if policy.unit_rounding == "refuse" and (Fraction(qty) * 10**scale).denominator > 1:
             message = f"the tables count in steps of {Decimal(1).scaleb(-scale)}, which do not add up to it"
             hint = "Give the quantities of the tables as Decimal with as many decimals, or set unit_rounding"
+            findings.add("qty_step", message, "policy", path, value=qty, hint=hint)
+        elif path.endswith(".pack") and not scaled(qty, scale, policy):
+            message = f"in the steps of {Decimal(1).scaleb(-scale)} that the tables count in, it is rounded to nothing"
+            hint = "Give a pack of a step at least, or the quantities of the tables with as many decimals"
             findings.add("qty_step", message, "policy", path, value=qty, hint=hint)
 
 

@@ -11,7 +11,6 @@ it out again, it waits beside the shelf, and lines are decided on it and on what
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from allocator.engine import STAYS, UNIT, Offer, Shelf
@@ -341,8 +340,4 @@ def lay_back(book: Book, keys: Iterable[Key]) -> None:
 
 def _is_plain(policy: Policy) -> bool:
     """Whether what a line gets depends on the rows of its SKU alone, and these do not lie in order of a quantity."""
-    if policy.substitutes or policy.safety_stock or looked_at(policy) - PLAIN:
-        return False
-    # What lies on a shelf is counted in units: a pack of half of one is told by the decision itself.
-    amounts = [amount for fill in (policy.fill, *policy.fills.values()) for amount in (fill.pack, fill.qty_min)]
-    return all(amount % 1 == 0 for amount in amounts if isinstance(amount, int | Decimal))
+    return not (policy.substitutes or policy.safety_stock or looked_at(policy) - PLAIN)
