@@ -286,8 +286,10 @@ class PostgresStore(Store):
         return isinstance(error, psycopg.Error) and error.sqlstate in _CONFLICTS
 
     def is_undone(self, error: Exception) -> bool:
-        # A server that ends, or is lost, does not say so. One that goes on after an error has rolled back.
-        return isinstance(error, psycopg.Error) and error.diag.severity_nonlocalized == "ERROR"
+        # A server that goes on after an error has rolled back. One that ends does not say so, and when one is lost
+        # whoever stands between may speak for it: by an error of the connection.
+        known = isinstance(error, psycopg.Error) and error.diag.severity_nonlocalized == "ERROR"
+        return known and not str(error.sqlstate).startswith("08")  # type: ignore[attr-defined]
 
     def is_refusal(self, error: Exception) -> bool:
         return isinstance(error, psycopg.IntegrityError)
