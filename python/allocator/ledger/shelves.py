@@ -35,7 +35,7 @@ NEAR: Final = (256, 64, 16, 1)
 """SKUs that are laid out together when one of them is asked for: by their numbers, the most that have little stock."""
 
 NEAR_MAX: Final = 1000
-"""Rows that these have at most: laying them out takes little longer than one."""
+"""Rows that these have at most: laying them out takes twice as long as one."""
 
 SHELVES_MAX: Final = 512
 """Layouts that are kept beside each other; then all begin anew."""
