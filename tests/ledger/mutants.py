@@ -20,7 +20,7 @@ class Mutant(NamedTuple):
 
 GUARDS, VERIFY, WRITERS = "test_database_guards.py", "test_verify.py", "test_writers.py"
 COMMITS, DAY, SHELVES, WHOLESALE = "test_failed_commit.py", "test_ledger.py", "test_shelves.py", "test_wholesale.py"
-AHEAD, BESIDE, ROWS = "test_ahead.py", "test_beside.py", "test_rows.py"
+AHEAD, BESIDE, ROWS, WIRE = "test_ahead.py", "test_beside.py", "test_rows.py", "test_wire.py"
 EXCHANGES, MEASURES, SUMS = "test_exchanges.py", "test_measures.py", "test_sums.py"
 
 MUTANTS = (
@@ -167,8 +167,14 @@ MUTANTS = (
            "            return\n        self._refused = 0", "        self._refused = 0", AHEAD),
     Mutant("what could not be written ahead is believed", "requests.py",
            "        self._known, self._read_first = None, min", "        self._read_first = min", AHEAD),
-    Mutant("what was decided on a commit that failed is written", "requests.py",
-           "ahead is not None and ahead.book.known is self._known", "ahead is not None", BESIDE),
+    Mutant("what was read anew is forgotten for what was decided before", "requests.py",
+           "if ahead.book.known is self._known:", "if True:", BESIDE),
+    Mutant("a failure is not told to whom it befell (PostgreSQL)", "store/wire.py",
+           "                first.error = error_from_result(result)\n", "                pass\n", WIRE),
+    Mutant("what could not be prepared is taken to be (PostgreSQL)", "store/wire.py",
+           "                    del self._prepared[first.prepares]", "                    pass", WIRE),
+    Mutant("a connection that died is sent on (PostgreSQL)", "store/wire.py",
+           'return server.exec_(b"SELECT 1").status != ExecStatus.TUPLES_OK', "return False", WIRE),
     Mutant("what is written is not known to those decided beside", "requests.py", "                book.settled()\n",
            "", BESIDE),
     Mutant("nobody decides while others write", "requests.py", "                self._waiting.hand_on(turn)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
@@ -14,6 +14,7 @@ import polars as pl
 import psycopg
 import pysqlite3
 import pytest
+from psycopg.pq import ExecStatus
 
 from allocator.errors import Problem, StoreError
 from allocator.ledger import Ledger
@@ -21,7 +22,7 @@ from allocator.ledger.book import Book
 from allocator.ledger.catalog import Catalog
 from allocator.ledger.requests import Requests, _Ahead
 from allocator.ledger.store import ConflictError, Whole
-from allocator.ledger.store.postgres import _Whole
+from allocator.ledger.store.wire import Sent, Wire
 from allocator.ledger.verify import verify
 from allocator.model.lifecycle import Lifecycle
 from ledger.raw import beside
@@ -78,15 +79,17 @@ def writes(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, before: Any = None, 
 
     def disturbed() -> Whole:
         out = changes()
-        write = out.write
+        send, write = out.send, out.write
 
         def beside() -> None:
             if before:
                 before()
+            send()
             write()
             if after:
                 after()
 
+        out.send = lambda: None  # type: ignore[method-assign]
         out.write = beside  # type: ignore[method-assign]
         return out
 
@@ -248,21 +251,21 @@ def test_columns_and_rows_are_written_by_one_statement_or_not_at_all(empty_ledge
 def test_an_order_of_which_it_was_told_that_it_never_happened_comes_too_late(
     far: Ledger, monkeypatch: pytest.MonkeyPatch, asked: bool
 ) -> None:
-    under_way: list[_Whole] = []
+    under_way: list[tuple[bytes, Sequence[bytes | None]]] = []
 
-    def lose(whole: _Whole, _: object) -> None:
-        under_way.append(whole)
-        raise psycopg.OperationalError("the line is down")
+    def lose(_: Wire, sql: str, values: Sequence[bytes | None]) -> Sent:
+        under_way.append((sql.encode(), values))
+        return Sent(over=True, error=psycopg.OperationalError("the line is down"))
 
     with monkeypatch.context() as patch, pytest.raises(StoreError) as caught:
-        patch.setattr(_Whole, "run", lose)
+        patch.setattr(Wire, "send", lose)
         order(far, "L1", 5, key="K1")
     assert caught.value.code == "outcome_unknown"
     if asked:
         assert far.outcome("K1") is None
-    refused = pytest.raises(psycopg.Error) if asked else nullcontext()
-    with psycopg.connect(far.store.url, autocommit=True) as connection, refused:
-        under_way[0].run(connection)
+    with psycopg.connect(far.store.url, autocommit=True) as connection:
+        result = connection.pgconn.exec_params(*under_way[0])
+        assert result.status == (ExecStatus.FATAL_ERROR if asked else ExecStatus.TUPLES_OK)
     assert (far.outcome("K1") is None) == asked
     assert promised(far) == (3 if asked else 8)
     assert order(far, "L2", 1)["allocated"] == 1

@@ -148,7 +148,7 @@ def committing(url: str) -> bool:
 def test_connections_that_died_while_nobody_used_them_are_replaced(
     far: Ledger, postgres_ledger_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("allocator.ledger.store.postgres.QUIET_S", 0)
+    monkeypatch.setattr("allocator.ledger.store.wire.QUIET_S", 0)
     for hour in range(4):
         take(far, f"night {hour}")
     take(far, "morning")

@@ -131,8 +131,7 @@ class Requests:
 
     def _do_decided(self, turn: Turn, ahead: _Ahead | None) -> None:
         """Writes what was decided ahead; then does all else."""
-        # What it was decided on is another thing where the turn before could not be written.
-        if ahead is not None and ahead.book.known is self._known:
+        if ahead is not None:
             if len(ahead.requests) == len(turn.requests):
                 self._waiting.hand_on(turn)
             self._write_ahead(ahead)
@@ -166,6 +165,7 @@ class Requests:
                 changes = self.store.changes()
                 book.flush(changes)
                 book.settled()
+                changes.send()
         except BaseException as error:
             # It may be known in part, and is not written.
             self._forget_known()
@@ -181,7 +181,8 @@ class Requests:
         except BaseException as error:
             # What was to be written is not so: what is known already says that it is.
             with self._deciding:
-                self._forget_known()
+                if ahead.book.known is self._known:
+                    self._forget_known()
             if not isinstance(error, Exception):
                 raise
             if isinstance(error, StoreError) and error.problems[0].code == "outcome_unknown":

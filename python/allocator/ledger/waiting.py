@@ -204,7 +204,9 @@ class Waiting:
             self._enough_here.acquire(timeout=GATHER_S)
         with self._guard:
             turn = self._turns[-1]
-            share, self._coming = self._share(), 0
+            share = self._share()
+            if not self._enough():
+                self._coming = 0
             count = next((n for n, request in enumerate(self._requests) if request.alone), TOGETHER_MAX)
             count = max(1, min(count, share))
             turn.requests, self._requests = self._requests[:count], self._requests[count:]
@@ -329,7 +331,7 @@ def _taken() -> threading.Lock:
 
 def _writer() -> ThreadPoolExecutor:
     """Threads that write for those who await it: one decides while the other writes. They begin when needed."""
-    return ThreadPoolExecutor(2, "allocator writes")
+    return ThreadPoolExecutor(3, "allocator writes")
 
 
 def _interrupted() -> StoreError:

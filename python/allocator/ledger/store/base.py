@@ -47,8 +47,11 @@ class Changes(Protocol):
 class Whole(Changes, Protocol):
     """Changes that are kept until they are written as one transaction. Of no table is anything changed twice."""
 
+    def send(self) -> None:
+        """Nothing is added any more: they are on their way after those sent before, where the store can do that."""
+
     def write(self) -> None:
-        """Writes them all, or nothing.
+        """Writes them all, or nothing. Those that were sent before are written.
 
         Raises:
             ConflictError: One did not touch its rows; nothing was done.

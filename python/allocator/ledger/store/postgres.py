@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
@@ -19,6 +19,7 @@ from allocator.engine import array_literals
 from allocator.errors import Problem, StoreError
 from allocator.ledger.schema import ALIKE, METADATA
 from allocator.ledger.store.base import POOL_MAX, ConflictError, Mode, Params, Row, Session, Store, named
+from allocator.ledger.store.wire import Sent, Wire
 
 COPY_MIN: Final = 200
 """Rows from which COPY is faster than INSERT."""
@@ -38,12 +39,6 @@ _BEGIN: Final = {
     "read": f"{_LOOK}; SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; "
             "SET LOCAL plan_cache_mode = auto",
 }  # fmt: skip
-
-QUIET_S: Final = 1.0
-"""Seconds after which a connection that nobody used is asked whether it is still there."""
-
-_USED: Final = "used"
-"""When a connection was used last."""
 
 _OTHER_ROWS: Final = "22012"
 """What the server says to a division by zero: see `_Whole`."""
@@ -169,6 +164,8 @@ class _Whole:
         self._statements: list[str] = []
         self._values: list[Any] = []
         self._touched: list[tuple[int, int]] = []
+        self._sent: Sent | None = None
+        self._unsent: Exception | None = None
 
     def change(self, sql: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
         if rows:
@@ -190,15 +187,36 @@ class _Whole:
         rows = [(*same.values(), *row) for row in frame.iter_rows()]
         self.insert(table, [*same, *frame.columns], rows)
 
-    def write(self) -> None:
-        self._store.write(self)
-
-    def run(self, connection: Any) -> None:  # noqa: ANN401
-        """Runs the statement."""
+    def send(self) -> None:
         sql = _whole(tuple(self._statements), tuple(number for number, _ in self._touched))
-        # Raw: the driver would look for its own parameters anew in a text as long as this.
-        with psycopg.RawCursor(connection) as cursor:
-            cursor.execute(sql, [*self._values, *(rows for _, rows in self._touched)])
+        try:
+            values = [*map(_text, self._values), *(b"%d" % rows for _, rows in self._touched)]
+            self._sent = self._store.wire.send(sql, values)
+        except Exception as error:
+            self._unsent = error
+
+    def write(self) -> None:
+        if self._sent is None and self._unsent is None:
+            self.send()
+        if self._unsent is not None:
+            raise self._store.translated(self._unsent, committing=False) from self._unsent
+        try:
+            assert self._sent is not None
+            self._store.wire.wait(self._sent)
+        except Exception as error:
+            raise self._store.translated(error, committing=True) from error
+
+
+def _text(value: Any) -> bytes | None:  # noqa: ANN401
+    """A value as the server reads it."""
+    if isinstance(value, str):
+        if "\0" in value:
+            # Where it stands the server would take the text to end.
+            raise psycopg.DataError("a text contains the character 0")
+        return value.encode()
+    if isinstance(value, bytes):
+        return b"\\x" + value.hex().encode()
+    return None if value is None else b"%d" % value
 
 
 @lru_cache(maxsize=128)
@@ -221,6 +239,10 @@ class PostgresStore(Store):
     begin_write = "BEGIN"
     session_type = PostgresSession
 
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._wires: list[tuple[int, Wire]] = []
+        super().__init__(url, timeout_s)
+
     def _connect(self) -> sa.Engine:
         try:
             url = sa.make_url(self.url).set(drivername="postgresql+psycopg")
@@ -242,39 +264,27 @@ class PostgresStore(Store):
         for setting in _BY_KEYS:
             connection.execute(f"SET {setting}")
 
+    @property
+    def wire(self) -> Wire:
+        """What changes are sent through: a child has its own, and keeps its parent's as it is."""
+        if not self._wires or self._wires[-1][0] != os.getpid():
+            self._wires.append((os.getpid(), Wire(self._detached)))
+        return self._wires[-1][1]
+
+    def _detached(self) -> psycopg.Connection:
+        """A connection in no transaction, which is not of the pool any more."""
+        pooled = self._begun("write")
+        driver = pooled.driver_connection
+        # Not back: the driver would have the server forget all that was ever prepared on it, and only later.
+        self._end(driver, "COMMIT")
+        pooled.detach()
+        return driver  # type: ignore[no-any-return]
+
     def _begin(self, connection: Any, mode: Mode) -> None:  # noqa: ANN401
         connection.execute(_BEGIN[mode])
 
     def changes(self) -> _Whole:
         return _Whole(self)
-
-    def write(self, whole: _Whole) -> None:
-        """Writes changes as one statement."""
-        try:
-            pooled = self._alive()
-        except Exception as error:
-            raise self.translated(error, committing=False) from error
-        try:
-            whole.run(pooled.driver_connection)
-            pooled.info[_USED] = time.monotonic()
-        except BaseException as error:
-            if not isinstance(error, Exception) or pooled.driver_connection.closed:
-                pooled.invalidate()
-            if isinstance(error, Exception):
-                raise self.translated(error, committing=True) from error
-            raise
-        finally:
-            pooled.close()
-
-    def _alive(self) -> Any:  # noqa: ANN401
-        """A connection that did not die while nobody used it: whether a statement was the last to go is not told."""
-        pooled = self.engine.raw_connection()
-        if time.monotonic() - pooled.info.get(_USED, -QUIET_S) < QUIET_S:
-            return pooled
-        pooled.close()
-        pooled = self._begun("write")
-        self._end(pooled.driver_connection, "ROLLBACK")
-        return pooled
 
     def count_rows(self) -> None:
         with self.session("write") as session:
@@ -309,6 +319,10 @@ class PostgresStore(Store):
         if isinstance(error, psycopg.OperationalError):
             return Problem("store_lost", "the store cannot be reached", value=text, hint="Is the server running?")
         return None
+
+    def close(self) -> None:
+        self.wire.close()
+        super().close()
 
     def backup(self, path: str) -> None:
         url = sa.make_url(self.url).set(drivername="postgresql").render_as_string(hide_password=False)

@@ -155,6 +155,9 @@ class _Whole:
     def insert_columns(self, table: str, same: Mapping[str, int | str], frame: pl.DataFrame) -> None:
         self._kept.append(lambda session: session.insert_columns(table, same, frame))
 
+    def send(self) -> None:
+        """One writes at a time."""
+
     def write(self) -> None:
         with self._store.session("write") as session:
             for change in self._kept:
