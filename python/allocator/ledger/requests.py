@@ -179,7 +179,7 @@ class Requests:
         try:
             ahead.changes.write()
         except BaseException as error:
-            # What was to be written is not so: what is known already says that it is.
+            # What was to be written is not so: what is known already says that it is, unless all was read since.
             with self._deciding:
                 if ahead.book.known is self._known:
                     self._forget_known()

@@ -206,6 +206,7 @@ class Waiting:
             turn = self._turns[-1]
             share = self._share()
             if not self._enough():
+                # Whoever did not come in that moment went away.
                 self._coming = 0
             count = next((n for n, request in enumerate(self._requests) if request.alone), TOGETHER_MAX)
             count = max(1, min(count, share))
@@ -330,7 +331,10 @@ def _taken() -> threading.Lock:
 
 
 def _writer() -> ThreadPoolExecutor:
-    """Threads that write for those who await it: one decides while the other writes. They begin when needed."""
+    """Threads that write for those who await it. They begin when needed.
+
+    One decides while one writes; the third is there where one that is done has not come to its end.
+    """
     return ThreadPoolExecutor(3, "allocator writes")
 
 
