@@ -187,8 +187,10 @@ def line_answers(
 ) -> list[dict[str, Any]]:
     """What is answered for each demand line; `takes` are the row of its line, number, stock and units of each."""
 
-def array_literals(rows: Sequence[tuple[object, ...]], same: Sequence[bool]) -> list[str] | None:
-    """Rows as the arrays of their columns, as PostgreSQL spells them, but for columns that are the `same` in all.
+def postgres_arrays(
+    rows: Sequence[tuple[object, ...]], types: Sequence[int], same: Sequence[bool]
+) -> list[bytes] | None:
+    """Rows as the arrays of their columns in PostgreSQL's binary form, but for columns that are the `same` in all.
 
     None if one of these is not.
     """

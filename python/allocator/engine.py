@@ -444,17 +444,23 @@ def line_answers(
     return _core.line_answers(line_ids, asked, reasons, (line, number, stock_id, qty))
 
 
-def array_literals(rows: Sequence[tuple[Any, ...]], same: Sequence[bool]) -> list[str] | None:
-    """Rows of integers, texts, bytes and nulls as the arrays of their columns, as PostgreSQL spells them.
+def postgres_arrays(rows: Sequence[tuple[Any, ...]], types: Sequence[int], same: Sequence[bool]) -> list[bytes] | None:
+    """Rows of integers, texts, bytes and nulls as the arrays of their columns, as PostgreSQL receives them.
 
     Args:
         rows: The rows, of one width.
+        types: By column, the number that its type has at the server.
         same: By column, whether it has one value in all rows, and needs no array.
 
     Returns:
-        The arrays of the other columns; None if one that should be the same is not.
+        The arrays of the other columns, in binary form; None if one that should be the same is not.
+
+    Raises:
+        ValueError: A text has the character 0, or a value is longer than the server takes.
+        OverflowError: A number is too large for the type of its column.
+        TypeError: A value is not of the type of its column.
     """
-    return _core.array_literals(rows, same)
+    return _core.postgres_arrays(rows, types, same)
 
 
 def chain_digest(tables: Sequence[Sequence[str]]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -251,10 +252,10 @@ def test_columns_and_rows_are_written_by_one_statement_or_not_at_all(empty_ledge
 def test_an_order_of_which_it_was_told_that_it_never_happened_comes_too_late(
     far: Ledger, monkeypatch: pytest.MonkeyPatch, asked: bool
 ) -> None:
-    under_way: list[tuple[bytes, Sequence[bytes | None]]] = []
+    under_way: list[tuple[bytes, Sequence[bytes | None], None, Sequence[int]]] = []
 
-    def lose(_: Wire, sql: str, values: Sequence[bytes | None]) -> Sent:
-        under_way.append((sql.encode(), values))
+    def lose(_: Wire, sql: str, values: Sequence[bytes | None], formats: Sequence[int]) -> Sent:
+        under_way.append((sql.encode(), values, None, formats))
         return Sent(over=True, error=psycopg.OperationalError("the line is down"))
 
     with monkeypatch.context() as patch, pytest.raises(StoreError) as caught:
@@ -330,3 +331,15 @@ def test_what_may_be_promised_is_asked_of_the_lifecycle_that_is_in_force(shop: L
     assert order(shop, "L2", 1)["allocated"] == 0
     shop.post("receive", line, origin="supplier", document="GRN", actor="ana")
     assert order(shop, "L3", 1)["allocated"] == 0
+
+
+def test_what_was_recorded_goes_when_it_is_written(shop: Ledger) -> None:
+    order(shop, "L1", 5)
+    gc.disable()
+    try:
+        gc.collect()
+        order(shop, "L2", 5)
+        order(shop, "L3", 5)
+        assert not any(isinstance(each, Book) for each in gc.get_objects())
+    finally:
+        gc.enable()

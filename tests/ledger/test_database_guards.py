@@ -165,3 +165,19 @@ def test_a_reference_to_a_number_before_the_first_is_refused(postgres_url: str) 
             with pytest.raises(Errors, match="names what is not there"), beside(ledger) as connection:
                 connection.execute("INSERT INTO attribute (tenant, goods_id, name, value, seq) "
                                    "VALUES (1, 1, 'a', 'b', 1), (1, %s, 'a', 'b', 1)", [goods])  # fmt: skip
+
+
+def test_rows_of_a_statement_are_of_one_tenant(postgres_url: str) -> None:
+    with Ledger.open(postgres_url) as ledger, Ledger.open(postgres_url, tenant="branch") as other:
+        for each in (ledger, other):
+            each.define([{"sku": "filter"}], actor="ana")
+            line = {"sku": "filter", "qty": 1, "location": "store"}
+            each.post("receive", line, origin="supplier", document="GRN", actor="ana")
+        for statement in (
+            "INSERT INTO attribute (tenant, goods_id, name, value, seq) "
+            "VALUES (1, 1, 'a', 'b', 1), (2, 1, 'a', 'b', 1)",
+            "INSERT INTO sku (tenant, sku_id, sku, tracking, lifecycle, settings) "
+            "VALUES (1, 2, 'S', 'none', 'L', ''), (2, 2, 'S', 'none', 'L', '')",
+        ):
+            with pytest.raises(Errors, match="one tenant"), beside(ledger) as connection:
+                connection.execute(statement)

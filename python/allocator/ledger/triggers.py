@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from sqlalchemy import ForeignKey, Table
 
@@ -108,19 +110,27 @@ def _postgresql() -> Iterator[str]:
 
 def _gapless(table: str, number: str) -> Iterator[str]:
     """Numbers are added in a row, after one that is there: two looks for however many."""
-    before = f"SELECT 1 FROM {table} WHERE tenant = given.tenant AND {number} = given.first - 1 OFFSET 0"
-    yield (
-        f"CREATE FUNCTION ledger_{table}_gapless() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF EXISTS (SELECT 1 FROM (SELECT tenant, MIN({number}) AS first, MAX({number}) AS last, COUNT(*) AS rows "
-        "FROM added GROUP BY tenant) AS given WHERE given.last - given.first + 1 <> given.rows "
-        f"OR given.first < 1 OR (given.first > 1 AND NOT EXISTS ({before}))) "
-        "THEN RAISE EXCEPTION 'the sequence has no gaps' USING ERRCODE = 'restrict_violation'; END IF; "
-        "RETURN NULL; END $$"
-    )
+    yield _gapless_function(table, number)
     yield (
         f"CREATE TRIGGER {table}_gapless AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
         f"FOR EACH STATEMENT EXECUTE FUNCTION ledger_{table}_gapless()"
     )
+
+
+def _gapless_function(table: str, number: str) -> str:
+    before = _is_absent(table, number, "first - 1")
+    return (
+        f"CREATE OR REPLACE FUNCTION ledger_{table}_gapless() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF EXISTS (SELECT 1 FROM (SELECT {_TENANT}, MIN({number}) AS first, MAX({number}) AS last, COUNT(*) AS rows "
+        "FROM added) AS given WHERE tenant <> other OR last - first + 1 <> rows "
+        f"OR first < 1 OR (first > 1 AND {before})) "
+        f"THEN RAISE EXCEPTION 'the sequence has no gaps, and a statement adds {table} rows of one tenant' "
+        "USING ERRCODE = 'restrict_violation'; END IF; RETURN NULL; END $$"
+    )
+
+
+_TENANT: Final = "MIN(tenant) AS tenant, MAX(tenant) AS other"
+"""Of the rows of a statement, which are of one tenant: to look for each of several would be dearer for all."""
 
 
 def references(dialect: str, tables: Iterable[Table]) -> Iterator[str]:
@@ -155,16 +165,17 @@ def _kept(table: Table) -> list[str]:
     return [*dict.fromkeys([*key, *names])]
 
 
+def functions(tables: Iterable[Table]) -> Iterator[str]:
+    """The statements that have PostgreSQL look at what is added to some tables as this version does."""
+    for name, number in GAPLESS.items():
+        yield _gapless_function(name, number)
+    for table in tables:
+        if table.foreign_keys:
+            yield _names_function(table)
+
+
 def _names_what_is_there(table: Table) -> Iterator[str]:
-    keys = [key for key in sorted(table.foreign_keys, key=lambda each: each.parent.name) if key.parent.name != "tenant"]
-    numbered = [key for key in keys if GAPLESS.get(key.column.table.name) == key.column.name]
-    absent = [_absent_number(numbered)] if numbered else []
-    absent += [_absent(key) for key in keys if key not in numbered]
-    yield (
-        f"CREATE OR REPLACE FUNCTION ledger_{table.name}_names() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF {' OR '.join(absent)} THEN RAISE EXCEPTION 'a row of {table.name} names what is not there' "
-        "USING ERRCODE = 'foreign_key_violation'; END IF; RETURN NULL; END $$"
-    )
+    yield _names_function(table)
     for event in ("INSERT", "UPDATE") if table.name in MOVING else ("INSERT",):
         yield (
             f"CREATE TRIGGER {table.name}_names_{event.lower()} AFTER {event} ON {table.name} "
@@ -172,14 +183,30 @@ def _names_what_is_there(table: Table) -> Iterator[str]:
         )
 
 
-def _absent_number(keys: Iterable[ForeignKey]) -> str:
-    """Whether rows name numbers that are not there: the least and the greatest of them tell."""
-    names = {key.parent.name: key for key in keys}
-    ends = ", ".join(f"MIN({name}) AS {name}_least, MAX({name}) AS {name}" for name in names)
-    absent = " OR ".join(
-        f"{name}_least < 1 OR ({name} IS NOT NULL AND NOT EXISTS ({_named(key)}))" for name, key in names.items()
+def _names_function(table: Table) -> str:
+    keys = [key for key in sorted(table.foreign_keys, key=lambda each: each.parent.name) if key.parent.name != "tenant"]
+    numbered = [key for key in keys if GAPLESS.get(key.column.table.name) == key.column.name]
+    absent = [_absent_number(numbered)] if numbered else []
+    absent += [_absent(key) for key in keys if key not in numbered]
+    return (
+        f"CREATE OR REPLACE FUNCTION ledger_{table.name}_names() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF {' OR '.join(absent)} THEN RAISE EXCEPTION "
+        f"'a row of {table.name} names what is not there, or not all rows of a statement are of one tenant' "
+        "USING ERRCODE = 'foreign_key_violation'; END IF; RETURN NULL; END $$"
     )
-    return f"EXISTS (SELECT 1 FROM (SELECT tenant, {ends} FROM added GROUP BY tenant) AS given WHERE {absent})"
+
+
+def _absent_number(keys: Sequence[ForeignKey]) -> str:
+    """Whether rows name numbers that are not there: the least and the greatest of them tell, of all that are alike."""
+    named = defaultdict(list)
+    for key in keys:
+        named[key.column.table.name, key.column.name].append(key.parent.name)
+    least = ", ".join(f"MIN({key.parent.name})" for key in keys)
+    ends = [f"LEAST({least}) AS least"]
+    ends += [f"GREATEST({', '.join(f'MAX({each})' for each in names)}) AS {name}" for (_, name), names in named.items()]
+    absent = " OR ".join(f"({name} IS NOT NULL AND {_is_absent(table, name, name)})" for table, name in named)
+    source = f"(SELECT {_TENANT}, {', '.join(ends)} FROM added) AS given"
+    return f"EXISTS (SELECT 1 FROM {source} WHERE tenant <> other OR least < 1 OR {absent})"
 
 
 def _absent(key: ForeignKey) -> str:
@@ -187,11 +214,10 @@ def _absent(key: ForeignKey) -> str:
     # Thousands of rows name few of anything but lines, of which each is named once or twice.
     name, once = key.parent.name, "" if key.column.table is LINE else "DISTINCT "
     given = f"(SELECT {once}tenant, {name} FROM added WHERE {name} IS NOT NULL) AS given"
-    return f"EXISTS (SELECT 1 FROM {given} WHERE NOT EXISTS ({_named(key)}))"
+    return f"EXISTS (SELECT 1 FROM {given} WHERE {_is_absent(key.column.table.name, key.column.name, name)})"
 
 
-def _named(key: ForeignKey) -> str:
-    """What a row that is `given` names."""
-    there, name = key.column, key.parent.name
-    # OFFSET: so that each is looked up by its key, and no plan reads the table for all of them.
-    return f"SELECT 1 FROM {there.table.name} WHERE tenant = given.tenant AND {there.name} = given.{name} OFFSET 0"
+def _is_absent(table: str, key: str, given: str) -> str:
+    """Whether there is no row with a key that is `given`."""
+    # A value and no EXISTS: so that each is looked up by its key, and no plan reads the table for all of them.
+    return f"(SELECT {key} FROM {table} WHERE tenant = given.tenant AND {key} = given.{given}) IS NULL"

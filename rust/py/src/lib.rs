@@ -13,11 +13,11 @@ pub mod fairness;
 pub mod gather;
 pub mod headroom;
 pub mod held;
-pub mod literals;
 mod memory;
 pub mod orders;
 pub mod pairs;
 pub mod plan;
+pub mod postgres;
 pub mod prepared;
 pub mod transition;
 
@@ -43,13 +43,13 @@ mod _core {
     #[pymodule_export]
     use crate::headroom::grant_requests;
     #[pymodule_export]
-    use crate::literals::array_literals;
-    #[pymodule_export]
     use crate::memory::release_memory;
     #[pymodule_export]
     use crate::orders::{Shelf, chain_digest, chain_linked, record_orders};
     #[pymodule_export]
     use crate::pairs::{exchanges, line_amounts, pair_sums, parts};
+    #[pymodule_export]
+    use crate::postgres::postgres_arrays;
     #[pymodule_export]
     use crate::prepared::PreparedStock;
     #[pymodule_export]

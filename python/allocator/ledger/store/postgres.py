@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any, Final
@@ -14,8 +14,10 @@ from typing import Any, Final
 import polars as pl
 import psycopg
 import sqlalchemy as sa
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 
-from allocator.engine import array_literals
+from allocator.engine import postgres_arrays
 from allocator.errors import Problem, StoreError
 from allocator.ledger.schema import ALIKE, METADATA
 from allocator.ledger.store.base import POOL_MAX, ConflictError, Mode, Params, Row, Session, Store, named
@@ -23,6 +25,9 @@ from allocator.ledger.store.wire import Sent, Wire
 
 COPY_MIN: Final = 200
 """Rows from which COPY is faster than INSERT."""
+
+FEW_MAX: Final = 256
+"""Rows of which each is found in its array by its place: in an array of texts that takes the longer the later it is."""
 
 _BY_KEYS: Final = ("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off",
                    "plan_cache_mode = force_generic_plan", "jit = off")  # fmt: skip
@@ -53,42 +58,87 @@ def _spelled(sql: str) -> str:
 
 
 @lru_cache(maxsize=128)
-def _over_arrays(sql: str, columns: tuple[tuple[str, str], ...]) -> str:
+def _over_arrays(sql: str, columns: tuple[tuple[str, str], ...], few: bool) -> str:
     """A statement for one row, made one for all rows: its parameters become columns of arrays."""
     verb, _, rest = sql.partition(" WHERE ")
-    arrays = ", ".join(f"%s::{kind}[]" for _, kind in columns)
-    names = ", ".join(name for name, _ in columns)
-    source = f"unnest({arrays}) AS given({names})"
+    source = _rows_of(columns, few)
     keyword = "USING" if verb.startswith("DELETE") else "FROM"
     return named(f"{verb} {keyword} :source WHERE {rest}", r"given.\1").replace("given.source", source)
 
 
+def _rows_of(columns: Iterable[tuple[str, str]], few: bool) -> str:
+    """The rows that are given as an array for each column, as a source of a statement."""
+    if few:
+        # A function that returns rows is made ready for each call of it: one that counts costs less than one a column.
+        values = ", ".join(f"(%s::{kind}[])[place] AS {name}" for name, kind in columns)
+        return f"(SELECT {values} FROM generate_series(1, %s::integer) AS place) AS given"
+    arrays = ", ".join(f"%s::{kind}[]" for _, kind in columns)
+    return f"unnest({arrays}) AS given({', '.join(name for name, _ in columns)})"
+
+
 _TYPES: Final = {"BIGINT": "bigint", "SMALLINT": "smallint", "INTEGER": "integer", "TEXT": "text", "BLOB": "bytea"}
+_NUMBERS: Final = {"bytea": 17, "bigint": 20, "smallint": 21, "integer": 23, "text": 25}
 
 
 @lru_cache(maxsize=256)
-def _insert_of(table: str, columns: tuple[str, ...], same: tuple[bool, ...]) -> str:
+def _types_of(table: str, columns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_TYPES[str(METADATA.tables[table].columns[name].type)] for name in columns)
+
+
+@lru_cache(maxsize=256)
+def _insert_of(table: str, columns: tuple[str, ...], same: tuple[bool, ...], few: bool) -> str:
     """An INSERT of any number of rows, as arrays: one text, which the server prepares once.
 
     What is the `same` in all rows is a value of its own; it comes before the arrays.
     """
-    types = {name: _TYPES[str(METADATA.tables[table].columns[name].type)] for name in columns}
+    types = dict(zip(columns, _types_of(table, columns), strict=True))
     once = [name for name, alike in zip(columns, same, strict=True) if alike]
     each = [name for name in columns if name not in once]
     values = ", ".join([*(f"%s::{types[name]}" for name in once), *each])
-    arrays = ", ".join(f"%s::{types[name]}[]" for name in each)
-    source = f" FROM unnest({arrays}) AS given({', '.join(each)})" if each else ""
+    source = f" FROM {_rows_of([(name, types[name]) for name in each], few)}" if each else ""
     return f"INSERT INTO {table} ({', '.join([*once, *each])}) SELECT {values}{source}"
 
 
-def _arrays(rows: Sequence[Row]) -> list[str]:
-    """The columns of rows as arrays."""
-    return array_literals(rows, [False] * len(rows[0])) or []
+class _Array(bytes):
+    """A column of rows as the server receives it."""
 
 
-def _values(rows: Sequence[Row], same: Sequence[bool], arrays: Sequence[str]) -> list[Any]:
-    """The values of a statement of `_insert_of`."""
-    return [*itertools.compress(rows[0], same), *arrays]
+class _ArrayDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: _Array) -> bytes:
+        return obj
+
+
+def _changed(sql: str, columns: Mapping[str, str], rows: Sequence[Row]) -> tuple[str, list[Any]]:
+    """A statement for one row, made one for all rows, and its values."""
+    few = len(rows) <= FEW_MAX
+    arrays = _arrays(rows, tuple(columns.values()), [False] * len(columns)) or []
+    return _over_arrays(sql, tuple(columns.items()), few), [*arrays, *_count(rows, few)]
+
+
+def _inserted(
+    table: str, columns: Sequence[str], rows: Sequence[Row], same: Sequence[bool]
+) -> tuple[str, list[Any]] | None:
+    """An INSERT of rows and its values; None if what should be the same in all rows is not."""
+    few, names = len(rows) <= FEW_MAX, tuple(columns)
+    arrays = _arrays(rows, _types_of(table, names), same)
+    if arrays is None:
+        return None
+    values = [*itertools.compress(rows[0], same), *arrays, *_count(rows, few and not all(same))]
+    return _insert_of(table, names, tuple(same), few), values
+
+
+def _arrays(rows: Sequence[Row], types: Sequence[str], same: Sequence[bool]) -> list[_Array] | None:
+    try:
+        made = postgres_arrays(rows, [_NUMBERS[name] for name in types], same)
+    except (ValueError, OverflowError) as error:
+        raise psycopg.DataError(str(error)) from error
+    return None if made is None else [_Array(array) for array in made]
+
+
+def _count(rows: Sequence[Row], few: bool) -> list[int]:
+    return [len(rows)] if few else []
 
 
 class PostgresSession(Session):
@@ -121,7 +171,7 @@ class _Sent:
 
     def change(self, sql: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
         if rows:
-            cursor = self.connection.execute(_over_arrays(sql, tuple(columns.items())), _arrays(rows))
+            cursor = self.connection.execute(*_changed(sql, columns, rows))
             self._expected.append((cursor, len(rows)))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -129,8 +179,8 @@ class _Sent:
             self._copy(table, columns, rows)
         elif rows:
             same = [column.count(column[0]) == len(rows) for column in zip(*rows, strict=True)]
-            values = _values(rows, same, array_literals(rows, same) or [])
-            self.connection.execute(_insert_of(table, tuple(columns), tuple(same)), values)
+            if statement := _inserted(table, columns, rows, same):
+                self.connection.execute(*statement)
 
     def _copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         with self.connection.cursor() as cursor, cursor.copy(f"COPY {table} ({','.join(columns)}) FROM STDIN") as copy:
@@ -170,18 +220,20 @@ class _Whole:
     def change(self, sql: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
         if rows:
             self._touched.append((len(self._statements), len(rows)))
-            self._statements.append(_over_arrays(sql, tuple(columns.items())))
-            self._values += _arrays(rows)
+            self._add(*_changed(sql, columns, rows))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         if rows:
             # Few texts, for each is planned anew: the columns that mostly are the same, if all of them are.
-            same = [name in ALIKE.get(table, ("tenant",)) for name in columns]
-            if (arrays := array_literals(rows, same)) is None:
-                same = [name == "tenant" for name in columns]
-                arrays = array_literals(rows, same)
-            self._statements.append(_insert_of(table, tuple(columns), tuple(same)))
-            self._values += _values(rows, same, arrays or [])
+            alike = ALIKE.get(table, ("tenant",))
+            statement = _inserted(table, columns, rows, [name in alike for name in columns])
+            statement = statement or _inserted(table, columns, rows, [name == "tenant" for name in columns])
+            assert statement is not None
+            self._add(*statement)
+
+    def _add(self, sql: str, values: Sequence[Any]) -> None:
+        self._statements.append(sql)
+        self._values += values
 
     def insert_columns(self, table: str, same: Mapping[str, int | str], frame: pl.DataFrame) -> None:
         rows = [(*same.values(), *row) for row in frame.iter_rows()]
@@ -190,8 +242,9 @@ class _Whole:
     def send(self) -> None:
         sql = _whole(tuple(self._statements), tuple(number for number, _ in self._touched))
         try:
-            values = [*map(_text, self._values), *(b"%d" % rows for _, rows in self._touched)]
-            self._sent = self._store.wire.send(sql, values)
+            values = [*self._values, *(rows for _, rows in self._touched)]
+            formats = [Format.BINARY if type(value) is _Array else Format.TEXT for value in values]
+            self._sent = self._store.wire.send(sql, [*map(_sendable, values)], formats)
         except Exception as error:
             self._unsent = error
 
@@ -207,13 +260,15 @@ class _Whole:
             raise self._store.translated(error, committing=True) from error
 
 
-def _text(value: Any) -> bytes | None:  # noqa: ANN401
-    """A value as the server reads it."""
+def _sendable(value: Any) -> bytes | None:  # noqa: ANN401
+    """A value as the server reads it: an array as it is, anything else as a text."""
     if isinstance(value, str):
         if "\0" in value:
             # Where it stands the server would take the text to end.
             raise psycopg.DataError("a text contains the character 0")
         return value.encode()
+    if isinstance(value, _Array):
+        return value
     if isinstance(value, bytes):
         return b"\\x" + value.hex().encode()
     return None if value is None else b"%d" % value
@@ -258,6 +313,7 @@ class PostgresStore(Store):
     def _prepare(self, connection: Any, _record: object) -> None:  # noqa: ANN401
         connection.autocommit = True
         connection.prepare_threshold = 2
+        connection.adapters.register_dumper(_Array, _ArrayDumper)
         milliseconds = int(self.timeout_s * 1000)
         connection.execute(f"SET lock_timeout = {milliseconds}")
         connection.execute("SET synchronous_commit = on")

@@ -70,12 +70,13 @@ class Wire:
         self._used = 0.0
         self._closing = False
 
-    def send(self, sql: str, values: Sequence[bytes | None]) -> Sent:
+    def send(self, sql: str, values: Sequence[bytes | None], formats: Sequence[int] | None = None) -> Sent:
         """Sends a statement, to be done after those that are on their way.
 
         Args:
             sql: Its text, with values as `$1`, `$2`, …
-            values: The values, as texts.
+            values: The values.
+            formats: Of each value, whether it is a text or in binary form; all are texts if left out.
 
         Raises:
             Exception: There is no connection to be had; nothing was sent.
@@ -86,7 +87,7 @@ class Wire:
                 connection = self._alive()
                 sent = Sent()
                 self._on_its_way.append(sent)
-                self._send(connection.pgconn, sent, sql, values)
+                self._send(connection.pgconn, sent, sql, values, formats)
             except BaseException as error:
                 self._lose(error)
                 if not isinstance(error, Exception) or sent is None:
@@ -141,7 +142,9 @@ class Wire:
             return False
         return server.exec_(b"SELECT 1").status != ExecStatus.TUPLES_OK
 
-    def _send(self, server: PGconn, sent: Sent, sql: str, values: Sequence[bytes | None]) -> None:
+    def _send(
+        self, server: PGconn, sent: Sent, sql: str, values: Sequence[bytes | None], formats: Sequence[int] | None
+    ) -> None:
         if len(self._on_its_way) == 1:
             server.enter_pipeline_mode()
         name = self._prepared.get(sql)
@@ -150,9 +153,9 @@ class Wire:
             sent.prepares = sql
             server.send_prepare(name, sql.encode())
         if name is None:
-            server.send_query_params(sql.encode(), values)
+            server.send_query_params(sql.encode(), values, None, formats)
         else:
-            server.send_query_prepared(name, values)
+            server.send_query_prepared(name, values, formats)
         server.pipeline_sync()
         while server.flush():
             _poll(self._socket, select.POLLIN | select.POLLOUT, None)
