@@ -101,8 +101,8 @@ class Book:
         self._promises_of: dict[int, set[int]] = {}
         self._promises_known: set[int] = set()
         self.written = Written()
-        self.documents = Documents(self)
-        self.exchanges = Exchanges(self)
+        self._documents: Documents | None = None
+        self._exchanges: Exchanges | None = None
         self._undo: _Undo | None = None
         self._heading: Heading | None = None
         self.left_alone: dict[Key, int] = {}
@@ -120,6 +120,27 @@ class Book:
         if self._session is None:
             raise InternalError(Problem("internal", "a book on what is known is asked to read"))
         return self._session
+
+    # These know their book: one that has them stays in memory until Python looks for garbage. Most need neither.
+
+    @property
+    def documents(self) -> Documents:
+        """Its documents."""
+        if self._documents is None:
+            self._documents = Documents(self)
+        return self._documents
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """What substitutes count for its lines."""
+        if self._exchanges is None:
+            self._exchanges = Exchanges(self)
+        return self._exchanges
+
+    @property
+    def beside_stock(self) -> list[Documents | Exchanges]:
+        """Those of its documents and its exchanges that there are."""
+        return [each for each in (self._exchanges, self._documents) if each is not None]
 
     @property
     def is_ahead(self) -> bool:
@@ -491,8 +512,8 @@ class Book:
         self._movements.clear()
         self._texts = ((), ())
         out.columns.clear()
-        self.documents.take_back()
-        self.exchanges.take_back()
+        for each in self.beside_stock:
+            each.take_back()
         self._undo = None
 
     def _record(self, heading: Heading, undo: _Undo) -> None:
@@ -500,7 +521,8 @@ class Book:
         movements, self._movements, self._undo = self._movements, [], None
         (told_lines, told_entries), self._texts = self._texts, ((), ())
         self.recorded_at = self.now()
-        steps, exchanges = self.documents.record(seq, self.recorded_at), self.exchanges.record(seq)
+        steps = self._documents.record(seq, self.recorded_at) if self._documents is not None else []
+        exchanges = self._exchanges.record(seq) if self._exchanges is not None else []
         digest = chain.digest(
             [chain.line(goods) for goods in out.new_goods[undo.goods :]],
             [chain.line((number, *account)) for number, account in out.new_accounts[undo.accounts :]],

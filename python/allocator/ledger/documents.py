@@ -11,7 +11,6 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from weakref import proxy
 
 from allocator.errors import InputError, Problem
 from allocator.ledger import chain
@@ -120,8 +119,7 @@ class Documents:
     """The documents of a book."""
 
     def __init__(self, book: Book) -> None:
-        # Weakly: else a book, and all that it made, would stay until Python looks for garbage.
-        self._book = proxy(book)
+        self._book = book
         self._heads: dict[str, Document | None] = {}
         self._lines: dict[str, dict[int, DocumentLine]] = {}
         self._whole: set[str] = set()

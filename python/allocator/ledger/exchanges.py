@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from weakref import proxy
 
 from allocator.errors import InputError, Problem
 from allocator.ledger import chain
@@ -55,8 +54,7 @@ class Exchanges:
     """The exchanges of a book: read when they are needed, made within its transactions, written with them."""
 
     def __init__(self, book: Book) -> None:
-        # Weakly: else a book, and all that it made, would stay until Python looks for garbage.
-        self._book = proxy(book)
+        self._book = book
         self._known: dict[tuple[str, int], Exchange] = {}
         self._loaded: set[str] = set()
         self._made: list[tuple[str, int]] = []

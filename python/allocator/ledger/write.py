@@ -102,23 +102,21 @@ def write(out: Changes, book: Book) -> None:
         _write_balances(out, book, written)
         _write_lines(out, book, written)
         _write_allocations(out, book, written)
-        if book.exchanges:
-            book.exchanges.flush(out)
         for columns in written.columns:
             out.insert_columns(columns.table, {"tenant": tenant, **columns.same}, columns.frame)
         _write_numbers(out, written)
         if written.attributes or written.counters:
             _write_units(book.session, tenant, written)
-        if book.documents:
-            book.documents.flush(out)
+        for each in book.beside_stock:
+            if each:
+                each.flush(out)
     out.insert("request", REQUEST, written.requests)
 
 
 def are_few(book: Book) -> bool:
     """Whether so little was added to a book that statements may be sent without waiting for each."""
     written = book.written
-    rows = len(written.entries) + len(written.new_goods) + len(written.requests) + len(book.documents)
-    rows += len(book.exchanges)
+    rows = len(written.entries) + len(written.new_goods) + len(written.requests) + sum(map(len, book.beside_stock))
     return not written.columns and rows < FEW
 
 
