@@ -179,8 +179,9 @@ class _Sent:
             self._copy(table, columns, rows)
         elif rows:
             same = [column.count(column[0]) == len(rows) for column in zip(*rows, strict=True)]
-            if statement := _inserted(table, columns, rows, same):
-                self.connection.execute(*statement)
+            statement = _inserted(table, columns, rows, same)
+            assert statement is not None
+            self.connection.execute(*statement)
 
     def _copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         with self.connection.cursor() as cursor, cursor.copy(f"COPY {table} ({','.join(columns)}) FROM STDIN") as copy:
