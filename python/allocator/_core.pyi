@@ -188,7 +188,7 @@ def line_answers(
     """What is answered for each demand line; `takes` are the row of its line, number, stock and units of each."""
 
 def postgres_arrays(
-    rows: Sequence[tuple[object, ...]], types: Sequence[int], same: Sequence[bool]
+    rows: Sequence[tuple[object, ...]], types: Sequence[str], same: Sequence[bool]
 ) -> list[bytes] | None:
     """Rows as the arrays of their columns in PostgreSQL's binary form, but for columns that are the `same` in all.
 

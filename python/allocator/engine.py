@@ -444,19 +444,19 @@ def line_answers(
     return _core.line_answers(line_ids, asked, reasons, (line, number, stock_id, qty))
 
 
-def postgres_arrays(rows: Sequence[tuple[Any, ...]], types: Sequence[int], same: Sequence[bool]) -> list[bytes] | None:
+def postgres_arrays(rows: Sequence[tuple[Any, ...]], types: Sequence[str], same: Sequence[bool]) -> list[bytes] | None:
     """Rows of integers, texts, bytes and nulls as the arrays of their columns, as PostgreSQL receives them.
 
     Args:
         rows: The rows, of one width.
-        types: By column, the number that its type has at the server.
+        types: By column, its type at the server: `bytea`, `bigint`, `smallint`, `integer`, `text`.
         same: By column, whether it has one value in all rows, and needs no array.
 
     Returns:
         The arrays of the other columns, in binary form; None if one that should be the same is not.
 
     Raises:
-        ValueError: A text has the character 0, or a value is longer than the server takes.
+        ValueError: A text has the character 0, a value is longer than the server takes, or a type is another.
         OverflowError: A number is too large for the type of its column.
         TypeError: A value is not of the type of its column.
     """

@@ -42,6 +42,8 @@ MUTANTS = (
     Mutant("what is named may be before the first (PostgreSQL)", "triggers.py", "OR least < 1 ", "", GUARDS),
     Mutant("rows of several tenants are looked at as if of one (PostgreSQL)", "triggers.py",
            "WHERE tenant <> other OR least", "WHERE least", GUARDS),
+    Mutant("numbers of several tenants are looked at as if of one (PostgreSQL)", "triggers.py",
+           "WHERE tenant <> other OR last", "WHERE last", GUARDS),
     Mutant("no CHECK of the stages of a promise", "schema.py",
            "stage = 'reserved' OR stage = 'held' OR stage = 'picked'", "1 = 1", GUARDS),
     Mutant("a unit may be in two places", "schema.py", """        "unit_in_one_place",

@@ -177,7 +177,7 @@ def test_rows_of_a_statement_are_of_one_tenant(postgres_url: str) -> None:
             "INSERT INTO attribute (tenant, goods_id, name, value, seq) "
             "VALUES (1, 1, 'a', 'b', 1), (2, 1, 'a', 'b', 1)",
             "INSERT INTO sku (tenant, sku_id, sku, tracking, lifecycle, settings) "
-            "VALUES (1, 2, 'S', 'none', 'L', ''), (2, 2, 'S', 'none', 'L', '')",
+            "VALUES (1, 2, 'S', 'none', 'L', ''), (2, 3, 'S', 'none', 'L', '')",
         ):
             with pytest.raises(Errors, match="one tenant"), beside(ledger) as connection:
                 connection.execute(statement)

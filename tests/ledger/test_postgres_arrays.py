@@ -10,11 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allocator.engine import postgres_arrays
-from allocator.errors import StoreError
 from allocator.ledger import Ledger
 from allocator.ledger.store.postgres import FEW_MAX, _Array, _ArrayDumper
 
-TYPES = {"bytea": 17, "bigint": 20, "smallint": 21, "integer": 23, "text": 25}
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=9) | st.sampled_from(
     ['"', "\\", "{", ","]
 )
@@ -43,11 +41,11 @@ def connection(postgres_server: Any) -> Any:
 def test_columns_arrive_as_they_were_given(
     connection: psycopg.Connection, rows: list[tuple[Any, ...]], same: list[bool]
 ) -> None:
-    columns = [[row[number] for row in rows] for number in range(len(TYPES))]
+    columns = [[row[number] for row in rows] for number in range(len(VALUES))]
     wanted = None
     if all(len(set(column)) <= 1 for column, alike in zip(columns, same, strict=True) if alike):
         wanted = [column for column, alike in zip(columns, same, strict=True) if not alike]
-    arrays = postgres_arrays(rows, list(TYPES.values()), same)
+    arrays = postgres_arrays(rows, list(VALUES), same)
     assert (arrays is None) == (wanted is None)
     if arrays is None or wanted is None:
         return
@@ -60,11 +58,11 @@ def test_columns_arrive_as_they_were_given(
     ("value", "kind", "error"),
     [("a\0b", "text", ValueError), (2**63, "bigint", OverflowError), (2**15, "smallint", OverflowError),
      (-(2**31) - 1, "integer", OverflowError), ("1", "bigint", TypeError), (1.0, "bigint", TypeError),
-     (1, "text", TypeError), ("1", "bytea", TypeError)],
+     (1, "numeric", ValueError), (1, "text", TypeError), ("1", "bytea", TypeError)],
 )  # fmt: skip
 def test_what_a_column_does_not_take_is_refused(value: Any, kind: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        postgres_arrays([(value,)], [TYPES[kind]], [False])
+        postgres_arrays([(value,)], [kind], [False])
 
 
 @pytest.mark.parametrize("rows", [1, FEW_MAX, FEW_MAX + 1])
@@ -89,5 +87,5 @@ def test_few_rows_and_many_are_written_and_changed_alike(postgres_ledger_url: st
 def test_a_text_that_ends_early_is_not_sent(postgres_ledger_url: str) -> None:
     with Ledger.open(postgres_ledger_url) as ledger:
         out = ledger.store.changes()
-        with pytest.raises((psycopg.DataError, StoreError)):
+        with pytest.raises(psycopg.DataError, match="character 0"):
             out.insert("counter", ("tenant", "name", "value"), [(ledger.tenant, "a\0b", 1), (ledger.tenant, "c", 2)])

@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyInt, PyString, PyTuple};
 
 use crate::errors::{guard_attached, input};
@@ -13,12 +14,12 @@ const INTEGER: u32 = 23;
 const TEXT: u32 = 25;
 
 /// Of rows of one width the columns as arrays in the server's binary form, but for those that are the `same` in all
-/// rows; `None` if one of these is not. Each column has values of the type with that number at the server, and nulls.
+/// rows; `None` if one of these is not. Each column has values of the type with that name at the server, and nulls.
 #[pyfunction]
 pub fn postgres_arrays<'py>(
     py: Python<'py>,
     rows: Vec<Bound<'py, PyTuple>>,
-    types: Vec<u32>,
+    types: Vec<PyBackedStr>,
     same: Vec<bool>,
 ) -> PyResult<Option<Vec<Bound<'py, PyBytes>>>> {
     guard_attached(py, || {
@@ -26,14 +27,26 @@ pub fn postgres_arrays<'py>(
             return Err(input(py, "internal", "each row has a value for each column", ""));
         }
         let mut arrays = Vec::with_capacity(same.len());
-        for (column, (&kind, &same)) in types.iter().zip(&same).enumerate() {
+        for (column, (name, &same)) in types.iter().zip(&same).enumerate() {
             if !same {
-                arrays.push(PyBytes::new(py, &array(&rows, column, kind)?));
+                arrays.push(PyBytes::new(py, &array(&rows, column, number_of(name)?)?));
             } else if !is_same(&rows, column)? {
                 return Ok(None);
             }
         }
         Ok(Some(arrays))
+    })
+}
+
+/// The number that a type has at every server.
+fn number_of(name: &str) -> PyResult<u32> {
+    Ok(match name {
+        "bytea" => BYTEA,
+        "bigint" => BIGINT,
+        "smallint" => SMALLINT,
+        "integer" => INTEGER,
+        "text" => TEXT,
+        _ => return Err(PyValueError::new_err(format!("there are no arrays of {name}"))),
     })
 }
 
@@ -85,8 +98,7 @@ fn push(array: &mut Vec<u8>, value: &Bound<'_, PyAny>, kind: u32) -> PyResult<()
         BYTEA => push_bytes(array, value.cast::<PyBytes>()?.as_bytes()),
         BIGINT => push_bytes(array, &number::<i64>(value)?.to_be_bytes()),
         INTEGER => push_bytes(array, &number::<i32>(value)?.to_be_bytes()),
-        SMALLINT => push_bytes(array, &number::<i16>(value)?.to_be_bytes()),
-        _ => Err(PyValueError::new_err(format!("there are no arrays of type {kind}"))),
+        _ => push_bytes(array, &number::<i16>(value)?.to_be_bytes()),
     }
 }
 

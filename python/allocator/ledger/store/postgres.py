@@ -77,7 +77,6 @@ def _rows_of(columns: Iterable[tuple[str, str]], few: bool) -> str:
 
 
 _TYPES: Final = {"BIGINT": "bigint", "SMALLINT": "smallint", "INTEGER": "integer", "TEXT": "text", "BLOB": "bytea"}
-_NUMBERS: Final = {"bytea": 17, "bigint": 20, "smallint": 21, "integer": 23, "text": 25}
 
 
 @lru_cache(maxsize=256)
@@ -131,7 +130,7 @@ def _inserted(
 
 def _arrays(rows: Sequence[Row], types: Sequence[str], same: Sequence[bool]) -> list[_Array] | None:
     try:
-        made = postgres_arrays(rows, [_NUMBERS[name] for name in types], same)
+        made = postgres_arrays(rows, types, same)
     except (ValueError, OverflowError) as error:
         raise psycopg.DataError(str(error)) from error
     return None if made is None else [_Array(array) for array in made]
