@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import threading
@@ -330,6 +331,31 @@ def test_what_fails_after_a_commit_is_not_done_again(shop: Ledger, monkeypatch: 
     line = {"sku": "filter", "qty": 1, "location": "store"}
     done = [shop.post("receive", line, origin="supplier", document="GRN", actor="ana") for _ in range(10)]
     assert done == [*range(done[0], done[0] + 10)]
+
+
+def test_nobody_awaits_that_rows_are_counted(shop: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    counting, go_on = threading.Event(), threading.Event()
+
+    def count() -> None:
+        counting.set()
+        go_on.wait(PATIENCE_S)
+
+    monkeypatch.setattr(shop.store, "count_rows", count)
+    shop.post("receive", {"sku": "filter", "qty": 1000, "location": "store"}, origin="supplier", document="GRN",
+              actor="ana")  # fmt: skip
+
+    async def orders() -> int:
+        for number in range(100):
+            line = {"line_id": f"count-{number}", "sku": "filter", "qty": 1}
+            await asyncio.wait_for(shop.reserve_async([line], actor="ana"), PATIENCE_S / 2)
+            if counting.is_set():
+                return number
+        return -1
+
+    try:
+        assert asyncio.run(orders()) >= 0
+    finally:
+        go_on.set()
 
 
 def test_a_repeat_hears_what_was_answered_and_not_what_it_heard_when_that_was_undone() -> None:

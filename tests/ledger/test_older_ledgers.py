@@ -59,11 +59,14 @@ def test_what_stands_around_the_tables_of_an_older_ledger_becomes_what_a_new_one
         assert str(verify(ledger)).startswith("clean")
 
 
-def test_what_looks_at_references_is_replaced(postgres_ledger_url: str) -> None:
+def test_triggers_of_before_are_replaced(postgres_ledger_url: str) -> None:
     def looks(ledger: Ledger) -> set[tuple[str, str]]:
         with beside(ledger) as connection:
             return set(
-                connection.execute("SELECT proname, prosrc FROM pg_proc WHERE proname LIKE 'ledger%'").fetchall()
+                connection.execute(
+                    "SELECT proname, prosrc FROM pg_proc WHERE proname LIKE 'ledger%' UNION "
+                    "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+                ).fetchall()
             )
 
     with Ledger.open(postgres_ledger_url) as ledger:
@@ -71,11 +74,17 @@ def test_what_looks_at_references_is_replaced(postgres_ledger_url: str) -> None:
         new = looks(ledger)
         with beside(ledger) as connection:
             for name, source in new:
-                if name.endswith(("_names", "_gapless")):
+                if name.startswith("ledger") and name.endswith(("_names", "_gapless")):
                     before = f"{source.removesuffix('END ')} -- as it was before\nEND "
                     connection.execute(
                         f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${before}$$"
                     )
+            connection.execute("DROP TRIGGER head_forward ON tenant")
+            connection.execute("DROP TRIGGER balance_keeps_its_names ON balance")
+            connection.execute(
+                "CREATE TRIGGER head_forward BEFORE UPDATE ON tenant FOR EACH ROW "
+                "WHEN (NEW.seq < OLD.seq) EXECUTE FUNCTION ledger_refuse()"
+            )
             connection.execute("UPDATE alembic_version SET version_num = '0005'")
         assert len(new - looks(ledger)) > 10
     with Ledger.open(postgres_ledger_url) as ledger:

@@ -68,6 +68,7 @@ class Requests:
         # In this order, where both are held.
         self._writing, self._deciding = Relay(), threading.Lock()
         self._read_first = self._refused = 0
+        self._to_count = False
 
     def do(self, request: Request) -> Any:  # noqa: ANN401 - what `work` answers
         """Does a request, together with those that wait beside it.
@@ -122,6 +123,7 @@ class Requests:
             raise
         finally:
             self._waiting.settle(turn)
+        self._count_rows()
 
     def _do(self, turn: Turn) -> None:
         """Decides requests, which the turn before may still be written beside; then writes them."""
@@ -237,6 +239,7 @@ class Requests:
                 book.flush()
 
         self._retried(write)
+        self._count_rows()
         if request.error is not None:
             raise request.error
         return request.answer
@@ -274,9 +277,15 @@ class Requests:
                 return
 
     def _committed(self, book: Book) -> None:
-        """Has rows counted when there are ten times as many transactions as when they were counted last."""
         self.catalog.seen = (book.seq, book.hash)
+        # When there are ten times as many transactions as when they were counted last.
         if len(str(book.seq)) > len(str(book.seq_before)):
+            self._to_count = True
+
+    def _count_rows(self) -> None:
+        """Has rows counted where that is due; those whose requests are done do not wait for it."""
+        if self._to_count:
+            self._to_count = False
             # Whatever fails here, what was asked for is done.
             with suppress(Exception):
                 self.store.count_rows()

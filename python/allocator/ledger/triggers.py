@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
 
 from sqlalchemy import ForeignKey, Table
 
@@ -102,7 +100,8 @@ def _postgresql() -> Iterator[str]:
         "OR NEW.kind <> OLD.kind OR NEW.scope <> OLD.scope) EXECUTE FUNCTION ledger_refuse()"
     )
     yield (
-        "CREATE TRIGGER head_forward BEFORE UPDATE ON tenant FOR EACH ROW "
+        # After: before would have the server lock and log each row first.
+        "CREATE TRIGGER head_forward AFTER UPDATE ON tenant FOR EACH ROW "
         "WHEN (NEW.seq < OLD.seq OR NEW.tenant <> OLD.tenant OR NEW.recorded_at < OLD.recorded_at) "
         "EXECUTE FUNCTION ledger_refuse()"
     )
@@ -110,27 +109,19 @@ def _postgresql() -> Iterator[str]:
 
 def _gapless(table: str, number: str) -> Iterator[str]:
     """Numbers are added in a row, after one that is there: two looks for however many."""
-    yield _gapless_function(table, number)
+    before = _is_absent(table, number, "first - 1")
+    yield (
+        f"CREATE FUNCTION ledger_{table}_gapless() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF EXISTS (SELECT 1 FROM (SELECT MIN(tenant) AS tenant, MAX(tenant) AS other, "
+        f"MIN({number}) AS first, MAX({number}) AS last, COUNT(*) AS rows FROM added) AS given "
+        f"WHERE tenant <> other OR last - first + 1 <> rows OR first < 1 OR (first > 1 AND {before})) "
+        f"THEN RAISE EXCEPTION 'the sequence has no gaps, and a statement adds {table} rows of one tenant' "
+        "USING ERRCODE = 'restrict_violation'; END IF; RETURN NULL; END $$"
+    )
     yield (
         f"CREATE TRIGGER {table}_gapless AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
         f"FOR EACH STATEMENT EXECUTE FUNCTION ledger_{table}_gapless()"
     )
-
-
-def _gapless_function(table: str, number: str) -> str:
-    before = _is_absent(table, number, "first - 1")
-    return (
-        f"CREATE OR REPLACE FUNCTION ledger_{table}_gapless() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF EXISTS (SELECT 1 FROM (SELECT {_TENANT}, MIN({number}) AS first, MAX({number}) AS last, COUNT(*) AS rows "
-        "FROM added) AS given WHERE tenant <> other OR last - first + 1 <> rows "
-        f"OR first < 1 OR (first > 1 AND {before})) "
-        f"THEN RAISE EXCEPTION 'the sequence has no gaps, and a statement adds {table} rows of one tenant' "
-        "USING ERRCODE = 'restrict_violation'; END IF; RETURN NULL; END $$"
-    )
-
-
-_TENANT: Final = "MIN(tenant) AS tenant, MAX(tenant) AS other"
-"""Of the rows of a statement, which are of one tenant: to look for each of several would be dearer for all."""
 
 
 def references(dialect: str, tables: Iterable[Table]) -> Iterator[str]:
@@ -148,8 +139,8 @@ def references(dialect: str, tables: Iterable[Table]) -> Iterator[str]:
         if kept := _kept(table):
             changed = " OR ".join(f"NEW.{name} <> OLD.{name}" for name in kept)
             yield (
-                f"CREATE TRIGGER {table.name}_keeps_its_names BEFORE UPDATE ON {table.name} FOR EACH ROW "
-                f"WHEN ({changed}) EXECUTE FUNCTION ledger_refuse()"
+                f"CREATE TRIGGER {table.name}_keeps_its_names AFTER UPDATE OF {', '.join(kept)} ON {table.name} "
+                f"FOR EACH ROW WHEN ({changed}) EXECUTE FUNCTION ledger_refuse()"
             )
 
 
@@ -165,17 +156,18 @@ def _kept(table: Table) -> list[str]:
     return [*dict.fromkeys([*key, *names])]
 
 
-def functions(tables: Iterable[Table]) -> Iterator[str]:
-    """The statements that have PostgreSQL look at what is added to some tables as this version does."""
-    for name, number in GAPLESS.items():
-        yield _gapless_function(name, number)
-    for table in tables:
-        if table.foreign_keys:
-            yield _names_function(table)
-
-
 def _names_what_is_there(table: Table) -> Iterator[str]:
-    yield _names_function(table)
+    """Rows of a statement are of one tenant: to look for each of several would be dearer for all."""
+    keys = [key for key in sorted(table.foreign_keys, key=lambda each: each.parent.name) if key.parent.name != "tenant"]
+    numbered = [key for key in keys if GAPLESS.get(key.column.table.name) == key.column.name]
+    absent = [_absent_number(numbered)] if numbered else []
+    absent += [_absent(key) for key in keys if key not in numbered]
+    yield (
+        f"CREATE FUNCTION ledger_{table.name}_names() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF {' OR '.join(absent)} THEN RAISE EXCEPTION "
+        f"'a row of {table.name} names what is not there, or not all rows of a statement are of one tenant' "
+        "USING ERRCODE = 'foreign_key_violation'; END IF; RETURN NULL; END $$"
+    )
     for event in ("INSERT", "UPDATE") if table.name in MOVING else ("INSERT",):
         yield (
             f"CREATE TRIGGER {table.name}_names_{event.lower()} AFTER {event} ON {table.name} "
@@ -183,30 +175,17 @@ def _names_what_is_there(table: Table) -> Iterator[str]:
         )
 
 
-def _names_function(table: Table) -> str:
-    keys = [key for key in sorted(table.foreign_keys, key=lambda each: each.parent.name) if key.parent.name != "tenant"]
-    numbered = [key for key in keys if GAPLESS.get(key.column.table.name) == key.column.name]
-    absent = [_absent_number(numbered)] if numbered else []
-    absent += [_absent(key) for key in keys if key not in numbered]
-    return (
-        f"CREATE OR REPLACE FUNCTION ledger_{table.name}_names() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF {' OR '.join(absent)} THEN RAISE EXCEPTION "
-        f"'a row of {table.name} names what is not there, or not all rows of a statement are of one tenant' "
-        "USING ERRCODE = 'foreign_key_violation'; END IF; RETURN NULL; END $$"
-    )
-
-
 def _absent_number(keys: Sequence[ForeignKey]) -> str:
-    """Whether rows name numbers that are not there: the least and the greatest of them tell, of all that are alike."""
-    named = defaultdict(list)
-    for key in keys:
-        named[key.column.table.name, key.column.name].append(key.parent.name)
-    least = ", ".join(f"MIN({key.parent.name})" for key in keys)
-    ends = [f"LEAST({least}) AS least"]
-    ends += [f"GREATEST({', '.join(f'MAX({each})' for each in names)}) AS {name}" for (_, name), names in named.items()]
-    absent = " OR ".join(f"({name} IS NOT NULL AND {_is_absent(table, name, name)})" for table, name in named)
-    source = f"(SELECT {_TENANT}, {', '.join(ends)} FROM added) AS given"
-    return f"EXISTS (SELECT 1 FROM {source} WHERE tenant <> other OR least < 1 OR {absent})"
+    """Whether rows name numbers that are not there: all are from one to the last one."""
+    named = {key.column.table.name: key.column.name for key in keys}
+    lasts = "".join(
+        f", COALESCE((SELECT {name} FROM {table} WHERE tenant = first.tenant ORDER BY {name} DESC LIMIT 1), 0) "
+        f"AS {table}_last"
+        for table, name in named.items()
+    )
+    absent = " OR ".join(f"added.{key.parent.name} NOT BETWEEN 1 AND {key.column.table.name}_last" for key in keys)
+    there = f"(SELECT tenant{lasts} FROM added AS first LIMIT 1) AS there"
+    return f"EXISTS (SELECT 1 FROM {there}, added WHERE added.tenant <> there.tenant OR {absent})"
 
 
 def _absent(key: ForeignKey) -> str:

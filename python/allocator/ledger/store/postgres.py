@@ -60,8 +60,18 @@ def _spelled(sql: str) -> str:
 @lru_cache(maxsize=128)
 def _over_arrays(sql: str, columns: tuple[tuple[str, str], ...], few: bool) -> str:
     """A statement for one row, made one for all rows: its parameters become columns of arrays."""
+    return _over(sql, _rows_of(columns, few))
+
+
+@lru_cache(maxsize=128)
+def _over_values(sql: str, columns: tuple[tuple[str, str], ...]) -> str:
+    """A statement for one row: a row that is given stands in no way of a look by its key."""
+    values = ", ".join(f"%s::{kind} AS {name}" for name, kind in columns)
+    return _over(sql, f"(SELECT {values}) AS given")
+
+
+def _over(sql: str, source: str) -> str:
     verb, _, rest = sql.partition(" WHERE ")
-    source = _rows_of(columns, few)
     keyword = "USING" if verb.startswith("DELETE") else "FROM"
     return named(f"{verb} {keyword} :source WHERE {rest}", r"given.\1").replace("given.source", source)
 
@@ -111,6 +121,8 @@ class _ArrayDumper(Dumper):
 
 def _changed(sql: str, columns: Mapping[str, str], rows: Sequence[Row]) -> tuple[str, list[Any]]:
     """A statement for one row, made one for all rows, and its values."""
+    if len(rows) == 1:
+        return _over_values(sql, tuple(columns.items())), [*rows[0]]
     few = len(rows) <= FEW_MAX
     arrays = _arrays(rows, tuple(columns.values()), [False] * len(columns)) or []
     return _over_arrays(sql, tuple(columns.items()), few), [*arrays, *_count(rows, few)]
