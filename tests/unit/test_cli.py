@@ -384,6 +384,12 @@ def test_help_teaches_with_examples(told) -> None:
         assert f"allocator {command}" in out
 
 
+@pytest.mark.parametrize(("group", "name"), [("ledger", "verify"), ("flow", "backup"), ("policy", "run")])
+def test_a_command_that_is_looked_for_in_a_group_is_named(told, group: str, name: str) -> None:
+    code, _, err = told(group, name, "sqlite:///stock.db")
+    assert (code, f"`allocator {name}`" in " ".join(err.split())) == (BAD_INPUT, True)
+
+
 def test_a_defect_says_where_without_a_traceback(told, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by zero")

@@ -107,6 +107,16 @@ class LateGroup(TyperGroup):
         return name, load(name) if name in COMMANDS else command, rest
 
 
+class Beneath(TyperGroup):
+    """Commands of a group: whoever looks among them for one of the program's is told where it is."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401 - click
+        """The command that was asked for."""
+        if args and args[0] in COMMANDS and args[0] not in self.commands:
+            ctx.fail(f"No such command '{args[0]}' here. It stands by itself: `allocator {args[0]}`.")
+        return super().resolve_command(ctx, args)
+
+
 def load(name: str) -> Any:  # noqa: ANN401 - a command of click, or a group of them
     """The command itself."""
     module, attribute = COMMANDS[name].place.split(".")

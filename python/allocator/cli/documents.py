@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import polars as pl
 import typer
 
+from allocator.cli.commands import Beneath
 from allocator.cli.given import Json
 from allocator.cli.show import say, say_json, say_table
 from allocator.errors import AllocatorError, FileError, Problem
@@ -49,6 +50,7 @@ Source = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A preset, or a
 
 app = typer.Typer(
     help="Policies, lifecycles, limits, rules of sharing, quotas, reallocations, scenarios: list, show, check, copy.",
+    cls=Beneath,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     add_completion=False,

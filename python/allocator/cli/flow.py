@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final
 import polars as pl
 import typer
 
+from allocator.cli.commands import Beneath
 from allocator.cli.given import Json
 from allocator.cli.ledger_tables import say_frame, without_empty
 from allocator.cli.opened import Key, Out, Rows, Tenant, Url, opened
@@ -27,6 +28,7 @@ from allocator.frames.findings import gathered
 
 app = typer.Typer(
     help="What people do: what waits for whom, documents with their history, and every step by its name.",
+    cls=Beneath,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     add_completion=False,

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import polars as pl
 import typer
 
+from allocator.cli.commands import Beneath
 from allocator.cli.given import AsOf, Json, PolicyName, day
 from allocator.cli.ledger_tables import counted, history_table, say_frame, without_empty
 from allocator.cli.opened import (
@@ -35,6 +36,7 @@ from allocator.model.policy import Policy
 
 app = typer.Typer(
     help="The ledger: every change of stock as a transaction; balances, histories and reports of it.",
+    cls=Beneath,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     add_completion=False,
