@@ -167,6 +167,21 @@ def test_a_reference_to_a_number_before_the_first_is_refused(postgres_url: str) 
                                    "VALUES (1, 1, 'a', 'b', 1), (1, %s, 'a', 'b', 1)", [goods])  # fmt: skip
 
 
+@pytest.mark.parametrize("last", ["seq", "goods_last", "account_last", "sku_last"])
+def test_the_head_names_only_what_is_there_when_all_is(postgres_url: str, last: str) -> None:
+    with Ledger.open(postgres_url) as ledger:
+        ledger.define([{"sku": "filter"}], actor="ana")
+        line = {"sku": "filter", "qty": 1, "location": "store"}
+        ledger.post("receive", line, origin="supplier", document="GRN", actor="ana")
+        with pytest.raises(Errors, match="the head names"), beside(ledger) as connection:
+            connection.execute(f"UPDATE tenant SET {last} = {last} + 1 WHERE tenant = 1")
+        with pytest.raises(Errors, match="the head names"), beside(ledger) as connection:
+            connection.execute(f"INSERT INTO tenant (tenant, name, hash, {last}) VALUES (2, 'branch', '', 1)")
+        with beside(ledger) as connection:
+            connection.execute("UPDATE tenant SET sku_last = sku_last + 1 WHERE tenant = 1")
+            connection.execute(NUMBERED["sku"], [[1]])
+
+
 def test_rows_of_a_statement_are_of_one_tenant(postgres_url: str) -> None:
     with Ledger.open(postgres_url) as ledger, Ledger.open(postgres_url, tenant="branch") as other:
         for each in (ledger, other):

@@ -79,7 +79,7 @@ def test_triggers_of_before_are_replaced(postgres_ledger_url: str) -> None:
                     connection.execute(
                         f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${before}$$"
                     )
-            connection.execute("DROP TRIGGER head_forward ON tenant")
+            connection.execute("DROP TRIGGER head_is_true ON tenant")
             connection.execute("DROP TRIGGER balance_keeps_its_names ON balance")
             connection.execute(
                 "CREATE TRIGGER head_forward BEFORE UPDATE ON tenant FOR EACH ROW "

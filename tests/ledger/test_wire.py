@@ -98,6 +98,17 @@ def test_a_statement_that_could_not_be_prepared_is_prepared_again(wire: Wire, ur
     assert wait_all(wire, [wire.send(later, [b"1"]), wire.send(later, [b"2"])]) == [None, None]
 
 
+def test_one_that_is_refused_when_it_is_committed_is_not_done_and_those_behind_it_are(wire: Wire, url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE seen ADD UNIQUE (number) DEFERRABLE INITIALLY DEFERRED")
+    for _ in range(2):
+        sent = [add(wire, number) for number in (1, 1, 2, 2, 3)]
+        assert wait_all(wire, sent) == [None, "23505", None, "23505", None]
+        assert seen(url) == [1, 2, 3]
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DELETE FROM seen")
+
+
 def test_statements_that_the_server_does_not_keep_are_done_all_the_same(
     wire: Wire, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -386,7 +386,8 @@ class Documents:
             else:
                 changed.append((*row, version))
         kinds = {name: _KINDS.get(name, "text") for name in columns}
-        sets = ", ".join(f"{name} = :{name}" for name in columns if name not in key)
+        # What a document is named by stays, and the transaction that opened it.
+        sets = ", ".join(f"{name} = :{name}" for name in columns if name not in key and name != "opened_seq")
         where = " AND ".join(f"{table}.{name} = :{name}" for name in key)
         sql = f"UPDATE {table} SET {sets} WHERE {where} AND {table}.version = :before"
         out.change(sql, kinds | {"before": "bigint"}, changed)

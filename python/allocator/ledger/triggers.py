@@ -16,6 +16,9 @@ MOVING = ("allocation", "document_line")
 GAPLESS = {"txn": "seq", "goods": "goods_id", "account": "account_id", "sku": "sku_id"}
 """Tables whose rows are numbered from one on and never go: where a number is there, all before it are."""
 
+LAST = {"txn": "seq", "goods": "goods_last", "account": "account_last", "sku": "sku_last"}
+"""What the head of a tenant says is the last number of each of them."""
+
 KEPT = tuple(column.name for column in ENTRY.columns if column.name != "details")
 
 _PURGED = (
@@ -99,11 +102,28 @@ def _postgresql() -> Iterator[str]:
         "WHEN (OLD.until_seq IS NOT NULL OR NEW.goods_id <> OLD.goods_id OR NEW.value <> OLD.value "
         "OR NEW.kind <> OLD.kind OR NEW.scope <> OLD.scope) EXECUTE FUNCTION ledger_refuse()"
     )
+    yield from _head()
+
+
+def _head() -> Iterator[str]:
+    """The head goes forward, to numbers that are there once all is: rows that name one need no look for the last."""
+    lies = ""
+    for table, number in GAPLESS.items():
+        last = LAST[table]
+        lies += (
+            f"IF NEW.{last} > 0 AND NEW.{last} IS DISTINCT FROM OLD.{last} THEN "
+            f"IF (SELECT {number} FROM {table} WHERE tenant = NEW.tenant AND {number} = NEW.{last}) IS NULL THEN "
+            f"RAISE EXCEPTION 'the head names a last {table} that is not there' "
+            "USING ERRCODE = 'foreign_key_violation'; END IF; END IF; "
+        )
     yield (
-        # After: before would have the server lock and log each row first.
-        "CREATE TRIGGER head_forward AFTER UPDATE ON tenant FOR EACH ROW "
-        "WHEN (NEW.seq < OLD.seq OR NEW.tenant <> OLD.tenant OR NEW.recorded_at < OLD.recorded_at) "
-        "EXECUTE FUNCTION ledger_refuse()"
+        "CREATE FUNCTION ledger_head() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.seq < OLD.seq OR NEW.tenant <> OLD.tenant OR NEW.recorded_at < OLD.recorded_at "
+        f"THEN RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'restrict_violation'; END IF; {lies}RETURN NULL; END $$"
+    )
+    yield (
+        "CREATE CONSTRAINT TRIGGER head_is_true AFTER INSERT OR UPDATE ON tenant DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION ledger_head()"
     )
 
 
@@ -137,10 +157,10 @@ def references(dialect: str, tables: Iterable[Table]) -> Iterator[str]:
                 "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()"
             )
         if kept := _kept(table):
-            changed = " OR ".join(f"NEW.{name} <> OLD.{name}" for name in kept)
+            # Per statement: one that names them changes them.
             yield (
-                f"CREATE TRIGGER {table.name}_keeps_its_names AFTER UPDATE OF {', '.join(kept)} ON {table.name} "
-                f"FOR EACH ROW WHEN ({changed}) EXECUTE FUNCTION ledger_refuse()"
+                f"CREATE TRIGGER {table.name}_keeps_its_names BEFORE UPDATE OF {', '.join(kept)} ON {table.name} "
+                "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()"
             )
 
 
@@ -176,15 +196,12 @@ def _names_what_is_there(table: Table) -> Iterator[str]:
 
 
 def _absent_number(keys: Sequence[ForeignKey]) -> str:
-    """Whether rows name numbers that are not there: all are from one to the last one."""
-    named = {key.column.table.name: key.column.name for key in keys}
-    lasts = "".join(
-        f", COALESCE((SELECT {name} FROM {table} WHERE tenant = first.tenant ORDER BY {name} DESC LIMIT 1), 0) "
-        f"AS {table}_last"
-        for table, name in named.items()
-    )
+    """Whether rows name numbers that are not there: all are from one to the last one, which the head knows."""
+    named = dict.fromkeys(key.column.table.name for key in keys)
+    lasts = "".join(f", COALESCE(head.{LAST[table]}, 0) AS {table}_last" for table in named)
     absent = " OR ".join(f"added.{key.parent.name} NOT BETWEEN 1 AND {key.column.table.name}_last" for key in keys)
-    there = f"(SELECT tenant{lasts} FROM added AS first LIMIT 1) AS there"
+    head = "added AS first LEFT JOIN tenant AS head ON head.tenant = first.tenant LIMIT 1"
+    there = f"(SELECT first.tenant{lasts} FROM {head}) AS there"
     return f"EXISTS (SELECT 1 FROM {there}, added WHERE added.tenant <> there.tenant OR {absent})"
 
 
