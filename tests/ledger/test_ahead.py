@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import re
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -271,6 +272,49 @@ def test_an_order_of_which_it_was_told_that_it_never_happened_comes_too_late(
     assert promised(far) == (3 if asked else 8)
     assert order(far, "L2", 1)["allocated"] == 1
     assert verify(far).clean
+
+
+def test_an_order_finds_what_it_changes_by_its_keys_once_there_is_more_than_a_row(
+    far: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, sent = Wire.send, []
+
+    def tell(wire: Wire, sql: str, *given: Any) -> Sent:
+        sent.append(sql)
+        return send(wire, sql, *given)
+
+    # Of one row all indexes cost the same, and the server may take the last that was made.
+    with beside(far) as connection:
+        connection.execute("DROP INDEX balance_of_sku; CREATE INDEX balance_of_sku ON balance (sku_id, tenant)")
+        connection.execute("ANALYZE")
+    monkeypatch.setattr(Wire, "send", tell)
+    order(far, "L1", 1)
+    lots = [{"sku": "filter", "qty": 1, "lot": str(number), "location": "store"} for number in range(20)]
+    far.post("receive", lots, origin="supplier", document="GRN", actor="ana")
+    there = looked_up(far, sent[0])
+    assert there.keys() == {"tenant", "balance"}
+    assert "(tenant = " in there["tenant"]
+    assert "(goods_id = " in there["balance"]
+    assert "(account_id = " in there["balance"]
+
+
+def looked_up(ledger: Ledger, sql: str) -> dict[str, str]:
+    """By table, on what condition its index finds the rows that a statement changes."""
+    nothing = ", ".join(["NULL"] * max(map(int, re.findall(r"\$(\d+)", sql))))
+    with ledger.store.session("write") as session:
+        session.connection.execute(f"PREPARE sent AS {sql}")
+        [(plan,)] = session.connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE sent ({nothing})").fetchall()
+        session.connection.execute("DEALLOCATE sent")
+    looks = [node for node in nodes(plan) if "Scan" in node["Node Type"] and "Relation Name" in node]
+    return {node["Relation Name"]: node.get("Index Cond", "") for node in looks}
+
+
+def nodes(plan: Any) -> Iterator[dict[str, Any]]:
+    """The nodes of a plan of PostgreSQL."""
+    for each in plan.values() if isinstance(plan, dict) else plan if isinstance(plan, list) else ():
+        yield from nodes(each)
+    if isinstance(plan, dict) and "Node Type" in plan:
+        yield plan
 
 
 @contextmanager

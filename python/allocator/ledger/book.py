@@ -93,7 +93,7 @@ class Book:
         else:
             raise InternalError(Problem("internal", "a book without a session needs what is known"))
         self.seq, self.hash, self.recorded_at, self.goods_last, self.account_last, self.allocation_last = here[:6]
-        self.seq_before, self.hash_before = here.seq, here.hash
+        self.seq_before, self.hash_before, self.goods_before = here.seq, here.hash, here.goods_last
         self.hold_ends_first, self.outcomes_asked = here.hold_ends_first, here.outcomes_asked
         self.numbers: dict[str, list[tuple[int, int]]] = {}
         self.lines: dict[str, Line | None] = {}

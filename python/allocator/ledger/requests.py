@@ -278,8 +278,9 @@ class Requests:
 
     def _committed(self, book: Book) -> None:
         self.catalog.seen = (book.seq, book.hash)
-        # When there are ten times as many transactions as when they were counted last.
-        if len(str(book.seq)) > len(str(book.seq_before)):
+        # When there are ten times as many transactions or goods as when rows were counted last.
+        grown = ((book.seq, book.seq_before), (book.goods_last, book.goods_before))
+        if any(len(str(now)) > len(str(before)) for now, before in grown):
             self._to_count = True
 
     def _count_rows(self) -> None:
